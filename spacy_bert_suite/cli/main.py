@@ -1,0 +1,117 @@
+"""The command line: each command reads its arguments and calls one function."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import Errors
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+KINDS = ("ner", "textcat", "sentiment", "multitask")
+
+
+@click.group()
+@click.version_option(package_name="spacy_bert_suite")
+def cli() -> None:
+    """Convert data, annotate texts and render pages with BERT pipelines."""
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--split", default="", help="INPUT is a folder: convert its file of this name.")
+@click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
+@click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
+@click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
+def convert(
+    kind: str, source: Path, target: Path, split: str, dataset: str, rename: str, lang: str
+) -> None:
+    """Convert annotated texts to a .spacy corpus.
+
+    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO tags; 'textcat'
+    and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv; 'multitask' .jsonl
+    records with text, entities, topic and sentiment.
+    """
+    from .. import converters
+
+    with clean_errors():
+        if split:
+            source = converters.find_split(source, split, dataset)
+        renames = parse_renames(rename)
+        n_docs = converters.convert(kind, source, target, lang=lang, rename=renames)
+    click.echo(f"{n_docs} texts: {source} -> {target}")
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("texts", nargs=-1)
+@click.option("--file", "-f", "files", multiple=True, type=click.Path(path_type=Path), help="A text file; repeat for more.")  # fmt: skip
+@click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
+def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines: bool) -> None:
+    """Annotate TEXTS or files with the pipeline MODEL and print a table with scores."""
+    from ..render import table
+
+    with clean_errors():
+        click.echo(table(run_pipeline(model, [*texts, *read_texts(files, lines)])))
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=click.Path(path_type=Path))  # fmt: skip
+@click.option("--title", default="Annotated texts", show_default=True, help="Heading of the page.")
+@click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
+def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None:
+    """Annotate text files with the pipeline MODEL and write one HTML page, OUTPUT."""
+    from ..render import render_page
+
+    if len(paths) < 2:
+        raise click.UsageError("Give at least one text file and the page to write.")
+    *sources, target = paths
+    with clean_errors():
+        docs = run_pipeline(model, read_texts(sources, lines))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_page(docs, title=title), encoding="utf8")
+    click.echo(f"{len(docs)} texts -> {target}")
+
+
+@contextmanager
+def clean_errors() -> Iterator[None]:
+    """Show what went wrong as one message instead of a traceback, and exit with 1."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def parse_renames(text: str) -> dict[str, str]:
+    """Read OLD=NEW,OLD=NEW."""
+    pairs = [pair.split("=") for pair in text.split(",") if pair]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise ValueError(Errors.B210.format(value=text))
+    return {old.strip(): new.strip() for old, new in pairs}
+
+
+def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]:
+    """The texts of files that are not empty: one per file, or one per line."""
+    from ..converters import read_lines
+
+    texts: list[str] = []
+    for path in paths:
+        content = [line for _, line in read_lines(path)]
+        texts.extend(content if lines else ["\n".join(content)])
+    return [text for text in texts if text.strip()]
+
+
+def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
+    """Load a pipeline and annotate texts with it."""
+    import spacy
+
+    if not texts:
+        raise ValueError(Errors.B211)
+    return list(spacy.load(name).pipe(texts))

@@ -1,0 +1,328 @@
+"""Annotated data in common formats to corpora that `spacy train` reads.
+
+A converter takes one file and yields Docs; `convert` writes them as a `.spacy` file. Every file
+may be gzipped. What is malformed raises an error that names the file and the line.
+"""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+
+from .errors import Errors
+
+Renames = dict[str, str]
+RECORD_SUFFIXES = (".jsonl", ".tsv", ".csv")
+SUFFIXES = (*RECORD_SUFFIXES, ".conll", ".bio", ".iob", ".txt")
+CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
+OPENING = {*"([{$€£#", "“"}
+CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
+
+
+def convert(
+    kind: str,
+    source: str | Path,
+    target: str | Path,
+    *,
+    lang: str = "en",
+    rename: Renames | None = None,
+) -> int:
+    """Convert one annotated file to a `.spacy` corpus.
+
+    kind (str): "ner", "textcat", "sentiment" or "multitask".
+    source (Union[str, Path]): The annotated file, plain or gzipped.
+    target (Union[str, Path]): The file to write; its folder is made.
+    lang (str): Language of the tokenizer.
+    rename (Optional[Dict[str, str]]): New names for labels, such as {"1": "positive"}.
+    RETURNS (int): Number of texts written.
+    RAISES (ValueError): For an unknown kind, a malformed line or an empty file.
+    """
+    if kind not in CONVERTERS:
+        raise ValueError(Errors.B206.format(kind=kind, kinds=", ".join(CONVERTERS)))
+    docs = list(CONVERTERS[kind](Path(source), spacy.blank(lang), rename or {}))
+    if not docs:
+        raise ValueError(Errors.B201.format(path=source))
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    DocBin(docs=docs).to_disk(target)
+    return len(docs)
+
+
+def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
+    """Find the file of a split ("train", "dev") in a folder of data.
+
+    path (Union[str, Path]): A folder with the files, or one that holds `dataset`. A file is
+        returned as it is.
+    split (str): Name of the file without its suffixes.
+    dataset (str): Folder of the data set inside `path`, such as "ner/wnut17".
+    RETURNS (Path): The file.
+    RAISES (ValueError): If there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise ValueError(Errors.B200.format(path=path))
+    for folder in (path / dataset, path):
+        for found in sorted(folder.glob(f"{split}.*")):
+            if found.name[len(split) :].replace(".gz", "") in SUFFIXES:
+                return found
+    names = [str(Path(folder) / f"{split}.*") for folder in sorted({dataset, ""})]
+    raise ValueError(Errors.B207.format(looked_for=" or ".join(names), path=path))
+
+
+def ner_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Entities from `token<TAB>tag` lines with BIO tags and a blank line between sentences. The
+    tokens are kept as they are; more columns may stand between token and tag.
+
+    path (Path): The file.
+    nlp (Language): Gives the vocab.
+    rename (Dict[str, str]): New names for entity labels.
+    YIELDS (Doc): One per sentence.
+    """
+    words: list[str] = []
+    tags: list[str] = []
+    for number, line in [*read_lines(path), (0, "")]:
+        if line.strip():
+            word, label = read_token(path, number, line)
+            words.append(word)
+            tags.append(begin_or_inside(label, tags, rename))
+        elif words:
+            yield Doc(nlp.vocab, words=words, spaces=guess_spaces(words), ents=tags)
+            words, tags = [], []
+
+
+def textcat_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Categories from records with `text` and a `label` or a list of `labels`.
+
+    path (Path): A .jsonl, .tsv or .csv file.
+    nlp (Language): Gives the tokenizer.
+    rename (Dict[str, str]): New names for labels.
+    YIELDS (Doc): One per text; its `cats` have a value for every label of the file.
+    """
+    rows = list(read_rows(path))
+    labels = [row.labels(rename) for row in rows]
+    known = sorted({label for gold in labels for label in gold})
+    for row, gold in zip(rows, labels):
+        doc = nlp.make_doc(row.text())
+        doc.cats = {label: float(label in gold) for label in known}
+        yield doc
+
+
+def sentiment_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Sentiment from records with `text` and a `label`, or `stars` from 1 to 5.
+
+    path (Path): A .jsonl, .tsv or .csv file.
+    nlp (Language): Gives the tokenizer.
+    rename (Dict[str, str]): New names for labels.
+    YIELDS (Doc): One per text; its `cats` have a value for every label of the file.
+    """
+    return textcat_docs(path, nlp, rename)
+
+
+def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Entities, topic and sentiment from records with `text` and any of `entities`
+    ([[start, end, label], ...] in characters), `topic` and `sentiment`.
+
+    path (Path): A .jsonl file.
+    nlp (Language): Gives the tokenizer.
+    rename (Dict[str, str]): New names for topics and sentiments.
+    YIELDS (Doc): One per text; what a record does not annotate is missing in its Doc.
+    """
+    rows = list(read_rows(path))
+    known = {
+        field: sorted({row.label(field, rename) for row in rows if field in row.record})
+        for field in ("topic", "sentiment")
+    }
+    for row in rows:
+        doc = nlp.make_doc(row.text())
+        if "entities" in row.record:
+            set_entities(doc, row)
+        for field, labels in known.items():
+            if field in row.record:
+                gold = row.label(field, rename)
+                doc.cats.update({label: float(label == gold) for label in labels})
+        yield doc
+
+
+CONVERTERS: dict[str, Callable[[Path, Language, Renames], Iterator[Doc]]] = {
+    "ner": ner_docs,
+    "textcat": textcat_docs,
+    "sentiment": sentiment_docs,
+    "multitask": multitask_docs,
+}
+
+
+@dataclass
+class Row:
+    """A record of a file, with the place to name when it is wrong."""
+
+    path: Path
+    number: int
+    record: dict[str, Any]
+
+    def wrong(self, field: str, expected: str) -> ValueError:
+        found = self.record.get(field)
+        return ValueError(
+            Errors.B204.format(
+                path=self.path, line=self.number, field=field, found=found, expected=expected
+            )
+        )
+
+    def text(self) -> str:
+        text = self.record.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise self.wrong("text", "a text that is not empty")
+        return text
+
+    def label(self, field: str, rename: Renames) -> str:
+        label = self.record.get(field)
+        if isinstance(label, bool) or not isinstance(label, (str, int)) or label == "":
+            raise self.wrong(field, "a label")
+        return rename.get(str(label), str(label))
+
+    def labels(self, rename: Renames) -> list[str]:
+        if "stars" in self.record:
+            if self.record["stars"] not in (1, 2, 3, 4, 5):
+                raise self.wrong("stars", "a whole number from 1 to 5")
+            return [str(int(self.record["stars"]))]
+        if "labels" not in self.record:
+            return [self.label("label", rename)]
+        labels = self.record["labels"]
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise self.wrong("labels", "a list of labels")
+        return [rename.get(str(label), str(label)) for label in labels]
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The records of a file: .jsonl as they are, .tsv as `text<TAB>label`, .csv as label and one
+    or more columns of text (the layout of AG News).
+
+    path (Path): The file.
+    YIELDS (Row): One per record.
+    """
+    suffix = suffix_of(path)
+    if suffix == ".csv":
+        yield from _csv_rows(path)
+        return
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        if suffix == ".tsv":
+            text, _, label = line.rpartition("\t")
+            yield Row(path, number, {"text": text, "label": label.strip()})
+        else:
+            yield Row(path, number, _json_object(path, number, line))
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file, plain or gzipped, with their numbers from 1.
+
+    path (Path): The file.
+    YIELDS (Tuple[int, str]): Number and line, without the line break.
+    RAISES (ValueError): If there is no such file, or it is damaged or not UTF-8.
+    """
+    if not path.is_file():
+        raise ValueError(Errors.B200.format(path=path))
+    try:
+        with open_text(path) as lines:
+            for number, line in enumerate(lines, start=1):
+                yield number, line.rstrip("\r\n")
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(Errors.B208.format(path=path, reason=error)) from error
+
+
+def open_text(path: Path) -> TextIO:
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding="utf-8", newline="\n"))
+
+
+def suffix_of(path: Path) -> str:
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if suffix not in RECORD_SUFFIXES:
+        raise ValueError(Errors.B209.format(path=path, suffixes=", ".join(RECORD_SUFFIXES)))
+    return suffix
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    reader = csv.reader(line + "\n" for _, line in read_lines(path))
+    for columns in reader:
+        # AG News writes a line break inside a column as a backslash.
+        text = " ".join(columns[1:]).replace("\\", " ")
+        yield Row(path, reader.line_num, {"text": text, "label": "".join(columns[:1])})
+
+
+def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError:
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError(Errors.B203.format(path=path, line=number, found=line[:60]))
+    return record
+
+
+def read_token(path: Path, number: int, line: str) -> tuple[str, str]:
+    """Word and tag of a CoNLL line: its first and last column."""
+    columns = line.split("\t") if "\t" in line else line.split()
+    word, tag = columns[0], columns[-1].strip()
+    bad_tag = tag != "O" and not (tag[:2] in ("B-", "I-") and tag[2:])
+    if len(columns) < 2 or not word.strip() or bad_tag:
+        raise ValueError(Errors.B202.format(path=path, line=number, found=line[:60]))
+    return word, tag
+
+
+def begin_or_inside(tag: str, before: list[str], rename: Renames) -> str:
+    """The tag under its new name; an I- that continues nothing begins an entity (IOB1)."""
+    if tag == "O":
+        return tag
+    label = rename.get(tag[2:], tag[2:])
+    continues = bool(before) and before[-1] in (f"B-{label}", f"I-{label}")
+    return f"I-{label}" if tag[0] == "I" and continues else f"B-{label}"
+
+
+def guess_spaces(words: list[str]) -> list[bool]:
+    """Whether a space follows each word, as in ordinary English print.
+
+    words (List[str]): The tokens of a sentence.
+    RETURNS (List[bool]): One value per token.
+    """
+    spaces = []
+    in_quotes = False
+    for word, following in zip(words, [*words[1:], ""]):
+        if word == '"':
+            in_quotes = not in_quotes
+        opens = word in OPENING or (word == '"' and in_quotes)
+        closes = following in CLOSING or (following == '"' and in_quotes)
+        clitic = following.replace("’", "'").lower() in CLITICS
+        spaces.append(bool(following) and not (opens or closes or clitic))
+    return spaces
+
+
+def set_entities(doc: Doc, row: Row) -> None:
+    """Set `doc.ents` from the character offsets of a record."""
+    entities = row.record["entities"]
+    if not isinstance(entities, list):
+        raise row.wrong("entities", "a list of [start, end, label]")
+    spans: list[Span] = []
+    for entity in entities:
+        if not isinstance(entity, list) or [type(x) for x in entity] != [int, int, str]:
+            raise row.wrong("entities", "a list of [start, end, label]")
+        start, end, label = entity
+        span = doc.char_span(start, end, label) if 0 <= start < end else None
+        if span is None or any(span.start < e.end and e.start < span.end for e in spans):
+            raise ValueError(
+                Errors.B205.format(
+                    path=row.path, line=row.number, start=start, end=end, label=label,
+                    found=doc.text[max(start, 0) : max(end, 0)],
+                )
+            )  # fmt: skip
+        spans.append(span)
+    doc.set_ents(spans)

@@ -1,0 +1,92 @@
+import pytest
+import spacy
+from click.testing import CliRunner
+
+from spacy_bert_suite.cli.main import cli, parse_renames
+
+
+@pytest.fixture
+def model(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Rome"}])
+    nlp.to_disk(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+def run(*args):
+    return CliRunner().invoke(cli, [str(arg) for arg in args])
+
+
+def test_convert_a_file(tmp_path):
+    (tmp_path / "train.tsv").write_text("fine\t1\ndull\t0\n")
+    target = tmp_path / "corpus" / "train.spacy"
+    result = run("convert", "sentiment", tmp_path / "train.tsv", target, "--rename", "0=bad,1=good")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("2 texts: ")
+    assert target.exists()
+
+
+def test_convert_the_split_of_a_folder(tmp_path):
+    folder = tmp_path / "ner" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "dev.conll").write_text("Rome\tB-LOC\n")
+    args = ["--split", "dev", "--dataset", "ner/toy"]
+    result = run("convert", "ner", tmp_path, tmp_path / "dev.spacy", *args)
+    assert result.exit_code == 0, result.output
+
+
+def test_annotate_prints_texts_and_files(tmp_path, model):
+    (tmp_path / "a.txt").write_text("Rome is far.\nI stay.\n")
+    result = run("annotate", model, "All roads lead to Rome.", "-f", tmp_path / "a.txt", "--lines")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("Rome LOC") == 2
+    assert "I stay." in result.output
+
+
+def test_render_writes_a_page(tmp_path, model):
+    (tmp_path / "a.txt").write_text("Rome is far.")
+    target = tmp_path / "new" / "page.html"
+    result = run(
+        "render", model, tmp_path / "a.txt", tmp_path / "a.txt", target, "--title", "Roads"
+    )
+    assert result.exit_code == 0, result.output
+    page = target.read_text(encoding="utf8")
+    assert "<title>Roads</title>" in page
+    assert page.count("<article") == 2
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["convert", "ner", "absent.conll", "out.spacy"], "[B200]"),
+        (["convert", "ner", "absent", "out.spacy", "--split", "dev"], "[B200]"),
+        (["convert", "ner", "absent", "out.spacy", "--rename", "LOC"], "[B210]"),
+        (["annotate", "absent_model", "text"], "[E050]"),
+        (["annotate", "absent_model"], "[B211]"),
+        (["render", "absent_model", "absent.txt", "out.html"], "[B200]"),
+    ],
+)
+def test_errors_are_messages(tmp_path, monkeypatch, args, message):
+    monkeypatch.chdir(tmp_path)
+    result = run(*args)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert message in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_wrong_usage_is_explained():
+    assert run("convert", "parsing", "a", "b").exit_code == 2
+    assert run("render", "model", "only.html").exit_code == 2
+
+
+def test_help_at_every_level():
+    assert "annotate" in run("--help").output
+    for command in cli.commands:
+        assert run(command, "--help").exit_code == 0
+
+
+def test_parse_renames():
+    assert parse_renames("") == {}
+    assert parse_renames("0=bad, 1=very good") == {"0": "bad", "1": "very good"}

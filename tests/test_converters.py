@@ -1,0 +1,173 @@
+import gzip
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_bert_suite.converters import convert, find_split, guess_spaces
+
+
+def write(path, text):
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode("utf8")))
+    else:
+        path.write_text(text, encoding="utf8")
+    return path
+
+
+def converted(kind, path, **kwargs):
+    n_docs = convert(kind, path, path.parent / "out" / "corpus.spacy", **kwargs)
+    corpus = DocBin().from_disk(path.parent / "out" / "corpus.spacy")
+    docs = list(corpus.get_docs(spacy.blank("en").vocab))
+    assert len(docs) == n_docs
+    return docs
+
+
+def entities(doc):
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+@pytest.mark.parametrize("name", ["train.conll", "train.conll.gz"])
+def test_conll_keeps_tokens_and_entities(tmp_path, name):
+    text = "Anna\tB-PER\nPetrov\tI-PER\ncan't\tO\nstay\tO\n.\tO\n\n\n(\tO\nGhent\tB-LOC\n)\tO\n"
+    first, second = converted("ner", write(tmp_path / name, text))
+    assert [token.text for token in first] == ["Anna", "Petrov", "can't", "stay", "."]
+    assert first.text == "Anna Petrov can't stay."
+    assert entities(first) == [("Anna Petrov", "PER")]
+    assert second.text == "(Ghent)"
+    assert entities(second) == [("Ghent", "LOC")]
+
+
+def test_conll_reads_iob1_and_more_columns(tmp_path):
+    text = "Rome NNP I-LOC\nLyon NNP B-LOC\nKite NNP I-ORG\nLabs NNP I-ORG\n"
+    (doc,) = converted("ner", write(tmp_path / "a.conll", text), rename={"ORG": "FIRM"})
+    assert entities(doc) == [("Rome", "LOC"), ("Lyon", "LOC"), ("Kite Labs", "FIRM")]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ('He said : " It is 5 % " .', 'He said: "It is 5%".'),
+        ("I do n't ( yet ) know , it 's $ 5 !", "I don't (yet) know, it's $5!"),
+    ],
+)
+def test_guessed_spaces_read_like_print(text, expected):
+    words = text.split()
+    spaces = guess_spaces(words)
+    assert "".join(w + " " * s for w, s in zip(words, spaces, strict=True)) == expected
+
+
+def test_one_label_gives_a_value_for_every_label(tmp_path):
+    text = (
+        '{"text": "A goal!", "label": "sport"}\n\n{"text": "Shares fell.", "label": "business"}\n'
+    )
+    docs = converted("textcat", write(tmp_path / "a.jsonl.gz", text))
+    assert [doc.cats for doc in docs] == [
+        {"business": 0.0, "sport": 1.0},
+        {"business": 1.0, "sport": 0.0},
+    ]
+
+
+def test_several_labels_and_none(tmp_path):
+    text = '{"text": "a", "labels": ["x", "y"]}\n{"text": "b", "labels": []}\n'
+    docs = converted("textcat", write(tmp_path / "a.jsonl", text))
+    assert [doc.cats for doc in docs] == [{"x": 1.0, "y": 1.0}, {"x": 0.0, "y": 0.0}]
+
+
+def test_tables_of_the_public_files(tmp_path):
+    news = write(tmp_path / "a.csv", '"3","Shares fall","A bad\\day, they say."\n"2","A","B"\n')
+    first, second = converted("textcat", news, rename={"2": "Sports", "3": "Business"})
+    assert first.text == "Shares fall A bad day, they say."
+    assert first.cats == {"Business": 1.0, "Sports": 0.0}
+    reviews = write(tmp_path / "a.tsv", "a fine film\t1\ndull\t0\n")
+    first, second = converted("sentiment", reviews, rename={"0": "negative", "1": "positive"})
+    assert first.cats == {"negative": 0.0, "positive": 1.0}
+
+
+def test_stars(tmp_path):
+    text = '{"text": "Loved it", "stars": 5}\n{"text": "Meh", "stars": 3}\n'
+    docs = converted("sentiment", write(tmp_path / "a.jsonl", text))
+    assert [doc.cats for doc in docs] == [{"3": 0.0, "5": 1.0}, {"3": 1.0, "5": 0.0}]
+
+
+def test_multitask_leaves_missing_annotation_missing(tmp_path):
+    text = (
+        '{"text": "Ada likes Rome.", "entities": [[0, 3, "PER"], [10, 14, "LOC"]],'
+        ' "topic": "travel", "sentiment": "positive"}\n'
+        '{"text": "Awful.", "sentiment": "negative"}\n'
+        '{"text": "Nothing here.", "entities": []}\n'
+    )
+    full, mood, empty = converted("multitask", write(tmp_path / "a.jsonl", text))
+    assert entities(full) == [("Ada", "PER"), ("Rome", "LOC")]
+    assert full.cats == {"travel": 1.0, "positive": 1.0, "negative": 0.0}
+    assert mood.cats == {"positive": 0.0, "negative": 1.0}
+    assert not mood.has_annotation("ENT_IOB")
+    assert empty.has_annotation("ENT_IOB")
+    assert empty.cats == {}
+
+
+@pytest.mark.parametrize(
+    "kind, name, text, code, line",
+    [
+        ("ner", "a.conll", "Anna\tB-PER\nPetrov\n", "B202", 2),
+        ("ner", "a.conll", "Anna\tPER\n", "B202", 1),
+        ("ner", "a.conll", "\tO\n", "B202", 1),
+        ("textcat", "a.jsonl", '{"text": "a", "label": "x"}\n{"text": \n', "B203", 2),
+        ("textcat", "a.jsonl", '["a", "x"]\n', "B203", 1),
+        ("textcat", "a.jsonl", '{"text": "a"}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": " ", "label": "x"}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": "a", "labels": "x"}\n', "B204", 1),
+        ("textcat", "a.tsv", "no label here\n", "B204", 1),
+        ("sentiment", "a.jsonl", '{"text": "a", "stars": 6}\n', "B204", 1),
+        ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 2]]}\n', "B204", 1),
+        ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 2, "PER"]]}\n', "B205", 1),
+        ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 9, "PER"]]}\n', "B205", 1),
+        (
+            "multitask",
+            "a.jsonl",
+            '{"text": "Ada", "entities": [[0, 3, "PER"], [0, 3, "ORG"]]}\n',
+            "B205",
+            1,
+        ),
+    ],
+)
+def test_malformed_lines_are_named(tmp_path, kind, name, text, code, line):
+    path = write(tmp_path / name, text)
+    with pytest.raises(ValueError, match=rf"\[{code}\] .*{name}, line {line}"):
+        convert(kind, path, tmp_path / "out.spacy")
+    assert not (tmp_path / "out.spacy").exists()
+
+
+@pytest.mark.parametrize("kind, name", [("ner", "a.conll"), ("textcat", "a.jsonl.gz")])
+def test_empty_file_is_refused(tmp_path, kind, name):
+    with pytest.raises(ValueError, match="B201"):
+        convert(kind, write(tmp_path / name, "\n\n"), tmp_path / "out.spacy")
+
+
+def test_unusable_files_are_refused(tmp_path):
+    target = tmp_path / "out.spacy"
+    with pytest.raises(ValueError, match="B206"):
+        convert("parsing", tmp_path / "a.jsonl", target)
+    with pytest.raises(ValueError, match="B200"):
+        convert("ner", tmp_path / "absent.conll", target)
+    with pytest.raises(ValueError, match="B209"):
+        convert("textcat", write(tmp_path / "a.xlsx", ""), target)
+    (tmp_path / "latin.conll").write_bytes("Orléans\tB-LOC\n".encode("latin1"))
+    with pytest.raises(ValueError, match="B208"):
+        convert("ner", tmp_path / "latin.conll", target)
+    (tmp_path / "cut.conll.gz").write_bytes(gzip.compress(b"Rome\tB-LOC\n" * 99)[:-9])
+    with pytest.raises(ValueError, match="B208"):
+        convert("ner", tmp_path / "cut.conll.gz", target)
+
+
+def test_find_split(tmp_path):
+    (tmp_path / "ner" / "wnut17").mkdir(parents=True)
+    packed = write(tmp_path / "ner" / "wnut17" / "train.conll.gz", "")
+    assert find_split(tmp_path, "train", "ner/wnut17") == packed
+    assert find_split(packed.parent, "train", "ner/wnut17") == packed
+    assert find_split(packed, "train") == packed
+    write(packed.parent / "dev.md", "")
+    with pytest.raises(ValueError, match="B207"):
+        find_split(packed.parent, "dev")
+    with pytest.raises(ValueError, match="B200"):
+        find_split(tmp_path / "absent", "dev")
