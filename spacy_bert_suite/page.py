@@ -43,12 +43,13 @@ PAGE = Template("""<!DOCTYPE html>
 * { box-sizing: border-box; }
 body { margin: 0; padding: 2rem 1rem 4rem; background: var(--page); color: var(--ink);
   font: 17px/1.5 Georgia, "Times New Roman", serif; }
-header, article, footer { max-width: 72rem; margin: 0 auto 1.5rem; }
+header, article { max-width: 72rem; margin: 0 auto 1.5rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; }
-h2, aside, footer, header p, mark span { font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }
-header p, footer { color: var(--faint); font-size: .85rem; margin: 0; }
+h2, aside, header p, mark span { font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }
+header p { color: var(--faint); font-size: .85rem; margin: 0; }
 header p i { padding: .1em .4em; font-style: normal; color: var(--ink); }
-article { display: grid; grid-template-columns: minmax(0, 1fr) 17rem; gap: 2rem; padding: 1.8rem 2rem;
+article { display: grid; grid-template-columns: minmax(0, 1fr) 17rem; gap: 2rem;
+  padding: 1.8rem 2rem;
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .text { white-space: pre-line; line-height: 2.1; max-width: 46rem; overflow-wrap: anywhere; }
 .sentence, .sentence .entities { display: inline; line-height: inherit !important; }
@@ -59,31 +60,35 @@ article { display: grid; grid-template-columns: minmax(0, 1fr) 17rem; gap: 2rem;
 [data-mood="negative"] { --tint: var(--bad); }
 .sentence[data-mood="negative"] { border-bottom-style: dashed; }
 .sentence:target { outline: 2px solid var(--bar); outline-offset: 2px; }
-mark { background: var(--bg); color: inherit; padding: .18em .35em; margin: 0 .1em; border-radius: .35em;
+mark { background: var(--bg); color: inherit; padding: .18em .35em; margin: 0 .1em;
+  border-radius: .35em;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 mark span { font-size: .62em; letter-spacing: .03em; margin-left: .5em; white-space: nowrap; }
 mark b { font-weight: 600; opacity: .75; }
 aside { font-size: .85rem; }
-h2 { font-size: .75rem; text-transform: uppercase; letter-spacing: .08em; color: var(--faint); margin: 0 0 .5rem; }
+h2 { font-size: .75rem; text-transform: uppercase; letter-spacing: .08em;
+  color: var(--faint); margin: 0 0 .5rem; }
 aside > :not(h2) { margin: 0 0 1.6rem; }
 .bars { display: grid; grid-template-columns: auto 1fr; gap: .3rem .6rem; align-items: center; }
 .bars dt { overflow-wrap: anywhere; }
 .bars dd { margin: 0; display: flex; align-items: center; gap: .4rem; }
-.bars i { height: .8rem; background: var(--bar); border-radius: 0 3px 3px 0; min-width: 2px; flex: 0 1 auto; }
+.bars i { height: .8rem; background: var(--bar); border-radius: 0 3px 3px 0; min-width: 2px;
+  flex: 0 1 auto; }
 .bars b { font-weight: 500; font-variant-numeric: tabular-nums; }
 .mood { margin-bottom: .5rem !important; }
 .mood small { color: var(--faint); }
 .chart { display: flex; height: 5rem; align-items: stretch;
   background: linear-gradient(var(--line), var(--line)) center / 100% 1px no-repeat; }
 .chart a { flex: 1; position: relative; min-width: 2px; }
-.chart a::before { content: ""; position: absolute; left: .5px; right: .5px; background: var(--tint);
-  height: calc(var(--strength) / 2); border-radius: 1px; min-height: 1px; }
+.chart a::before { content: ""; position: absolute; left: .5px; right: .5px;
+  background: var(--tint); height: calc(var(--strength) / 2); border-radius: 1px; min-height: 1px; }
 .chart [data-mood="positive"]::before { bottom: 50%; }
 .chart [data-mood="negative"]::before { top: 50%; }
 .chart a:hover::before, .chart a:focus::before { outline: 2px solid var(--ink); }
 .entities-list { list-style: none; padding: 0; line-height: 1.9; }
 .entities-list li { color: var(--faint); }
-.entities-list span { background: var(--bg); color: var(--ink); border-radius: .3em; padding: .1em .35em; }
+.entities-list span { background: var(--bg); color: var(--ink); border-radius: .3em;
+  padding: .1em .35em; }
 @media (max-width: 52rem) { article { grid-template-columns: minmax(0, 1fr); padding: 1.2rem; } }
 </style>
 </head>

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 KINDS = ("ner", "textcat", "sentiment", "multitask")
+PATH = click.Path(path_type=Path)
 
 
 @click.group()
@@ -23,8 +24,8 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("target", metavar="OUTPUT", type=PATH)
 @click.option("--split", default="", help="INPUT is a folder: convert its file of this name.")
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
@@ -51,7 +52,7 @@ def convert(
 @cli.command()
 @click.argument("model")
 @click.argument("texts", nargs=-1)
-@click.option("--file", "-f", "files", multiple=True, type=click.Path(path_type=Path), help="A text file; repeat for more.")  # fmt: skip
+@click.option("--file", "-f", "files", multiple=True, type=PATH, help="A text file; repeatable.")
 @click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
 def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines: bool) -> None:
     """Annotate TEXTS or files with the pipeline MODEL and print a table with scores."""
@@ -63,7 +64,7 @@ def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines:
 
 @cli.command()
 @click.argument("model")
-@click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=click.Path(path_type=Path))  # fmt: skip
+@click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=PATH)
 @click.option("--title", default="Annotated texts", show_default=True, help="Heading of the page.")
 @click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
 def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None:

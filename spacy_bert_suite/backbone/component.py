@@ -1,0 +1,295 @@
+""" "bert": the component that owns the weights and runs them once over each text."""
+
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
+
+import srsly
+import torch
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline.pipe import deserialize_config
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import Transformer, install_extensions
+from thinc.api import Config, Model, Optimizer
+
+from ..attributes import register_attributes
+from ..errors import Errors
+from .listener import BertListener, _no_gradient
+from .model import get_backbone
+from .pairs import PairEncoder
+from .shim import AdamWSettings
+from .states import BertStates, StateStore
+from .stock import from_gradients, to_transformer_data
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert]
+trainable = true
+keep_states = false
+
+[bert.model]
+@architectures = "spacy-bert-suite.BertModel.v1"
+name = "embedded"
+window = 256
+stride = 192
+max_batch_pieces = 8192
+precision = "auto"
+device = "auto"
+layers = "last"
+activation_checkpointing = false
+freeze_layers = 0
+layerwise_lr_decay = 1.0
+""")
+
+
+@Language.factory("bert", assigns=["doc._.trf_data"], default_config=DEFAULT_CONFIG["bert"])
+def make_bert(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], BertStates],
+    trainable: bool,
+    keep_states: bool,
+) -> "Bert":
+    """Construct the backbone component.
+
+    model (Model): The backbone; weights load in `initialize`, `from_disk` or at first use.
+    trainable (bool): Whether training changes the weights. If not, the forward pass keeps
+        nothing for a backward pass: BERT as a source of features.
+    keep_states (bool): Whether `doc._.bert_states` keeps the states on the host.
+    """
+    return Bert(nlp.vocab, model, name, trainable=trainable, keep_states=keep_states)
+
+
+class Bert(Transformer):
+    """One BERT for the whole pipeline. Components of this package and of spaCy listen to it.
+
+    The backward pass is deferred: every listener of a batch adds its gradient by the same
+    callback, and `finish_update`, or the next `update`, runs the one backward pass. No
+    listener is special, so any of them may skip a batch or be frozen.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], BertStates],
+        name: str = "bert",
+        *,
+        trainable: bool = True,
+        keep_states: bool = False,
+    ):
+        super().__init__(vocab, model, name=name)
+        self.cfg: Dict[str, Any] = {"trainable": trainable, "keep_states": keep_states}
+        self.store = StateStore()
+        self._pending: Optional[_Pending] = None
+        self._late_step: Optional[AdamWSettings] = None
+        if keep_states:
+            register_attributes(name, ["doc.bert_states"])
+
+    @property
+    def is_trainable(self) -> bool:
+        return self.cfg["trainable"]
+
+    @property
+    def own_listeners(self) -> List[BertListener]:
+        return [node for node in self.listeners if isinstance(node, BertListener)]
+
+    @property
+    def stock_listeners(self) -> List[TransformerListener]:
+        return [node for node in self.listeners if isinstance(node, TransformerListener)]
+
+    def find_listeners(self, component: Any) -> None:
+        """Bind the listeners and pair encoders of a component. spaCy calls this whenever the
+        pipeline changes.
+        """
+        if not isinstance(getattr(component, "model", None), Model):
+            return
+        for node in component.model.walk():
+            if getattr(node, "upstream_name", None) not in ("*", self.name):
+                continue
+            if isinstance(node, PairEncoder):
+                node.bind(self.model, component.name, self.is_trainable)
+            elif isinstance(node, BertListener):
+                node.bind(self.store, component.name)
+                self.add_listener(node, component.name)
+            elif isinstance(node, TransformerListener):
+                self.add_listener(node, component.name)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Run the backbone over a stream of docs, `batch_size` docs at a time.
+
+        YIELDS (Doc): The docs in order.
+        """
+        error_handler = self.get_error_handler()
+        self._check_process()
+        for docs in util.minibatch(stream, batch_size):
+            docs = list(docs)
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            # spaCy's contract: the pipeline's error handler decides what becomes of a batch.
+            except Exception as error:  # noqa: BLE001
+                error_handler(self.name, self, docs, error)
+
+    def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
+        """RETURNS (BertStates): The states of the docs."""
+        self._settle()
+        return self.model.predict(list(docs))
+
+    def set_annotations(self, docs: Iterable[Doc], states: BertStates) -> None:  # type: ignore[override]
+        """Hand the states to the listeners."""
+        docs = list(docs)
+        self.store.put(docs, states, {listener.id for listener in self.own_listeners})
+        if self.stock_listeners:
+            self._set_trf_data(docs, states)
+        if self.cfg["keep_states"]:
+            for i, doc in enumerate(docs):
+                doc._.bert_states = states.to_arrays(i)
+
+    def _set_trf_data(self, docs: Sequence[Doc], states: BertStates) -> None:
+        install_extensions()
+        ops = self.stock_listeners[0].ops
+        for doc, data in zip(docs, to_transformer_data(states, ops)):
+            doc._.trf_data = data
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Run the backbone on a training batch and give the states to all listeners.
+
+        examples (Iterable[Example]): Only their predicted docs are used.
+        drop (float): Not used: the dropout of the checkpoint's own config applies.
+        RETURNS (Dict[str, float]): The losses; the backbone has none of its own.
+        """
+        examples = list(examples)
+        validate_examples(examples, "Bert.update")
+        self._settle()
+        losses = {} if losses is None else losses
+        docs = [eg.predicted for eg in examples]
+        if self.is_trainable:
+            states, backprop = self.model.begin_update(docs)
+            self._pending = _Pending(states, backprop)
+            accumulate = self._pending.add
+        else:
+            states, accumulate = self.model.predict(docs), _no_gradient
+        for listener in self.own_listeners:
+            listener.receive(docs, states, accumulate)
+        self._give_to_stock(docs, states, accumulate)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
+
+    def _give_to_stock(self, docs: List[Doc], states: BertStates, accumulate: Callable) -> None:
+        if not self.stock_listeners:
+            return
+        self._set_trf_data(docs, states)
+        batch_id = TransformerListener.get_batch_id(docs)
+        for listener in self.stock_listeners:
+            listener.receive(
+                batch_id,
+                [doc._.trf_data for doc in docs],
+                lambda gradients: accumulate(from_gradients(states, gradients)),
+            )
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Run the backward pass of the batch and take a step.
+
+        `nlp.update(sgd=...)` calls this before any head has run: then the step waits, and is
+        taken with the same learn rate before the backbone is next used or saved.
+        """
+        settings = AdamWSettings.from_optimizer(sgd)
+        if self._pending is not None and self._pending.dRows is None:
+            self._late_step = settings
+        else:
+            self._backward()
+            self._step(settings)
+
+    def _settle(self) -> None:
+        """Do what is left of the last training batch."""
+        if self._pending is not None:
+            self._backward()
+        if self._late_step is not None:
+            settings, self._late_step = self._late_step, None
+            self._step(settings)
+
+    def _backward(self) -> None:
+        pending, self._pending = self._pending, None
+        for listener in self.own_listeners:
+            listener.clear()
+        if pending is not None and pending.dRows is not None:
+            pending.backprop(pending.dRows)
+
+    def _step(self, settings: AdamWSettings) -> None:
+        if self.is_trainable:
+            self.model.shims[0].step(settings)
+
+    def initialize(
+        self,
+        get_examples: Optional[Callable[[], Iterable[Example]]] = None,
+        *,
+        nlp: Optional[Language] = None,
+    ) -> None:
+        """Load the weights; a hub id is downloaded here, and only here."""
+        self.model.initialize()
+        if nlp is not None:
+            for _, component in nlp.pipeline:
+                self.find_listeners(component)
+
+    def _check_process(self) -> None:
+        """In a forked worker a GPU cannot be used, and OpenMP's threads are gone."""
+        if parent_process() is None:
+            return
+        if getattr(torch.cuda, "_is_in_bad_fork", bool)():
+            raise RuntimeError(Errors.B034.format(name=self.name))
+        torch.set_num_threads(1)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        self._settle()
+        return super().to_bytes(exclude=exclude)
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save: the folder `model` holds config.json, model.safetensors and the tokenizer,
+        and opens in `transformers` by itself.
+        """
+        self._settle()
+        backbone = get_backbone(self.model)
+        serialize = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": backbone.to_folder,
+        }
+        util.to_disk(path, serialize, exclude)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Bert":
+        """Load what `to_disk` has saved. No network."""
+
+        def load_model(p: Path) -> None:
+            self.model.shims[0].from_folder(Path(p))
+            get_backbone(self.model)
+
+        deserialize = {
+            "cfg": lambda p: self.cfg.update(deserialize_config(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": load_model,
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+
+class _Pending:
+    """A training batch whose listeners are still adding gradients."""
+
+    def __init__(self, states: BertStates, backprop: Callable[[torch.Tensor], None]):
+        self.states = states
+        self.backprop = backprop
+        self.dRows: Optional[torch.Tensor] = None
+
+    def add(self, dRows: torch.Tensor) -> None:
+        self.dRows = dRows.clone() if self.dRows is None else self.dRows.add_(dRows)

@@ -1,0 +1,220 @@
+"""The torch side of the backbone: windows of wordpieces in, packed states out."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+import numpy
+import torch
+from transformers import PreTrainedModel
+
+from ..errors import Errors, Warnings
+from .batching import make_batches
+from .precision import autocast, resolve_device, resolve_precision
+
+LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The part of the backbone's config that concerns the torch module."""
+
+    max_batch_pieces: int
+    precision: str
+    device: str
+    layers: str
+    activation_checkpointing: bool
+    freeze_layers: int
+    layerwise_lr_decay: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Model input: one row of ids for each window, and what to keep of the output.
+
+    ids (List[ndarray]): Wordpiece ids of every window, special tokens included.
+    types (List[ndarray]): Token types (0 first text, 1 second text), or None for all zero.
+    kept (ndarray): For every packed state, its place in the windows laid end to end.
+    """
+
+    ids: List[numpy.ndarray]
+    kept: numpy.ndarray
+    types: Optional[List[numpy.ndarray]] = None
+
+
+class BertEncoder(torch.nn.Module):
+    """A Hugging Face encoder, and the choice or mixture of its layers.
+
+    Scalar mixture: Peters et al. 2018 (ELMo), `gamma * sum(softmax(w)[i] * layer[i])`.
+    """
+
+    def __init__(self, transformer: PreTrainedModel, settings: EncoderSettings):
+        super().__init__()
+        self.transformer = transformer
+        self.settings = settings
+        self.max_pieces = settings.max_batch_pieces
+        self.device = resolve_device(settings.device)
+        self.dtype = resolve_precision(settings.precision, self.device)
+        n_layers = transformer.config.num_hidden_layers
+        if settings.layers == "scalar_mix":
+            self.mix_weights = torch.nn.Parameter(torch.zeros(n_layers + 1))
+            self.mix_gamma = torch.nn.Parameter(torch.ones(1))
+        if settings.activation_checkpointing:
+            transformer.gradient_checkpointing_enable({"use_reentrant": False})
+        self._freeze(settings.freeze_layers)
+        self._fast_copy: List[PreTrainedModel] = []  # a list keeps it out of state_dict()
+        self.to(self.device)
+
+    @property
+    def width(self) -> int:
+        width = self.transformer.config.hidden_size
+        return 4 * width if self.settings.layers == "last4_concat" else width
+
+    def encode(self, rows: Rows, *, is_train: bool) -> torch.Tensor:
+        """Run all windows in length-sorted batches.
+
+        RETURNS (Tensor): The kept states, in float32 for training, else in the run's precision.
+            *Shape:* ``(n_kept, width)``
+        """
+        self.train(is_train)
+        with torch.set_grad_enabled(is_train), autocast(self.device, self.dtype):
+            return self._encode(rows, is_train)
+
+    def _encode(self, rows: Rows, is_train: bool) -> torch.Tensor:
+        lengths = numpy.asarray([len(ids) for ids in rows.ids], dtype="int64")
+        origin = numpy.cumsum(lengths) - lengths  # of each window, windows laid end to end
+        place = numpy.empty(int(lengths.sum()), dtype="int64")
+        outputs = []
+        n_done = 0
+        batches = make_batches(lengths, self.max_pieces, on_cpu=self.device.type == "cpu")
+        while batches:
+            batch = batches.pop(0)
+            try:
+                output = self._forward(rows, batch, lengths, is_train)
+            except torch.OutOfMemoryError:
+                batches = self._halve(batch, lengths) + batches
+                continue
+            outputs.append(output.flatten(0, 1))
+            longest = output.shape[1]
+            for i, window in enumerate(batch):
+                start = origin[window]
+                first = n_done + i * longest
+                place[start : start + lengths[window]] = numpy.arange(
+                    first, first + lengths[window]
+                )
+            n_done += len(batch) * longest
+        flat = torch.cat(outputs)
+        packed = flat[torch.from_numpy(place[rows.kept]).to(self.device)]
+        return packed.float() if is_train else packed
+
+    def _forward(
+        self, rows: Rows, batch: numpy.ndarray, lengths: numpy.ndarray, is_train: bool
+    ) -> torch.Tensor:
+        """RETURNS (Tensor): (n_windows, longest, width)"""
+        inputs = self._pad(rows, batch, lengths)
+        transformer = self.transformer if is_train else self._inference_model()
+        needs_layers = self.settings.layers != "last"
+        output = transformer(**inputs, output_hidden_states=needs_layers)
+        return self._mix(output.hidden_states) if needs_layers else output.last_hidden_state
+
+    def _pad(self, rows: Rows, batch: numpy.ndarray, lengths: numpy.ndarray):
+        longest = int(lengths[batch].max())
+        pad_id = self.transformer.config.pad_token_id or 0
+        ids = numpy.full((len(batch), longest), pad_id, dtype="int64")
+        for i, window in enumerate(batch):
+            ids[i, : lengths[window]] = rows.ids[window]
+        inputs = {"input_ids": self._to_device(ids)}
+        if (lengths[batch] < longest).any():
+            mask = numpy.arange(longest) < lengths[batch][:, None]
+            inputs["attention_mask"] = self._to_device(mask.astype("int64"))
+        if rows.types is not None and self._has_token_types():
+            types = numpy.zeros((len(batch), longest), dtype="int64")
+            for i, window in enumerate(batch):
+                types[i, : lengths[window]] = rows.types[window]
+            inputs["token_type_ids"] = self._to_device(types)
+        return inputs
+
+    def _to_device(self, array: numpy.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
+    def _has_token_types(self) -> bool:
+        return getattr(self.transformer.config, "type_vocab_size", 0) > 1
+
+    def _mix(self, hidden: Tuple[torch.Tensor, ...]) -> torch.Tensor:
+        if self.settings.layers == "last4_concat":
+            return torch.cat(hidden[-4:], dim=-1)
+        if self.settings.layers == "last4_sum":
+            return torch.stack(hidden[-4:]).sum(dim=0)
+        weights = torch.softmax(self.mix_weights.float(), dim=0)
+        mixed = sum(weight * layer for weight, layer in zip(weights, hidden))
+        return self.mix_gamma * mixed
+
+    def _inference_model(self) -> PreTrainedModel:
+        """Weights in half precision, made once after each change: autocast would cast the
+        float32 weights again for every call.
+        """
+        if self.dtype == torch.float32:
+            return self.transformer
+        if not self._fast_copy:
+            model = copy.deepcopy(self.transformer).to(self.dtype).eval()
+            self._fast_copy.append(model.requires_grad_(False))
+        return self._fast_copy[0]
+
+    def weights_changed(self) -> None:
+        """Forget what was derived from the weights."""
+        self._fast_copy.clear()
+
+    def _halve(self, batch: numpy.ndarray, lengths: numpy.ndarray) -> List[numpy.ndarray]:
+        n_pieces = int(lengths[batch].max()) * len(batch)
+        if len(batch) == 1:
+            raise MemoryError(Errors.B035.format(n_pieces=n_pieces, device=self.device))
+        if self.max_pieces == self.settings.max_batch_pieces:
+            half = n_pieces // 2
+            message = Warnings.B900.format(device=self.device, n_pieces=n_pieces, half=half)
+            warnings.warn(message, stacklevel=2)
+        self.max_pieces = min(self.max_pieces, n_pieces // 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        middle = len(batch) // 2
+        return [batch[:middle], batch[middle:]]
+
+    def _freeze(self, n_layers: int) -> None:
+        if n_layers == 0:
+            return
+        layers = encoder_layers(self.transformer, "freeze_layers")
+        expected = f"between 0 and {len(layers)}, the number of layers"
+        if not 0 <= n_layers <= len(layers):
+            message = Errors.B020.format(key="freeze_layers", value=n_layers, expected=expected)
+            raise ValueError(message)
+        self.transformer.embeddings.requires_grad_(False)
+        for layer in layers[:n_layers]:
+            layer.requires_grad_(False)
+
+    def learn_rate_scale(self, name: str) -> float:
+        """Layer-wise decay: the top layer learns at the full rate, each layer below at
+        `layerwise_lr_decay` times the rate of the one above (Sun et al. 2019).
+        """
+        decay = self.settings.layerwise_lr_decay
+        if decay == 1.0 or not name.startswith("transformer."):
+            return 1.0
+        n_layers = len(encoder_layers(self.transformer, "layerwise_lr_decay"))
+        parts = name.split(".")
+        if parts[1] == "embeddings":
+            return decay**n_layers
+        if "layer" in parts:
+            return decay ** (n_layers - 1 - int(parts[parts.index("layer") + 1]))
+        return 1.0
+
+
+def encoder_layers(transformer: PreTrainedModel, key: str) -> torch.nn.ModuleList:
+    """RETURNS (ModuleList): The encoder's layers, bottom first; `key` asked for them."""
+    for block in ("encoder", "transformer"):
+        layers = getattr(getattr(transformer, block, None), "layer", None)
+        if isinstance(layers, torch.nn.ModuleList):
+            return layers
+    architecture = type(transformer).__name__
+    raise ValueError(Errors.B024.format(key=key, architecture=architecture))

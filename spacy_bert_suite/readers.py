@@ -1,0 +1,110 @@
+"""Corpora: several tasks at once, each component learning from its own."""
+
+import random
+from typing import Callable, Dict, Iterable, Iterator, List
+
+from spacy.language import Language
+from spacy.training import Example
+
+from .errors import Errors
+
+TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
+Corpus = Callable[[Language], Iterable[Example]]
+
+
+def is_for(eg: Example, name: str) -> bool:
+    """RETURNS (bool): Whether the component `name` may learn from the example: it does not
+    bear the name of another one.
+    """
+    return eg.reference.user_data.get(TASK, name) == name
+
+
+def make_multi_task_corpus(
+    corpora: Dict[str, Corpus], temperature: float = 1.0, shuffle: bool = True, seed: int = 0
+) -> Corpus:
+    """Registered as "spacy-bert-suite.MultiTaskCorpus.v1".
+
+    corpora (Dict[str, Callable]): A corpus for each component, by the component's name.
+    temperature (float): A corpus of n examples is drawn from with a probability in proportion
+        to n ** (1 / temperature): 1 takes every example once, more favours small corpora.
+    shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
+    seed (int): Of the order.
+    RETURNS (Callable): The corpus. Each call draws as many examples as there are in all.
+    """
+    if not corpora:
+        raise ValueError(Errors.B100)
+    if not temperature > 0:
+        raise ValueError(Errors.B102.format(temperature=temperature))
+    return MultiTaskCorpus(corpora, temperature, shuffle, seed)
+
+
+class MultiTaskCorpus:
+    """Examples of several tasks; each bears the name of the component that it is for."""
+
+    def __init__(self, corpora: Dict[str, Corpus], temperature: float, shuffle: bool, seed: int):
+        self.corpora = corpora
+        self.temperature = temperature
+        self.shuffle = shuffle
+        self.random = random.Random(seed)
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        examples = {name: self._read(name, nlp) for name in self.corpora}
+        if not self.shuffle:
+            for task in examples.values():
+                yield from task
+            return
+        order = self._draw({name: len(task) for name, task in examples.items()})
+        streams = {name: self._cycle(task) for name, task in examples.items()}
+        for name in order:
+            yield next(streams[name])
+
+    def _read(self, name: str, nlp: Language) -> List[Example]:
+        examples = list(self.corpora[name](nlp))
+        if not examples:
+            raise ValueError(Errors.B101.format(name=name))
+        for eg in examples:
+            eg.reference.user_data[TASK] = name
+        return examples
+
+    def _draw(self, sizes: Dict[str, int]) -> List[str]:
+        """RETURNS (List[str]): A task for each example of an epoch."""
+        names = list(sizes)
+        total = sum(sizes.values())
+        weights = [sizes[name] ** (1 / self.temperature) for name in names]
+        counts = _round_to_total([total * weight / sum(weights) for weight in weights], total)
+        order = [name for name, count in zip(names, counts) for _ in range(count)]
+        self.random.shuffle(order)
+        return order
+
+    def _cycle(self, examples: List[Example]) -> Iterator[Example]:
+        while True:
+            yield from self.random.sample(examples, len(examples))
+
+
+def make_task_batcher(size: int) -> Callable[[Iterable[Example]], Iterable[List[Example]]]:
+    """Registered as "spacy-bert-suite.batch_by_task.v1": batches whose examples are all for
+    the same component, in the order in which they fill up.
+
+    size (int): Examples in a batch. The last batch of a task may be smaller.
+    """
+
+    def batch_by_task(examples: Iterable[Example]) -> Iterator[List[Example]]:
+        filling: Dict[str, List[Example]] = {}
+        for eg in examples:
+            task = eg.reference.user_data.get(TASK, "")
+            batch = filling.setdefault(task, [])
+            batch.append(eg)
+            if len(batch) >= size:
+                yield filling.pop(task)
+        yield from filling.values()
+
+    return batch_by_task
+
+
+def _round_to_total(shares: List[float], total: int) -> List[int]:
+    """Round down, and give what is missing to the largest remainders."""
+    counts = [int(share) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i])
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    return counts
