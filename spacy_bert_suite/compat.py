@@ -20,7 +20,7 @@ def _alias_batch_encoding() -> None:
     from transformers.tokenization_utils_base import BatchEncoding
 
     if not hasattr(moved, "BatchEncoding"):
-        moved.BatchEncoding = BatchEncoding
+        setattr(moved, "BatchEncoding", BatchEncoding)  # noqa: B010
 
 
 def patch_transformers() -> None:

@@ -12,6 +12,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
 from .attributes import register_attributes
+from .backbone.listener import BertListener
+from .backbone.shim import get_shim
 from .errors import Errors
 from .readers import is_for
 
@@ -65,7 +67,7 @@ class BertHead(TrainablePipe):
             raise ValueError(Errors.B054.format(name=self.name, label=label))
         if label in self.labels:
             return 0
-        if self.model.shims[0].module is not None:
+        if get_shim(self.model).module is not None:
             n = len(self.labels)
             raise ValueError(Errors.B053.format(name=self.name, n=n, label=label))
         self.cfg["labels"] = [*self.cfg["labels"], label]
@@ -103,7 +105,7 @@ class BertHead(TrainablePipe):
 
     def _check_upstream(self) -> None:
         for node in self.model.walk():
-            if node.name == "bert-listener" and node.store is None:
+            if isinstance(node, BertListener) and node.store is None:
                 message = Errors.B032.format(name=self.name, upstream=node.upstream_name)
                 raise ValueError(message)
 

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import nn
 
-from .backbone.shim import TorchShim
+from .backbone.shim import TorchShim, get_shim
 from .backbone.states import BertStates
 from .backbone.wordpieces import ranges
 from .errors import Errors
@@ -119,9 +119,11 @@ def make_head(
 def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> Tuple[Any, Callable]:
     """The backprop callback takes a tuple of gradients, one per output (None for no gradient)."""
     states, accumulate = model.layers[0](docs, is_train)
-    module = model.shims[0].module
+    module = get_shim(model).module
     if module is None:
-        raise ValueError(Errors.B050.format(name=model.layers[0].component_name))
+        raise ValueError(
+            Errors.B050.format(name=getattr(model.layers[0], "component_name", model.name))
+        )
     module.to(states.rows.device).train(is_train)
     if not is_train:
         with torch.no_grad():
@@ -143,7 +145,7 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> Tuple[Any, Cal
 
 def init(model: Model, X=None, Y=None) -> None:
     """Build the module; `nO` is the number of labels, the width comes from the backbone."""
-    shim = model.shims[0]
+    shim = get_shim(model)
     if shim.module is None:
         width = X.width if isinstance(X, BertStates) else model.layers[0].get_dim("nO")
         model.set_dim("nI", width)

@@ -2,7 +2,7 @@
 
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union, cast
 
 import srsly
 import torch
@@ -18,7 +18,7 @@ from thinc.api import Config, Model, Optimizer
 
 from ..attributes import register_attributes
 from ..errors import Errors
-from .listener import BertListener, _no_gradient
+from .listener import BertListener, no_gradient
 from .model import get_backbone
 from .pairs import PairEncoder
 from .shim import AdamWSettings
@@ -80,7 +80,8 @@ class Bert(Transformer):
         trainable: bool = True,
         keep_states: bool = False,
     ):
-        super().__init__(vocab, model, name=name)
+        super().__init__(vocab, cast(Any, model), name=name)
+        self.model: Any = model
         self.cfg: Dict[str, Any] = {"trainable": trainable, "keep_states": keep_states}
         self.store = StateStore()
         self._pending: Optional[_Pending] = None
@@ -113,7 +114,7 @@ class Bert(Transformer):
                 node.bind(self.model, component.name, self.is_trainable)
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
-                self.add_listener(node, component.name)
+                self.add_listener(cast(Any, node), component.name)
             elif isinstance(node, TransformerListener):
                 self.add_listener(node, component.name)
 
@@ -166,19 +167,20 @@ class Bert(Transformer):
 
         examples (Iterable[Example]): Only their predicted docs are used.
         drop (float): Not used: the dropout of the checkpoint's own config applies.
-        RETURNS (Dict[str, float]): The losses; the backbone has none of its own.
+        RETURNS (Dict[str, float]): The losses; that of the backbone is 0, as it has no gold.
         """
         examples = list(examples)
         validate_examples(examples, "Bert.update")
         self._settle()
         losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
         docs = [eg.predicted for eg in examples]
         if self.is_trainable:
             states, backprop = self.model.begin_update(docs)
             self._pending = _Pending(states, backprop)
             accumulate = self._pending.add
         else:
-            states, accumulate = self.model.predict(docs), _no_gradient
+            states, accumulate = self.model.predict(docs), no_gradient
         for listener in self.own_listeners:
             listener.receive(docs, states, accumulate)
         self._give_to_stock(docs, states, accumulate)
@@ -274,7 +276,7 @@ class Bert(Transformer):
             self.model.shims[0].from_folder(Path(p))
             get_backbone(self.model)
 
-        deserialize = {
+        deserialize: Dict[str, Callable] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model": load_model,

@@ -160,7 +160,7 @@ class BertEncoder(torch.nn.Module):
         if self.dtype == torch.float32:
             return self.transformer
         if not self._fast_copy:
-            model = copy.deepcopy(self.transformer).to(self.dtype).eval()
+            model = copy.deepcopy(self.transformer).eval().to(dtype=self.dtype)  # type: ignore[call-arg]
             self._fast_copy.append(model.requires_grad_(False))
         return self._fast_copy[0]
 

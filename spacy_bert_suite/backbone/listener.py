@@ -26,7 +26,9 @@ class BertListener(Model):
         self.upstream_name = upstream_name
         self.component_name = "the component"
         self.store: Optional[StateStore] = None
-        self.clear()
+        self._docs: List[Doc] = []
+        self._states: Optional[BertStates] = None
+        self._accumulate: Accumulate = no_gradient
 
     def bind(self, store: StateStore, component_name: str) -> None:
         self.store = store
@@ -38,9 +40,9 @@ class BertListener(Model):
         self._accumulate = accumulate
 
     def clear(self) -> None:
-        self._docs: List[Doc] = []
-        self._states: Optional[BertStates] = None
-        self._accumulate: Accumulate = _no_gradient
+        self._docs = []
+        self._states = None
+        self._accumulate = no_gradient
 
     def received(self, docs: Sequence[Doc]) -> bool:
         """RETURNS (bool): Whether these very docs are the training batch."""
@@ -81,9 +83,9 @@ def forward(
     model: BertListener, docs: Sequence[Doc], is_train: bool
 ) -> Tuple[BertStates, Accumulate]:
     if model._states is not None and model.received(docs):
-        return model._states, model._accumulate if is_train else _no_gradient
-    return model.take(docs), _no_gradient
+        return model._states, model._accumulate if is_train else no_gradient
+    return model.take(docs), no_gradient
 
 
-def _no_gradient(dRows: Any) -> None:
+def no_gradient(dRows: Any) -> None:
     """The backbone is frozen, or this is a prediction."""

@@ -10,13 +10,12 @@ import srsly
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from ..errors import Errors
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
 from .listener import BertListener
 from .precision import DTYPES
-from .shim import AdamWSettings, TorchShim, module_to_bytes
+from .shim import AdamWSettings, TorchShim, get_shim, module_to_bytes
 from .sources import Checkpoint, load_checkpoint, load_folder, save_folder
 from .states import BertStates, Layout, make_layout
 from .wordpieces import (
@@ -102,7 +101,7 @@ def init(model: Model[List[Doc], BertStates], X=None, Y=None) -> None:
 
 def get_backbone(model: Model, *, download: bool = False) -> "BackboneShim":
     """RETURNS (BackboneShim): The weights and the tokenizer, loaded if they were not yet."""
-    backbone = model.shims[0]
+    backbone: BackboneShim = get_shim(model)
     if backbone.module is None:
         backbone.load(load_checkpoint(backbone.name, download=download))
     if not model.has_dim("nO"):
@@ -121,13 +120,13 @@ class BackboneShim(TorchShim):
     """The encoder, its tokenizer, and the cutting of docs into windows."""
 
     def __init__(self, name: str, window: int, stride: int, settings: EncoderSettings):
-        super().__init__(build=lambda cfg: None, cfg={})
+        super().__init__(build=BertEncoder, cfg={})
         self.name = name
         self.window = window
         self.stride = stride
         self.settings = settings
-        self.tokenizer: Optional[PreTrainedTokenizerFast] = None
-        self.wordpieces: Optional[WordpieceTokenizer] = None
+        self.tokenizer: Any = None
+        self.wordpieces: Any = None
 
     def load(self, checkpoint: Checkpoint, mixture: Optional[Dict[str, torch.Tensor]] = None):
         """Take the weights and the tokenizer of a checkpoint."""

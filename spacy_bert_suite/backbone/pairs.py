@@ -99,7 +99,10 @@ class _Spans:
 
 def _windows(firsts: Wordpieces, seconds: Wordpieces, window: int, stride: int) -> _Spans:
     """Windows over each second text, beside the whole of the first."""
-    pair, starts, ends, n_windows = [], [], [], [0]
+    pair: List[int] = []
+    starts: List[int] = []
+    ends: List[int] = []
+    n_windows = [0]
     for i, n_first in enumerate(numpy.diff(firsts.offsets)):
         begin, end = seconds.offsets[i : i + 2]
         n_room = window - N_SPECIAL - int(n_first)

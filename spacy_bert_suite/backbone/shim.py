@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional
 import safetensors.torch
 import srsly
 import torch
-from thinc.api import Optimizer
+from thinc.api import Model, Optimizer
 from thinc.shims import Shim
 
 from ..errors import Warnings
@@ -50,13 +50,14 @@ class TorchShim(Shim):
     cfg (Dict): Plain values, saved beside the weights.
     """
 
-    def __init__(self, build: Callable[[Dict[str, Any]], torch.nn.Module], cfg: Dict[str, Any]):
+    def __init__(self, build: Callable[..., Any], cfg: Dict[str, Any]):
         super().__init__(None, cfg)
         self.build = build
         self.scaler: Optional[torch.amp.GradScaler] = None
 
     @property
-    def module(self) -> Optional[torch.nn.Module]:
+    def module(self) -> Any:
+        """RETURNS (Optional[torch.nn.Module]): The module, once it is built or loaded."""
         return self._model
 
     @module.setter
@@ -132,6 +133,11 @@ class TorchShim(Shim):
             self.module = self.build(self.cfg)
             self.module.load_state_dict(safetensors.torch.load(message["weights"]))
         return self
+
+
+def get_shim(model: Model) -> Any:
+    """RETURNS (TorchShim): What holds the torch module of a head or of the backbone."""
+    return model.shims[0]
 
 
 def module_to_bytes(module: torch.nn.Module) -> bytes:

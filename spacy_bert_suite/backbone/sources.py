@@ -154,7 +154,7 @@ def _check_weights(encoder: PreTrainedModel, missing, name: str) -> None:
     """A checkpoint without a pooler loses the pooler; one without anything else is refused."""
     missing = sorted(missing)
     if any("pooler" in key for key in missing):
-        encoder.pooler = None
+        encoder.pooler = None  # type: ignore[assignment]
     others = [key for key in missing if "pooler" not in key]
     if others:
         raise ValueError(Errors.B007.format(path=name, n_missing=len(others), first=others[0]))

@@ -1,6 +1,6 @@
 """States in the form that spacy-transformers' own listeners read, and their gradients back."""
 
-from typing import List, Sequence
+from typing import Any, List, Sequence, cast
 
 import numpy
 import torch
@@ -31,8 +31,8 @@ def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
     local = numpy.where(local == cls_row, end, local) - start
     return TransformerData(
         wordpieces=WordpieceBatch.zeros([end - start + 1]),
-        model_output=BaseModelOutput(last_hidden_state=torch2xp(rows, ops=ops)[None]),
-        align=Ragged(local.astype("i"), (ends - starts).astype("i")),
+        model_output=BaseModelOutput(last_hidden_state=cast(Any, torch2xp(rows[None], ops=ops))),
+        align=Ragged(cast(Any, local.astype("i")), cast(Any, (ends - starts).astype("i"))),
     )
 
 
@@ -41,7 +41,7 @@ def from_gradients(states: BertStates, gradients: Sequence[TransformerData]) -> 
     layout = states.layout
     dRows = torch.zeros_like(states.rows, dtype=torch.float32)
     for i, gradient in enumerate(gradients):
-        dDoc = xp2torch(gradient.model_output.last_hidden_state[0]).to(dRows.device)
+        dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dRows.device)
         start, end = layout.piece_offsets[i : i + 2]
         dRows[start:end] += dDoc[:-1]
         dRows[layout.n_pieces + int(layout.window_offsets[i])] += dDoc[-1]

@@ -9,6 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Config, Model
 
+from ..backbone.shim import get_shim
 from ..chain import MISSING, Entity, crf_loss, find_entities, make_tags
 from ..heads import BertHead, Gradients, is_for, loss_and_gradients
 from ..layers import TagScores
@@ -108,7 +109,7 @@ class BertEntityRecognizer(BertHead):
         """
         gold = [self._gold_tags(eg) for eg in examples]
         emissions = scores.emissions.requires_grad_()
-        crf = self.model.shims[0].cfg["crf"]
+        crf = get_shim(self.model).cfg["crf"]
         transitions = scores.transitions.requires_grad_(crf)
         if crf:
             loss = crf_loss(emissions, transitions, gold)

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model
 
+from ..backbone.shim import get_shim
 from ..errors import Errors
 from ..heads import (
     BertHead,
@@ -103,13 +104,14 @@ class BertSentiment(BertHead):
         self.cfg["polarity"] = self._place(polarity or {})
 
     def _place(self, given: Dict[str, float]) -> Dict[str, float]:
-        placed = {label: given.get(label, polarity_of(label)) for label in self.labels}
-        for label, value in placed.items():
+        placed: Dict[str, float] = {}
+        for label in self.labels:
+            value = given.get(label, polarity_of(label))
             if value is None or not -1 <= value <= 1:
                 labels = ", ".join(self.labels)
                 raise ValueError(Errors.B055.format(name=self.name, label=label, labels=labels))
-        spread = _spread({label: float(value) for label, value in placed.items()}, given)
-        return spread
+            placed[label] = float(value)
+        return _spread(placed, given)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Optional[TextScores]) -> None:
         """Write the sentiment of docs and sentences: label, probability of that label ("score"),
@@ -130,7 +132,7 @@ class BertSentiment(BertHead):
 
     @property
     def _scores_sentences(self) -> bool:
-        return self.model.shims[0].cfg["sentences"]
+        return get_shim(self.model).cfg["sentences"]
 
     def _describe(self, row: List[float]) -> Dict[str, Any]:
         best = max(range(len(row)), key=row.__getitem__)
