@@ -29,22 +29,23 @@ def make_tags(labels: Sequence[str]) -> List[str]:
 
 
 def valid_transitions(n_labels: int) -> numpy.ndarray:
-    """RETURNS (ndarray): Whether the row's tag may stand before the column's, (n_tags, n_tags)."""
-    n_tags = 1 + 4 * n_labels
-    part = numpy.concatenate([["O"], numpy.tile(list("BILU"), n_labels)])
-    label = numpy.concatenate([[-1], numpy.repeat(numpy.arange(n_labels), 4)])
-    is_open = numpy.isin(part, [BEGIN, INSIDE])
+    """RETURNS (ndarray): Whether the row's tag may stand before the column's. After the tags
+    comes one more, the end, which follows every complete entity and itself; it also fills
+    up shorter docs in a batch. (n_tags + 1, n_tags + 1)
+    """
+    part = numpy.concatenate([["O"], numpy.tile(list("BILU"), n_labels), ["O"]])
+    label = numpy.concatenate([[-1], numpy.repeat(numpy.arange(n_labels), 4), [-1]])
+    is_open = numpy.isin(part, [BEGIN, INSIDE])[:, None]
     continues = numpy.isin(part, [INSIDE, LAST])
-    same = label[:, None] == label[None, :]
-    valid = numpy.where(is_open[:, None], continues[None, :] & same, ~continues[None, :])
-    return valid.reshape(n_tags, n_tags)
+    valid = numpy.where(is_open, continues & (label[:, None] == label), ~continues)
+    valid[-1] = False
+    valid[-1, -1] = True
+    return valid
 
 
-def valid_edges(n_labels: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[ndarray, ndarray]): Whether a tag may be first, and last, (n_tags,)."""
-    first = numpy.concatenate([[True], numpy.tile([True, False, False, True], n_labels)])
-    last = numpy.concatenate([[True], numpy.tile([False, False, True, True], n_labels)])
-    return first, last
+def valid_first(n_labels: int) -> numpy.ndarray:
+    """RETURNS (ndarray): Whether a tag may be first, (n_tags + 1,)."""
+    return numpy.concatenate([[True], numpy.tile([True, False, False, True], n_labels), [False]])
 
 
 def find_entities(
@@ -79,30 +80,29 @@ def find_entities(
 
 
 class Chain:
-    """Some docs of a batch, padded to one length, in probability space."""
+    """Some docs of a batch, padded to one length with the end tag."""
 
     def __init__(self, scores, transitions, offsets, docs, n_labels: int):
         lengths = numpy.diff(offsets)[docs]
-        n_steps, n_tags = int(lengths.max()), scores.shape[1]
-        # Padding emits "O" only, so that it changes neither the best path nor any probability.
-        padded = numpy.full((len(docs), n_steps, n_tags), NEVER)
-        padded[:, :, 0] = 0.0
+        n_tags = scores.shape[1]
+        self.scores = numpy.full((len(docs), int(lengths.max()) + 1, n_tags + 1), NEVER)
+        self.scores[:, :, -1] = 0.0
         for i, doc in enumerate(docs):
-            padded[i, : lengths[i]] = scores[offsets[doc] : offsets[doc + 1]]
-        self.n_labels = n_labels
-        self.lengths = lengths
-        self.scores = padded
+            self.scores[i, : lengths[i], :-1] = scores[offsets[doc] : offsets[doc + 1]]
+            self.scores[i, : lengths[i], -1] = NEVER
+        self.n_docs = len(docs)
         self.valid = valid_transitions(n_labels)
-        self.first, self.last = valid_edges(n_labels)
-        self.transitions = transitions.astype("float64")
+        self.first = valid_first(n_labels)
+        self.transitions = numpy.pad(transitions.astype("float64"), (0, 1))
 
     def entities(self, labels: Sequence[str]) -> List[List[Entity]]:
         tags = self.best_path()
-        is_start = (tags > 0) & numpy.isin((tags - 1) % 4, [0, 3])
-        is_end = (tags > 0) & numpy.isin((tags - 1) % 4, [2, 3])
+        part = numpy.where((tags == 0) | (tags == len(self.first) - 1), -1, (tags - 1) % 4)
+        is_start = numpy.isin(part, [0, 3])  # B, U
+        is_end = numpy.isin(part, [2, 3])  # L, U
         docs, starts = numpy.nonzero(is_start)
         _, ends = numpy.nonzero(is_end)
-        found: List[List[Entity]] = [[] for _ in self.lengths]
+        found: List[List[Entity]] = [[] for _ in range(self.n_docs)]
         if len(docs):
             probabilities = self.probabilities(docs, starts, ends, tags)
             for doc, start, end, p in zip(docs, starts, ends, probabilities):
@@ -123,7 +123,7 @@ class Chain:
 
     def _is_valid(self, tags: numpy.ndarray) -> numpy.ndarray:
         steps = self.valid[tags[:, :-1], tags[:, 1:]].all(axis=1)
-        return steps & self.first[tags[:, 0]] & self.last[tags[:, -1]]
+        return steps & self.first[tags[:, 0]]
 
     def _viterbi(self, scores: numpy.ndarray) -> numpy.ndarray:
         n_docs, n_steps, n_tags = scores.shape
@@ -135,7 +135,7 @@ class Chain:
             back[t] = candidates.argmax(axis=1)
             best = candidates.max(axis=1) + scores[:, t]
         tags = numpy.zeros((n_docs, n_steps), dtype="int64")
-        tags[:, -1] = (best + numpy.where(self.last, 0.0, NEVER)).argmax(axis=1)
+        tags[:, -1] = best.argmax(axis=1)
         for t in range(n_steps - 1, 0, -1):
             tags[:, t - 1] = back[t, numpy.arange(n_docs), tags[:, t]]
         return tags
@@ -145,9 +145,7 @@ class Chain:
         potentials = numpy.exp(self.scores - self.scores.max(axis=2, keepdims=True))
         steps = numpy.where(self.valid, numpy.exp(self.transitions), 0.0)
         forward, scale = self._forward(potentials, steps)
-        # Only sequences that end well count.
-        ending = (forward[:, -1] * self.last).sum(axis=1) + TINY
-        backward = self._backward(potentials, steps, scale, self.last / ending[:, None])
+        backward = self._backward(potentials, steps, scale)
         # alpha(start) * product of what follows inside the span * beta(end), all rescaled
         p = forward[docs, starts, tags[docs, starts]] * backward[docs, ends, tags[docs, ends]]
         for i, (doc, start, end) in enumerate(zip(docs, starts, ends)):
@@ -167,10 +165,9 @@ class Chain:
             forward[:, t] = alpha / scale[:, t, None]
         return forward, scale
 
-    def _backward(self, potentials, steps, scale, final) -> numpy.ndarray:
-        """Backward variables in the same scales, from those of the last step."""
-        backward = numpy.zeros_like(potentials)
-        backward[:, -1] = final
+    def _backward(self, potentials, steps, scale) -> numpy.ndarray:
+        """Backward variables in the same scales."""
+        backward = numpy.ones_like(potentials)
         for t in range(potentials.shape[1] - 2, -1, -1):
             after = backward[:, t + 1] * potentials[:, t + 1] / scale[:, t + 1, None]
             backward[:, t] = after @ steps.T
@@ -190,32 +187,33 @@ def crf_loss(
     n_labels = (emissions.shape[1] - 1) // 4
     device = emissions.device
     valid = torch.from_numpy(valid_transitions(n_labels)).to(device)
-    first, last = (torch.from_numpy(edge).to(device) for edge in valid_edges(n_labels))
-    steps = torch.where(valid, transitions, NEVER)
-    lengths = [len(tags) for tags in gold]
-    order = [i for i, tags in enumerate(gold) if (tags != MISSING).any()]
-    parts = emissions.split(lengths)
-    scores = torch.nn.utils.rnn.pad_sequence([parts[i] for i in order], batch_first=True)
-    tags = torch.nn.utils.rnn.pad_sequence(
-        [torch.from_numpy(gold[i]) for i in order], batch_first=True, padding_value=MISSING
-    ).to(device)
-    n_words = torch.tensor([lengths[i] for i in order], device=device)
-    inside = torch.arange(scores.shape[1], device=device) < n_words[:, None]
-    outside_only = torch.full_like(scores, NEVER)
-    outside_only[..., 0] = 0.0
-    free = torch.where(inside[..., None], scores, outside_only)
-    agrees = torch.nn.functional.one_hot(tags.clamp(min=0), scores.shape[2]).bool()
+    first = torch.from_numpy(valid_first(n_labels)).to(device)
+    pad = torch.nn.functional.pad
+    steps = torch.where(valid, pad(transitions, (0, 1, 0, 1)), NEVER)
+    parts = pad(emissions, (0, 1), value=NEVER).split([len(tags) for tags in gold])
+    chosen = [i for i, tags in enumerate(gold) if (tags != MISSING).any()]
+    end = emissions.new_full((1, emissions.shape[1] + 1), NEVER)
+    end[0, -1] = 0.0
+    n_steps = 1 + max(len(gold[i]) for i in chosen)
+    free = torch.stack(
+        [torch.cat([parts[i], end.expand(n_steps - len(gold[i]), -1)]) for i in chosen]
+    )
+    tags = torch.full(free.shape[:2], MISSING)
+    for row, i in enumerate(chosen):
+        tags[row, : len(gold[i])] = torch.from_numpy(gold[i])
+    tags = tags.to(device)
+    agrees = torch.nn.functional.one_hot(tags.clamp(min=0), free.shape[2]).bool()
     forced = torch.where(agrees | (tags == MISSING)[..., None], free, NEVER)
-    total = _log_partition(free, steps, first, last)
-    return (total - _log_partition(forced, steps, first, last)).sum() / n_words.sum()
+    likelihood = _log_partition(forced, steps, first) - _log_partition(free, steps, first)
+    return -likelihood.sum() / sum(len(gold[i]) for i in chosen)
 
 
-def _log_partition(scores, steps, first, last) -> torch.Tensor:
+def _log_partition(scores: torch.Tensor, steps: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
     """RETURNS (Tensor): Log of the summed potentials of all valid sequences, (n_docs,)."""
     alpha = scores[:, 0] + torch.where(first, 0.0, NEVER)
     for t in range(1, scores.shape[1]):
         alpha = torch.logsumexp(alpha[:, :, None] + steps, dim=1) + scores[:, t]
-    return torch.logsumexp(alpha + torch.where(last, 0.0, NEVER), dim=1)
+    return torch.logsumexp(alpha, dim=1)
 
 
 def _group_by_length(lengths: numpy.ndarray, most_words: int = 1 << 16) -> List[numpy.ndarray]:

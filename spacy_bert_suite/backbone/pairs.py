@@ -10,7 +10,7 @@ from thinc.api import Model
 from ..errors import Errors
 from .encoder import Rows
 from .model import get_backbone
-from .wordpieces import Wordpieces, WordpieceTokenizer, make_windows
+from .wordpieces import Wordpieces, WordpieceTokenizer, make_windows, offsets_of
 
 N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
 Pair = Tuple[str, str]
@@ -129,7 +129,7 @@ def _rows(
         second = seconds.ids[start:end]
         ids.append(numpy.concatenate([cls, first, sep, second, sep]))
         types.append(numpy.repeat([0, 1], [len(first) + 2, len(second) + 1]))
-    row_offsets = numpy.cumsum([0] + [len(window) for window in ids])
+    row_offsets = offsets_of([len(window) for window in ids])
     return Rows(ids, numpy.arange(row_offsets[-1]), types), row_offsets
 
 

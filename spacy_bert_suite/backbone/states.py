@@ -9,7 +9,7 @@ import numpy
 import torch
 from spacy.tokens import Doc
 
-from .wordpieces import Windows, Wordpieces, ranges
+from .wordpieces import Windows, Wordpieces, offsets_of, ranges
 
 MOST_PENDING_BATCHES = 16
 
@@ -260,9 +260,9 @@ def _runs(entries: Sequence[_Entry]):
 def _select(offsets: numpy.ndarray, docs: numpy.ndarray):
     lengths = numpy.diff(offsets)[docs]
     index = ranges(offsets[docs], lengths)
-    return index, numpy.concatenate([[0], numpy.cumsum(lengths)]).astype("int64")
+    return index, offsets_of(lengths)
 
 
 def _join_offsets(parts: List[numpy.ndarray]) -> numpy.ndarray:
     lengths = numpy.concatenate([numpy.diff(part) for part in parts])
-    return numpy.concatenate([[0], numpy.cumsum(lengths)]).astype("int64")
+    return offsets_of(lengths)

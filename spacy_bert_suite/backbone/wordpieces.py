@@ -127,7 +127,7 @@ class ChunkTable:
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         index = ranges(self.offsets[rows], lengths)
         shift = numpy.repeat(begins, lengths)
-        n_pieces = numpy.concatenate([[0], numpy.cumsum(lengths)])
+        n_pieces = offsets_of(lengths)
         return Wordpieces(
             self.ids[index], self.starts[index] + shift, self.ends[index] + shift,
             n_pieces[n_chunks],
@@ -170,8 +170,7 @@ def make_windows(offsets: numpy.ndarray, window: int, stride: int) -> Windows:
     kept_starts[1:] = numpy.where(is_first[1:], starts[1:], (starts[1:] + ends[:-1]) // 2)
     kept_ends = ends.copy()
     kept_ends[:-1] = numpy.where(is_first[1:], ends[:-1], kept_starts[1:])
-    window_offsets = numpy.concatenate([[0], numpy.cumsum(n_windows)])
-    return Windows(starts, ends, kept_starts, kept_ends, window_offsets)
+    return Windows(starts, ends, kept_starts, kept_ends, offsets_of(n_windows))
 
 
 def align_tokens(
@@ -185,17 +184,17 @@ def align_tokens(
         offsets of the docs, (n_docs + 1,).
     """
     arrays = [doc.to_array(["LENGTH", "SPACY"]).astype("int64") for doc in docs]
-    offsets = numpy.concatenate([[0], numpy.cumsum([len(array) for array in arrays])])
+    offsets = offsets_of([len(array) for array in arrays])
     arrays = [array for array in arrays if len(array)]
     lengths = numpy.concatenate(arrays) if arrays else numpy.zeros((0, 2), dtype="int64")
     # All docs on one line of characters, so that two searches serve the whole batch.
     token_ends = numpy.cumsum(lengths.sum(axis=1)) - lengths[:, 1]
     token_starts = token_ends - lengths[:, 0]
-    n_characters = numpy.concatenate([[0], numpy.cumsum(lengths.sum(axis=1))])
+    n_characters = offsets_of(lengths.sum(axis=1))
     origin = numpy.repeat(n_characters[offsets[:-1]], numpy.diff(pieces.offsets))
     starts = numpy.searchsorted(pieces.ends + origin, token_starts, side="right")
     ends = numpy.searchsorted(pieces.starts + origin, token_ends, side="left")
-    return starts, numpy.maximum(starts, ends), offsets.astype("int64")
+    return starts, numpy.maximum(starts, ends), offsets
 
 
 def ranges(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
@@ -205,11 +204,16 @@ def ranges(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
     return numpy.arange(total, dtype="int64") + numpy.repeat(starts - before, lengths)
 
 
+def offsets_of(lengths: Sequence[int]) -> numpy.ndarray:
+    """RETURNS (ndarray): 0, and the running total of the lengths: (n + 1,) int64."""
+    return numpy.concatenate([[0], numpy.cumsum(lengths)]).astype("int64")
+
+
 def _pack(encodings: Iterable) -> Wordpieces:
     encodings = list(encodings)
     ids = [i for encoding in encodings for i in encoding.ids]
     spans = [span for encoding in encodings for span in encoding.offsets]
-    offsets = numpy.cumsum([0] + [len(encoding.ids) for encoding in encodings])
+    offsets = offsets_of([len(encoding.ids) for encoding in encodings])
     chars = numpy.asarray(spans, dtype="int64").reshape(-1, 2)
     return Wordpieces(numpy.asarray(ids, dtype="int64"), chars[:, 0], chars[:, 1], offsets)
 

@@ -67,7 +67,7 @@ class BertEntityRecognizer(BertHead):
         return 1 + 4 * len(self.labels)
 
     def has_gold(self, eg: Example) -> bool:
-        return eg.reference.has_annotation("ENT_IOB")
+        return len(eg.reference) > 0 and eg.reference.has_annotation("ENT_IOB")
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
         return sorted({ent.label_ for eg in examples for ent in eg.reference.ents})

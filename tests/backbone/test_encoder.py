@@ -1,0 +1,215 @@
+"""States equal plain Hugging Face on the same ids."""
+
+import numpy
+import pytest
+import spacy
+import torch
+from conftest import bert_model
+from transformers import AutoModel, AutoTokenizer
+
+from spacy_bert_suite.backbone.model import BertModel, get_backbone
+from spacy_bert_suite.backbone.pairs import PairEncoder
+from spacy_bert_suite.backbone.states import join_states
+
+TEXTS = ["Anna works in Paris.", "", "the film was great and it is good", " \n ", "Ben"]
+
+
+def make_model(name, **values):
+    config = {**bert_model(name), **values}
+    del config["@architectures"]
+    return BertModel(**config)
+
+
+def reference(name, ids, types=None, **kwargs):
+    """Hidden states of one window, by transformers alone."""
+    model = AutoModel.from_pretrained(name).eval()
+    with torch.no_grad():
+        types = None if types is None else torch.tensor([types])
+        return model(torch.tensor([ids]), token_type_ids=types, **kwargs)
+
+
+def make_docs(texts):
+    nlp = spacy.blank("en")
+    return [nlp.make_doc(text) for text in texts]
+
+
+@pytest.mark.parametrize("is_train", [False, True])
+def test_states_equal_hugging_face(still_bert, is_train):
+    states, _ = make_model(still_bert)(make_docs(TEXTS), is_train)
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    for i, text in enumerate(TEXTS):
+        expected = reference(still_bert, tokenizer(text)["input_ids"]).last_hidden_state[0]
+        doc = states.select([i])
+        found = torch.cat([doc.cls, doc.pieces, doc.sep])
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_bf16_states_are_close(still_bert):
+    docs = make_docs(TEXTS)
+    exact = make_model(still_bert).predict(docs).rows
+    rough = make_model(still_bert, precision="bf16").predict(docs).rows
+    assert rough.dtype == torch.bfloat16
+    cosine = torch.nn.functional.cosine_similarity(exact, rough.float(), dim=1)
+    assert cosine.min() > 0.999
+
+
+def test_long_docs_lose_no_piece(still_bert):
+    """Each piece has the state of the window that the layout says, computed alone."""
+    text = " ".join(f"anna met ben{i} in paris" for i in range(420))
+    model = make_model(still_bert)
+    backbone = get_backbone(model)
+    states = model.predict(make_docs([text]))
+    pieces = backbone.wordpieces([text])
+    assert states.layout.n_pieces == len(pieces.ids) > 3000
+    layout = states.layout
+    for w in (0, 1, layout.n_windows // 2, layout.n_windows - 1):
+        kept = numpy.arange(layout.kept_starts[w], layout.kept_ends[w])
+        window_start = min(w * backbone.stride, len(pieces.ids) - (backbone.window - 2))
+        window = pieces.ids[window_start : window_start + backbone.window - 2]
+        tokenizer = backbone.wordpieces
+        ids = [tokenizer.cls_id, *window.tolist(), tokenizer.sep_id]
+        expected = reference(still_bert, ids).last_hidden_state[0]
+        torch.testing.assert_close(
+            states.pieces[kept], expected[1 + kept - window_start], atol=1e-5, rtol=0
+        )
+        torch.testing.assert_close(states.cls[w], expected[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("layers", ["last4_concat", "last4_sum", "scalar_mix"])
+def test_layers(still_bert, layers):
+    model = make_model(still_bert, layers=layers)
+    states = model.predict(make_docs(["Anna works"]))
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    ids = tokenizer("Anna works")["input_ids"]
+    hidden = reference(still_bert, ids, output_hidden_states=True).hidden_states
+    expected = {
+        "last4_concat": torch.cat(hidden[-4:], dim=-1),
+        "last4_sum": sum(hidden[-4:]),
+        "scalar_mix": sum(hidden) / len(hidden),  # weights start out equal
+    }[layers][0]
+    assert model.get_dim("nO") == expected.shape[1]
+    torch.testing.assert_close(states.cls[0], expected[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(states.pieces, expected[1:-1], atol=1e-5, rtol=1e-5)
+
+
+def test_pairs_equal_hugging_face(still_bert):
+    encoder = PairEncoder("bert")
+    encoder.bind(make_model(still_bert), "head", True)
+    pairs = [("Anna works", "in Paris"), ("", "the film was great")]
+    states = encoder.predict(pairs)
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    for i, (first, second) in enumerate(pairs):
+        encoded = tokenizer(first, second)
+        types = encoded["token_type_ids"]
+        expected = reference(still_bert, encoded["input_ids"], types).last_hidden_state[0]
+        start, end = states.row_offsets[i : i + 2]
+        torch.testing.assert_close(states.rows[start:end], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(states.cls[0], states.rows[0])
+
+
+def test_pairs_cut_a_long_second_text_into_windows(still_bert):
+    encoder = PairEncoder("bert")
+    model = make_model(still_bert)
+    encoder.bind(model, "head", True)
+    states = encoder.predict([("anna", "ben works " * 100), ("a", "b")])
+    assert states.window_offsets[1] > 5
+    assert states.window_offsets.tolist()[-1] == states.window_offsets[1] + 1
+    first = slice(0, states.window_offsets[1])
+    covered = {p for s, e in zip(states.starts[first], states.ends[first]) for p in range(s, e)}
+    assert covered == set(range(states.seconds.offsets[1]))
+
+
+def test_pairs_without_room_for_the_second_text(still_bert):
+    encoder = PairEncoder("bert")
+    encoder.bind(make_model(still_bert), "head", True)
+    with pytest.raises(ValueError, match="B036"):
+        encoder.predict([("anna " * 40, "ben " * 40)])
+
+
+def test_pair_texts_with_lone_surrogates(still_bert):
+    encoder = PairEncoder("bert")
+    encoder.bind(make_model(still_bert), "head", True)
+    assert len(encoder.predict([("a \ud800", "b \udfff c")]).rows)
+
+
+def test_select_and_join_are_inverse(still_bert):
+    model = make_model(still_bert)
+    docs = make_docs([*TEXTS, "anna met ben " * 30])
+    states = model.predict(docs)
+    parts = [states.select([i]) for i in range(len(docs))]
+    joined = join_states(parts)
+    assert torch.equal(joined.rows, states.rows)
+    for name in vars(states.layout):
+        assert (getattr(joined.layout, name) == getattr(states.layout, name)).all(), name
+    assert states.select(range(len(docs))) is states
+    swapped = states.select([2, 0])
+    assert torch.equal(swapped.pieces, torch.cat([parts[2].pieces, parts[0].pieces]))
+
+
+def test_a_token_without_pieces_has_its_docs_cls(still_bert):
+    doc = make_docs(["Anna \n\n works"])[0]
+    states = make_model(still_bert).predict([doc])
+    layout = states.layout
+    row = layout.token_starts[1]
+    assert doc[1].is_space
+    assert torch.equal(states.rows[row], states.cls[0])
+    assert layout.token_ends[1] == row + 1
+
+
+def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
+    model = make_model(still_bert)
+    encoder = get_backbone(model).module
+    docs = make_docs(["Anna works in Paris."] * 8)
+    expected = model.predict(docs).rows
+    forward = encoder._forward
+    sizes = []
+
+    def small_memory(rows, batch, lengths, is_train):
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("full")
+        sizes.append(len(batch))
+        return forward(rows, batch, lengths, is_train)
+
+    monkeypatch.setattr(encoder, "_forward", small_memory)
+    with pytest.warns(UserWarning, match="B900") as warned:
+        found = model.predict(docs).rows
+    assert len(warned) == 1 and max(sizes) == 2
+    torch.testing.assert_close(found, expected)
+    model.predict(docs)  # the smaller budget is kept: no retry, no warning
+    assert encoder.max_pieces < 256
+
+
+def test_a_window_that_does_not_fit_is_an_error(still_bert, monkeypatch):
+    model = make_model(still_bert)
+
+    def no_memory(*args):
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(get_backbone(model).module, "_forward", no_memory)
+    with pytest.raises(MemoryError, match="B035"):
+        model.predict(make_docs(["Anna"]))
+
+
+def test_freezing_and_layerwise_rates(still_bert):
+    encoder = get_backbone(make_model(still_bert, freeze_layers=2, layerwise_lr_decay=0.5)).module
+    frozen = {name for name, p in encoder.named_parameters() if not p.requires_grad}
+    assert any("embeddings" in name for name in frozen)
+    assert any("layer.1." in name for name in frozen)
+    assert not any("layer.2." in name for name in frozen)
+    rate = encoder.learn_rate_scale
+    assert rate("transformer.encoder.layer.3.output.dense.weight") == 1.0
+    assert rate("transformer.encoder.layer.1.output.dense.weight") == 0.25
+    assert rate("transformer.embeddings.word_embeddings.weight") == 0.0625
+    assert rate("mix_gamma") == 1.0
+
+
+def test_activation_checkpointing_changes_no_gradient(still_bert):
+    gradients = []
+    for checkpointing in (False, True):
+        model = make_model(still_bert, activation_checkpointing=checkpointing)
+        states, backprop = model.begin_update(make_docs(TEXTS))
+        backprop(torch.ones_like(states.rows))
+        parameters = get_backbone(model).module.transformer.named_parameters()
+        gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)

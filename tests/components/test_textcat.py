@@ -1,0 +1,84 @@
+import numpy
+import pytest
+import spacy
+from conftest import make_examples
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from spacy_bert_suite.components.textcat import best_threshold, make_tune_thresholds
+
+
+def f1(chosen, gold):
+    return 2 * (chosen & gold).sum() / (chosen.sum() + gold.sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_threshold_is_the_best_of_all(seed):
+    random = numpy.random.default_rng(seed)
+    gold = random.random(40) < 0.4
+    predicted = (gold * 0.3 + random.random(40)).round(1) / 1.3
+    best = best_threshold(predicted, gold)
+    others = [f1(predicted >= cut, gold) for cut in numpy.linspace(0.01, 0.99, 99)]
+    assert f1(predicted >= best, gold) == pytest.approx(max(others))
+
+
+def test_thresholds_decide_and_are_saved(make_nlp, tmp_path):
+    nlp = make_nlp("bert_textcat_multilabel")
+    pipe = nlp.get_pipe("bert_textcat_multilabel")
+    doc = nlp("Anna works in Paris.")
+    pipe.cfg["thresholds"] = {label: p + 1e-3 for label, p in doc.cats.items()}
+    assert nlp(doc.text)._.labels == []
+    pipe.cfg["thresholds"] = {label: p - 1e-3 for label, p in doc.cats.items()}
+    expected = sorted(doc.cats, key=doc.cats.get, reverse=True)
+    assert nlp(doc.text)._.labels == expected
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path)(doc.text)._.labels == expected
+
+
+def test_tuning_callback(make_nlp, tmp_path):
+    nlp = make_nlp("bert_textcat_multilabel")
+    docs = [eg.reference for eg in make_examples(nlp)]
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    assert make_tune_thresholds(str(tmp_path / "dev.spacy"))(nlp) is nlp
+    thresholds = nlp.get_pipe("bert_textcat_multilabel").cfg["thresholds"]
+    assert set(thresholds) == {"home", "work", "positive"}
+    texts = [doc.text for doc in docs]
+    for label, threshold in thresholds.items():
+        predicted = numpy.asarray([doc.cats[label] for doc in nlp.pipe(texts)])
+        gold = numpy.asarray([doc.cats[label] > 0 for doc in docs])
+        assert f1(predicted >= threshold, gold) >= f1(predicted >= 0.5, gold)
+
+
+def test_exclusive_probabilities_sum_to_one(make_nlp):
+    doc = make_nlp("bert_textcat")("Anna works")
+    assert sum(doc.cats.values()) == pytest.approx(1.0, abs=1e-6)
+    assert doc._.labels == [max(doc.cats, key=doc.cats.get)]
+
+
+def test_two_categorizers_share_a_doc(make_nlp):
+    nlp = make_nlp("bert_textcat_multilabel", "bert_textcat")
+    nlp.get_pipe("bert_textcat").cfg["labels"] = ["x", "y"]
+    doc = nlp("Anna works")
+    assert set(doc.cats) == {"home", "work", "positive", "x", "y"}
+    assert len([label for label in doc._.labels if label in ("x", "y")]) == 1
+
+
+def test_labels_missing_from_the_gold_are_not_negative(make_nlp, optimizer):
+    nlp = make_nlp("bert_textcat_multilabel")
+    pipe = nlp.get_pipe("bert_textcat_multilabel")
+    eg = Example.from_dict(nlp.make_doc("Anna works"), {"cats": {"work": 1.0}})
+    nlp.get_pipe("bert").update([eg])
+    scores, _ = pipe.model.begin_update([eg.predicted])
+    _, (gradient, _) = pipe.get_loss([eg], scores)
+    assert gradient[0, [0, 2]].tolist() == [0.0, 0.0]
+    assert gradient[0, 1] < 0
+
+
+def test_one_label_is_not_enough(tiny_bert):
+    from conftest import bert_model
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe("bert_textcat").add_label("only")
+    with pytest.raises(ValueError, match="B052.*only"):
+        nlp.initialize(lambda: make_examples(nlp))

@@ -1,0 +1,78 @@
+from collections import Counter
+
+import pytest
+import spacy
+from spacy.training import Example
+
+from spacy_bert_suite.readers import TASK, make_multi_task_corpus, make_task_batcher
+
+
+def make_corpus(name, n):
+    def corpus(nlp):
+        return [Example.from_dict(nlp.make_doc(f"{name} {i}"), {}) for i in range(n)]
+
+    return corpus
+
+
+CORPORA = {"bert_ner": make_corpus("ner", 60), "bert_textcat": make_corpus("cat", 20)}
+
+
+def read(corpus):
+    return [(eg.reference.user_data[TASK], eg.text) for eg in corpus(spacy.blank("en"))]
+
+
+def test_every_example_once_at_temperature_one():
+    rows = read(make_multi_task_corpus(CORPORA))
+    assert len(rows) == len(set(rows)) == 80
+    assert Counter(task for task, _ in rows) == {"bert_ner": 60, "bert_textcat": 20}
+    assert all(text.startswith("ner") == (task == "bert_ner") for task, text in rows)
+    assert len({task for task, _ in rows[:20]}) == 2  # mixed
+
+
+def test_temperature_favours_small_corpora():
+    counts = Counter(task for task, _ in read(make_multi_task_corpus(CORPORA, temperature=2)))
+    share = 20**0.5 / (20**0.5 + 60**0.5)
+    assert sum(counts.values()) == 80
+    assert counts["bert_textcat"] == pytest.approx(80 * share, abs=1)
+
+
+def test_deterministic_and_new_in_every_epoch():
+    first, second = make_multi_task_corpus(CORPORA), make_multi_task_corpus(CORPORA)
+    epoch = read(first)
+    assert epoch == read(second)
+    assert epoch != read(first)
+
+
+def test_whole_and_in_order_for_evaluation():
+    rows = read(make_multi_task_corpus(CORPORA, shuffle=False))
+    assert [text for _, text in rows[:2]] == ["ner 0", "ner 1"]
+    assert len(rows) == 80
+
+
+def test_bad_values():
+    with pytest.raises(ValueError, match="B100"):
+        make_multi_task_corpus({})
+    with pytest.raises(ValueError, match="B102"):
+        make_multi_task_corpus(CORPORA, temperature=0)
+    with pytest.raises(ValueError, match="B101.*empty"):
+        read(make_multi_task_corpus({"empty": make_corpus("x", 0)}))
+
+
+def test_batches_are_of_one_task():
+    examples = list(make_multi_task_corpus(CORPORA)(spacy.blank("en")))
+    batches = list(make_task_batcher(8)(examples))
+    assert sum(len(batch) for batch in batches) == 80
+    for batch in batches:
+        assert len({eg.reference.user_data[TASK] for eg in batch}) == 1
+    assert sorted(len(batch) for batch in batches)[2:] == [8] * (len(batches) - 2)
+
+
+def test_a_head_learns_from_its_own_only(make_nlp, optimizer):
+    nlp = make_nlp("bert_ner", "bert_textcat")
+    gold = {"cats": {"work": 1.0, "home": 0.0}, "entities": [(0, 4, "PER")]}
+    eg = Example.from_dict(nlp.make_doc("Anna works"), gold)
+    eg.reference.user_data[TASK] = "bert_ner"
+    losses = nlp.update([eg], sgd=optimizer)
+    assert losses["bert_ner"] > 0 and losses["bert_textcat"] == 0
+    scores = nlp.evaluate([eg])
+    assert scores["ents_f"] is not None and "cats_score" not in scores
