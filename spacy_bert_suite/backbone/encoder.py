@@ -92,7 +92,7 @@ class BertEncoder(torch.nn.Module):
             batch = batches.pop(0)
             try:
                 output = self._forward(rows, batch, lengths, is_train)
-            except torch.OutOfMemoryError:
+            except torch.cuda.OutOfMemoryError:
                 batches = self._halve(batch, lengths) + batches
                 continue
             outputs.append(output.flatten(0, 1))

@@ -64,12 +64,21 @@ def joint_gradients(nlp, batches) -> Dict[str, torch.Tensor]:
             hidden = module.transformer(**ids).last_hidden_state[0]
             for head, index in gold.items():
                 linear = nlp.get_pipe(head).model.shims[0].module.output
-                logits = linear(hidden.mean(dim=0))
-                loss = torch.nn.functional.cross_entropy(logits[None], torch.tensor([index]))
-                total = total + loss / sum(head in g for g in cats)
+                states = hidden.mean(dim=0)[None] if head != "bert_ner" else hidden[first(ids, doc)]
+                gold_index = torch.tensor(index if head == "bert_ner" else [index])
+                loss = torch.nn.functional.cross_entropy(
+                    linear(states), gold_index, reduction="sum"
+                )
+                n = sum(len(g[head]) if head == "bert_ner" else 1 for g in cats if head in g)
+                total = total + loss / n
     names, parameters = zip(*module.named_parameters())
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     return {n: g for n, g in zip(names, gradients) if g is not None}
+
+
+def first(ids, doc):
+    """Rows of the first wordpiece of each token."""
+    return [ids.char_to_token(token.idx) for token in doc]
 
 
 def assert_same_gradients(found, expected):
@@ -126,6 +135,16 @@ def test_gradients_accumulate_over_batches(nlp):
     nlp.update(first, sgd=False)
     nlp.update(second, sgd=False)
     assert_same_gradients(backbone_gradients(nlp), expected)
+
+
+def test_gradients_of_three_heads_equal_the_joint_gradient(make_nlp, still_bert):
+    nlp = make_nlp(*HEADS, source=still_bert, **without_dropout(*HEADS))
+    rows = ROWS[:2]
+    examples, (docs, gold) = category_examples(nlp, rows)
+    examples[0].reference.set_ents([examples[0].reference.char_span(0, 4, "PER")])
+    gold[0]["bert_ner"] = [8, 0, 0, 0, 0]  # U-PER; the other doc has no entities annotated
+    nlp.update(examples, sgd=False)
+    assert_same_gradients(backbone_gradients(nlp), joint_gradients(nlp, [(docs, gold)]))
 
 
 def test_gradients_with_three_heads_equal_the_sum_of_each_alone(make_nlp, still_bert):

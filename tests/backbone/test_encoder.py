@@ -166,7 +166,7 @@ def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
 
     def small_memory(rows, batch, lengths, is_train):
         if len(batch) > 2:
-            raise torch.OutOfMemoryError("full")
+            raise torch.cuda.OutOfMemoryError("full")
         sizes.append(len(batch))
         return forward(rows, batch, lengths, is_train)
 
@@ -183,7 +183,7 @@ def test_a_window_that_does_not_fit_is_an_error(still_bert, monkeypatch):
     model = make_model(still_bert)
 
     def no_memory(*args):
-        raise torch.OutOfMemoryError("full")
+        raise torch.cuda.OutOfMemoryError("full")
 
     monkeypatch.setattr(get_backbone(model).module, "_forward", no_memory)
     with pytest.raises(MemoryError, match="B035"):
