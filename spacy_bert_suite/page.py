@@ -68,16 +68,17 @@ mark b { font-weight: 600; opacity: .75; }
 aside { font-size: .85rem; }
 h2 { font-size: .75rem; text-transform: uppercase; letter-spacing: .08em;
   color: var(--faint); margin: 0 0 .5rem; }
-aside > :not(h2) { margin: 0 0 1.6rem; }
+aside > * { margin: 0; }
+aside h2 { margin: 1.5rem 0 .5rem; }
+aside h2:first-child { margin-top: 0; }
 .bars { display: grid; grid-template-columns: auto 1fr; gap: .3rem .6rem; align-items: center; }
 .bars dt { overflow-wrap: anywhere; }
 .bars dd { margin: 0; display: flex; align-items: center; gap: .4rem; }
 .bars i { height: .8rem; background: var(--bar); border-radius: 0 3px 3px 0; min-width: 2px;
   flex: 0 1 auto; }
 .bars b { font-weight: 500; font-variant-numeric: tabular-nums; }
-.mood { margin-bottom: .5rem !important; }
 .mood small { color: var(--faint); }
-.chart { display: flex; height: 5rem; align-items: stretch;
+.chart { display: flex; height: 5rem; margin-top: .5rem; align-items: stretch;
   background: linear-gradient(var(--line), var(--line)) center / 100% 1px no-repeat; }
 .chart a { flex: 1; position: relative; min-width: 2px; }
 .chart a::before { content: ""; position: absolute; left: .5px; right: .5px;
@@ -85,7 +86,8 @@ aside > :not(h2) { margin: 0 0 1.6rem; }
 .chart [data-mood="positive"]::before { bottom: 50%; }
 .chart [data-mood="negative"]::before { top: 50%; }
 .chart a:hover::before, .chart a:focus::before { outline: 2px solid var(--ink); }
-.entities-list { list-style: none; padding: 0; line-height: 1.9; }
+.entities-list { list-style: none; padding: 0; line-height: 1.9; display: flex; flex-wrap: wrap;
+  column-gap: .9rem; }
 .entities-list li { color: var(--faint); }
 .entities-list span { background: var(--bg); color: var(--ink); border-radius: .3em;
   padding: .1em .35em; }

@@ -66,11 +66,8 @@ def parts_of(doc: Doc) -> list[Part]:
 
 
 def sentiment_of(text: Doc | Span) -> dict[str, Any] | None:
-    """The result of the sentiment component, with a polarity in [-1, 1], or None."""
-    if not text.has_extension("sentiment") or not text._.sentiment:
-        return None
-    polarity = text.sentiment if isinstance(text, Doc) else text._.sentiment.get("polarity", 0.0)
-    return {**text._.sentiment, "polarity": polarity}
+    """The label, its score and the polarity that the sentiment component found, or None."""
+    return text._.sentiment if text.has_extension("sentiment") else None
 
 
 def score_of(ent: Span) -> float | None:

@@ -4,7 +4,7 @@ import srsly
 
 
 def test_multitask_project(run_project):
-    root = run_project("multitask", "all", steps=40, build="none")
+    root = run_project("multitask", "all", steps=60, build="none")
     scores = srsly.read_json(root / "metrics" / "dev.json")
     assert scores["ents_f"] > 0.2
     assert scores["cats_macro_f"] > 0.5
