@@ -1,8 +1,9 @@
-"""spacy-transformers 1.4 imports a name that transformers 5 has moved: put it back."""
+"""What differs between transformers 4 and 5, in one place."""
 
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 
 class _AliasBeforeSpacyTransformers(MetaPathFinder):
@@ -23,9 +24,16 @@ def _alias_batch_encoding() -> None:
         setattr(moved, "BatchEncoding", BatchEncoding)  # noqa: B010
 
 
+def enable_activation_checkpointing(encoder: Any) -> None:
+    """Compute activations twice instead of keeping them; transformers 5 has renamed the method."""
+    name = "activation_checkpointing_enable"
+    enable = getattr(encoder, name, None) or encoder.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
 def patch_transformers() -> None:
-    """Let spacy-transformers be imported beside transformers 5. Imports nothing itself; does
-    nothing under transformers 4, and nothing the second time.
+    """Let spacy-transformers 1.4 be imported beside transformers 5, which has moved a name that
+    it imports. Imports nothing itself; does nothing under transformers 4, nor a second time.
     """
     if "spacy_transformers" in sys.modules:
         return

@@ -161,19 +161,29 @@ def _no_backprop(dOutputs: Any) -> List[Doc]:
 
 
 class WordTagger(nn.Module):
-    """Scores of every tag for every word, white space included."""
+    """Scores of every tag for every word, white space included.
+
+    The score of B-LOC is a sum: of the tag itself, of its place in an entity (B, whatever the
+    label) and of its label (LOC, whatever the place). What is learnt from one tag so serves its
+    relatives, which counts where a label is rare.
+    """
 
     def __init__(self, cfg: Dict[str, Any]):
         super().__init__()
         self.pooling = cfg["pooling"]
         self.dropout = nn.Dropout(cfg["dropout"])
         self.output = make_output(cfg["width"], cfg["n_out"])
+        parts = parts_of_tags(cfg["n_out"])
+        self.register_buffer("parts", parts, persistent=False)
+        self.shared = make_output(cfg["width"], len(parts))
         self.transitions = nn.Parameter(torch.zeros(cfg["n_out"], cfg["n_out"]))
         self.transitions.requires_grad_(cfg["crf"])
 
     def forward(self, states: BertStates, docs: Sequence[Doc]) -> TagScores:
         words = word_states(states, self.pooling)
-        return TagScores(self.output(self.dropout(words)), self.transitions * 1.0)
+        words = self.dropout(words)
+        emissions = self.output(words) + self.shared(words) @ self.parts
+        return TagScores(emissions, self.transitions * 1.0)
 
 
 class WindowClassifier(nn.Module):
@@ -198,6 +208,19 @@ class WindowClassifier(nn.Module):
             return TextScores(by_doc, by_doc[:0])
         starts, ends = sentence_rows(states, docs)
         return TextScores(by_doc, self.output(mean_of_ranges(states.rows, starts, ends)))
+
+
+def parts_of_tags(n_tags: int) -> torch.Tensor:
+    """RETURNS (Tensor): Which parts make up a tag: O, B, I, L, U, then the labels.
+    *Shape:* ``(5 + n_labels, n_tags)``
+    """
+    n_labels = (n_tags - 1) // 4
+    parts = torch.zeros(5 + n_labels, n_tags)
+    parts[0, 0] = 1.0
+    tags = torch.arange(1, n_tags)
+    parts[1 + (tags - 1) % 4, tags] = 1.0
+    parts[5 + (tags - 1) // 4, tags] = 1.0
+    return parts
 
 
 def make_output(width: int, n_out: int) -> nn.Linear:

@@ -23,9 +23,9 @@ def valid_sequences(n_words):
     valid = valid_transitions(len(LABELS))
     first = valid_first(len(LABELS))
     for tags in itertools.product(range(len(TAGS)), repeat=n_words):
-        if first[tags[0]] and valid[tags[-1], -1]:
-            if all(valid[a, b] for a, b in zip(tags, tags[1:])):
-                yield tags
+        steps = all(valid[a, b] for a, b in zip(tags, tags[1:]))
+        if first[tags[0]] and steps and valid[tags[-1], -1]:
+            yield tags
 
 
 def weight_of(tags, emissions, transitions):

@@ -9,6 +9,7 @@ import numpy
 import torch
 from transformers import PreTrainedModel
 
+from ..compat import enable_activation_checkpointing
 from ..errors import Errors, Warnings
 from .batching import make_batches
 from .precision import autocast, resolve_device, resolve_precision
@@ -61,7 +62,7 @@ class BertEncoder(torch.nn.Module):
             self.mix_weights = torch.nn.Parameter(torch.zeros(n_layers + 1))
             self.mix_gamma = torch.nn.Parameter(torch.ones(1))
         if settings.activation_checkpointing:
-            transformer.gradient_checkpointing_enable({"use_reentrant": False})
+            enable_activation_checkpointing(transformer)
         self._freeze(settings.freeze_layers)
         self._fast_copy: List[PreTrainedModel] = []  # a list keeps it out of state_dict()
         self.to(self.device)

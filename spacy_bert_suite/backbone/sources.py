@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
 
 
 def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True) -> Checkpoint:
-    with _quiet():
+    with _quiet(progress=not local_files_only):
         try:
             config = AutoConfig.from_pretrained(source, local_files_only=local_files_only)
             _check_architecture(config, name)
@@ -166,11 +166,18 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from printing about missing heads: `_check_weights` looks itself."""
+def _quiet(*, progress: bool) -> Iterator[None]:
+    """Keep transformers from printing about missing heads, since `_check_weights` looks itself,
+    and from showing bars, unless there is a download.
+    """
     level = transformers_logging.get_verbosity()
+    had_bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    if not progress:
+        transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        if had_bars:
+            transformers_logging.enable_progress_bar()

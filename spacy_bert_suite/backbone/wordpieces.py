@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
@@ -204,7 +204,7 @@ def ranges(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
     return numpy.arange(total, dtype="int64") + numpy.repeat(starts - before, lengths)
 
 
-def offsets_of(lengths: Sequence[int]) -> numpy.ndarray:
+def offsets_of(lengths: Union[Sequence[int], numpy.ndarray]) -> numpy.ndarray:
     """RETURNS (ndarray): 0, and the running total of the lengths: (n + 1,) int64."""
     return numpy.concatenate([[0], numpy.cumsum(lengths)]).astype("int64")
 

@@ -63,7 +63,7 @@ def joint_gradients(nlp, batches) -> Dict[str, torch.Tensor]:
             ids = backbone.tokenizer(doc.text, return_tensors="pt", add_special_tokens=True)
             hidden = module.transformer(**ids).last_hidden_state[0]
             for head, index in gold.items():
-                linear = nlp.get_pipe(head).model.shims[0].module.output
+                linear = linear_of(nlp.get_pipe(head))
                 states = hidden.mean(dim=0)[None] if head != "bert_ner" else hidden[first(ids, doc)]
                 gold_index = torch.tensor(index if head == "bert_ner" else [index])
                 loss = torch.nn.functional.cross_entropy(
@@ -74,6 +74,13 @@ def joint_gradients(nlp, batches) -> Dict[str, torch.Tensor]:
     names, parameters = zip(*module.named_parameters())
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     return {n: g for n, g in zip(names, gradients) if g is not None}
+
+
+def linear_of(pipe):
+    module = pipe.model.shims[0].module
+    if pipe.name != "bert_ner":
+        return module.output
+    return lambda rows: module.output(rows) + module.shared(rows) @ module.parts
 
 
 def first(ids, doc):
