@@ -8,6 +8,7 @@ import srsly
 import torch
 from spacy import util
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.pipeline.pipe import deserialize_config
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -123,16 +124,12 @@ class Bert(Transformer):
 
         YIELDS (Doc): The docs in order.
         """
-        error_handler = self.get_error_handler()
         self._check_process()
-        for docs in util.minibatch(stream, batch_size):
-            docs = list(docs)
-            try:
-                self.set_annotations(docs, self.predict(docs))
-                yield from docs
-            # spaCy's contract: the pipeline's error handler decides what becomes of a batch.
-            except Exception as error:  # noqa: BLE001
-                error_handler(self.name, self, docs, error)
+        yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Run the backbone over one doc. RETURNS (Doc): The doc."""
+        return TrainablePipe.__call__(self, doc)
 
     def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
         """RETURNS (BertStates): The states of the docs."""

