@@ -1,7 +1,7 @@
 """Corpora: several tasks at once, each component learning from its own."""
 
 import random
-from typing import Callable, Dict, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List
 
 from spacy.language import Language
 from spacy.training import Example
@@ -20,11 +20,12 @@ def is_for(eg: Example, name: str) -> bool:
 
 
 def make_multi_task_corpus(
-    corpora: Dict[str, Corpus], temperature: float = 1.0, shuffle: bool = True, seed: int = 0
+    corpora: Dict[str, Any], temperature: float = 1.0, shuffle: bool = True, seed: int = 0
 ) -> Corpus:
     """Registered as "spacy-bert-suite.MultiTaskCorpus.v1".
 
-    corpora (Dict[str, Callable]): A corpus for each component, by the component's name.
+    corpora (Dict[str, Callable]): A corpus for each component, by the component's name. (The
+        type is left open: spaCy checks it before the inner readers are made.)
     temperature (float): A corpus of n examples is drawn from with a probability in proportion
         to n ** (1 / temperature): 1 takes every example once, more favours small corpora.
     shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
