@@ -79,6 +79,8 @@ class BertEncoder(torch.nn.Module):
             *Shape:* ``(n_kept, width)``
         """
         self.train(is_train)
+        if not rows.ids:
+            return torch.zeros((0, self.width), device=self.device)
         with torch.set_grad_enabled(is_train), autocast(self.device, self.dtype):
             return self._encode(rows, is_train)
 

@@ -232,3 +232,26 @@ def test_embedded_states_equal_hugging_face(precision):
         else:
             cosine = torch.nn.functional.cosine_similarity(found, expected, dim=1)
             assert cosine.min() > 0.999
+
+
+def test_no_docs_no_states(still_bert):
+    states, backprop = make_model(still_bert).begin_update([])
+    assert states.rows.shape == (0, 16)
+    backprop(states.rows)
+
+
+def test_no_mask_without_padding(still_bert, monkeypatch):
+    model = make_model(still_bert)
+    encoder = get_backbone(model).module
+    masks = []
+    pad = encoder._pad
+
+    def watch(*args):
+        inputs = pad(*args)
+        masks.append("attention_mask" in inputs)
+        return inputs
+
+    monkeypatch.setattr(encoder, "_pad", watch)
+    model.predict(make_docs(["Anna works", "Ben lives"]))
+    model.predict(make_docs(["Anna works in Paris", "Ben"]))
+    assert masks == [False, True]
