@@ -20,11 +20,11 @@ from common import (
     TASKS,
     Row,
     Task,
-    accuracy,
     append_json,
     bio_spans,
     environment,
     n_batches,
+    percent_right,
     read_json_lines,
     read_rows,
     set_seed,
@@ -48,7 +48,7 @@ def score(task: Task, rows: Sequence[Row], predicted: Sequence[Any]) -> float:
     gold = [row[1] for row in rows]
     if task.kind == "ner":
         return span_f1([bio_spans(tags) for tags in gold], predicted)
-    return accuracy(gold, predicted)
+    return percent_right(gold, predicted)
 
 
 def run_trainer(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:

@@ -44,8 +44,8 @@ TASKS = {
     task.name: task
     for task in (
         Task("wnut17", "ner/wnut17", "ner", "bert_ner", 3),
-        Task("ag_news", "textclass/ag_news", "textcat", "bert_textcat", 2),
-        Task("sst2", "sentiment/sst2", "textcat", "bert_sentiment", 2),
+        Task("ag_news", "textclass/ag_news", "textcat", "bert_textcat", 1),
+        Task("sst2", "sentiment/sst2", "textcat", "bert_sentiment", 1),
     )
 }
 
@@ -146,7 +146,7 @@ def span_f1(gold: Sequence[Set[Any]], predicted: Sequence[Set[Any]]) -> float:
     return 200.0 * n_right / n_all if n_all else 0.0
 
 
-def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
+def percent_right(gold: Sequence[str], predicted: Sequence[str]) -> float:
     return 100.0 * sum(g == p for g, p in zip(gold, predicted)) / len(gold)
 
 

@@ -7,6 +7,8 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -33,23 +35,29 @@ MIB = 1 << 20
 SYSTEMS = ("blank", "annotated", "ours")
 
 
-def hold_docs(system: str, data: Path, n_texts: int) -> Dict[str, float]:
+def hold_docs(system: str, data: Path, n_texts: int, path: Path) -> Dict[str, float]:
     """Annotate texts and hold every Doc.
 
     system (str): "blank" for plain Docs, "annotated" for plain Docs onto which the values that
         our heads write are put by hand, "ours" for our pipeline.
-    RETURNS (Dict[str, float]): Growth of the resident memory, MiB.
+    path (Path): Our pipeline, saved.
+    RETURNS (Dict[str, float]): Growth of the resident memory in MiB, over all texts and over the
+        second half of them, for which no room is left that was used before.
     """
-    nlp = three_heads(data) if system == "ours" else spacy.blank("en")
+    nlp = spacy.load(path) if system == "ours" else spacy.blank("en")
     texts = news_texts(data, n_texts)
     for _ in nlp.pipe(texts, batch_size=128):  # fills vocabulary, caches and buffers
         pass
     before = resident()
-    docs = list(nlp.pipe(texts, batch_size=128))
-    if system == "annotated":
-        for doc in docs:
+    docs = []
+    for doc in nlp.pipe(texts, batch_size=128):
+        if system == "annotated":
             annotate_by_hand(doc)
-    return {"growth": resident() - before, "docs": len(docs), "words": count_words(texts)}
+        docs.append(doc)
+        if len(docs) == n_texts // 2:
+            middle = resident()
+    after = resident()
+    return {"growth": after - before, "second_half": after - middle, "words": count_words(texts)}
 
 
 def annotate_by_hand(doc: Doc) -> None:
@@ -62,11 +70,11 @@ def annotate_by_hand(doc: Doc) -> None:
     user_data[("._.", "sentiment", None, None)] = {**sentiment, "probabilities": probabilities}
 
 
-def long_document(data: Path, n_words: int) -> Dict[str, float]:
+def long_document(data: Path, n_words: int, path: Path) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): Peak resident memory of the process, MiB, before and after one
     document of so many words.
     """
-    nlp = three_heads(data)
+    nlp = spacy.load(path)
     words = (word for text in cycle(news_texts(data, 5000)) for word in text.split())
     text = " ".join(islice(words, n_words))
     nlp.max_length = len(text) + 1
@@ -100,11 +108,15 @@ def resident() -> float:
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
+    """Not `ru_maxrss`: across fork and exec, that one starts from the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
 
 
-def in_new_process(only: str, data: Path, n: int) -> Dict[str, Any]:
+def in_new_process(only: str, data: Path, n: int, path: Path) -> Dict[str, Any]:
     command = [sys.executable, __file__, "--data", str(data), "--only", only, "--n", str(n)]
+    command += ["--pipeline", str(path)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])
 
@@ -116,22 +128,36 @@ def in_new_process(only: str, data: Path, n: int) -> Dict[str, Any]:
 @click.option("--words", "n_words", default=100_000, show_default=True)
 @click.option("--only", type=click.Choice([*SYSTEMS, "long"]), help="One figure, in this process")
 @click.option("--n", default=0, help="Texts or words, with --only")
-def main(data: Path, out: Path, n_texts: int, n_words: int, only: Optional[str], n: int) -> None:
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="With --only")
+def main(
+    data: Path, out: Path, n_texts: int, n_words: int, only: Optional[str], n: int, path: Path
+) -> None:
     torch.set_num_threads(N_THREADS)
     if only:
-        figures = long_document(data, n) if only == "long" else hold_docs(only, data, n)
-        print(json.dumps(figures))
+        measured = long_document if only == "long" else partial(hold_docs, only)
+        print(json.dumps(measured(data, n, path)))
         return
-    results = {system: in_new_process(system, data, n_texts) for system in SYSTEMS}
-    results["long"] = in_new_process("long", data, n_words)
+    with tempfile.TemporaryDirectory() as folder:
+        three_heads(data).to_disk(folder)
+        results = {s: in_new_process(s, data, n_texts, Path(folder)) for s in SYSTEMS}
+        results["long"] = in_new_process("long", data, n_words, Path(folder))
     append_json(out, {**results, **environment()})
-    print("| docs held | growth of resident memory, MiB | kB per doc |\n|---|---:|---:|")
+    print(report(results, n_texts))
+
+
+def report(results: Dict[str, Dict[str, float]], n_texts: int) -> str:
+    lines = [
+        f"| {n_texts} docs held | growth of resident memory, MiB | second half, kB per doc |",
+        "|---|---:|---:|",
+    ]
     for system in SYSTEMS:
-        growth = results[system]["growth"]
-        print(f"| {system} | {growth:,.0f} | {growth * 1024 / n_texts:.1f} |")
+        growth, half = results[system]["growth"], results[system]["second_half"]
+        lines.append(f"| {system} | {growth:,.0f} | {half * 2 * 1024 / n_texts:.1f} |")
     long = results["long"]
-    print(f"\nOne document of {n_words} words: peak {long['peak']:,.0f} MiB", end=" ")
-    print(f"({long['peak_before']:,.0f} MiB before it)")
+    return "\n".join(lines) + (
+        f"\n\nOne document of {long['words']:,} words: peak {long['peak']:,.0f} MiB "
+        f"({long['peak_before']:,.0f} MiB before it)."
+    )
 
 
 if __name__ == "__main__":
