@@ -68,6 +68,10 @@ class BertEncoder(torch.nn.Module):
         self.to(self.device)
 
     @property
+    def _pad_id(self) -> int:
+        return self.transformer.config.pad_token_id or 0
+
+    @property
     def width(self) -> int:
         width = self.transformer.config.hidden_size
         return 4 * width if self.settings.layers == "last4_concat" else width
@@ -88,13 +92,14 @@ class BertEncoder(torch.nn.Module):
         lengths = numpy.asarray([len(ids) for ids in rows.ids], dtype="int64")
         origin = numpy.cumsum(lengths) - lengths  # of each window, windows laid end to end
         place = numpy.empty(int(lengths.sum()), dtype="int64")
+        embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
         batches = make_batches(lengths, self.max_pieces, on_cpu=self.device.type == "cpu")
         while batches:
             batch = batches.pop(0)
             try:
-                output = self._forward(rows, batch, lengths, is_train)
+                output = self._forward(rows, batch, lengths, embedded)
             except torch.cuda.OutOfMemoryError:
                 batches = self._halve(batch, lengths) + batches
                 continue
@@ -111,20 +116,38 @@ class BertEncoder(torch.nn.Module):
         packed = flat[torch.from_numpy(place[rows.kept]).to(self.device)]
         return packed.float() if is_train else packed
 
+    def _embed(self, rows: Rows) -> torch.Tensor:
+        """Look up the embeddings of all batches at once: the gradient of the table, as large as
+        the table, is then made once for an update and not once for each batch.
+
+        RETURNS (Tensor): The windows end to end, and an embedding for padding behind them.
+            *Shape:* ``(n_pieces + 1, width)``
+        """
+        ids = numpy.concatenate([*rows.ids, [self._pad_id]])
+        return self.transformer.get_input_embeddings()(self._to_device(ids))
+
     def _forward(
-        self, rows: Rows, batch: numpy.ndarray, lengths: numpy.ndarray, is_train: bool
+        self,
+        rows: Rows,
+        batch: numpy.ndarray,
+        lengths: numpy.ndarray,
+        embedded: Optional[torch.Tensor],
     ) -> torch.Tensor:
         """RETURNS (Tensor): (n_windows, longest, width)"""
         inputs = self._pad(rows, batch, lengths)
-        transformer = self.transformer if is_train else self._inference_model()
+        transformer = self.transformer
+        if embedded is None:
+            transformer = self._inference_model()
+        else:
+            del inputs["input_ids"]
+            inputs["inputs_embeds"] = embedded[self._to_device(places_of(batch, lengths))]
         needs_layers = self.settings.layers != "last"
         output = transformer(**inputs, output_hidden_states=needs_layers)
         return self._mix(output.hidden_states) if needs_layers else output.last_hidden_state
 
     def _pad(self, rows: Rows, batch: numpy.ndarray, lengths: numpy.ndarray):
         longest = int(lengths[batch].max())
-        pad_id = self.transformer.config.pad_token_id or 0
-        ids = numpy.full((len(batch), longest), pad_id, dtype="int64")
+        ids = numpy.full((len(batch), longest), self._pad_id, dtype="int64")
         for i, window in enumerate(batch):
             ids[i, : lengths[window]] = rows.ids[window]
         inputs = {"input_ids": self._to_device(ids)}
@@ -211,6 +234,16 @@ class BertEncoder(torch.nn.Module):
         if "layer" in parts:
             return decay ** (n_layers - 1 - int(parts[parts.index("layer") + 1]))
         return 1.0
+
+
+def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (ndarray): Where the pieces of a batch's windows lie among all windows, end to end;
+    padding lies behind them all. (n_windows, longest)
+    """
+    origin = numpy.cumsum(lengths) - lengths
+    steps = numpy.arange(lengths[batch].max())
+    places = origin[batch][:, None] + steps
+    return numpy.where(steps < lengths[batch][:, None], places, lengths.sum())
 
 
 def encoder_layers(transformer: PreTrainedModel, key: str) -> torch.nn.ModuleList:
