@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from ..compat import enable_activation_checkpointing
 from ..errors import Errors, Warnings
-from .batching import make_batches
+from .batching import CPU_PREDICT, CPU_TRAIN, GPU, Costs, make_batches
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
@@ -95,7 +95,7 @@ class BertEncoder(torch.nn.Module):
         embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
-        batches = make_batches(lengths, self.max_pieces, on_cpu=self.device.type == "cpu")
+        batches = make_batches(lengths, self.max_pieces, self._costs(is_train))
         while batches:
             batch = batches.pop(0)
             try:
@@ -115,6 +115,11 @@ class BertEncoder(torch.nn.Module):
         flat = torch.cat(outputs)
         packed = flat[torch.from_numpy(place[rows.kept]).to(self.device)]
         return packed.float() if is_train else packed
+
+    def _costs(self, is_train: bool) -> Costs:
+        if self.device.type != "cpu":
+            return GPU
+        return CPU_TRAIN if is_train else CPU_PREDICT
 
     def _embed(self, rows: Rows) -> torch.Tensor:
         """Look up the embeddings of all batches at once: the gradient of the table, as large as
