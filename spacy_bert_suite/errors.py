@@ -54,7 +54,7 @@ class Errors(metaclass=WithCodes):
         "components.bert.model.window is {window}, but '{name}' takes at most {limit} "
         "wordpieces. Set window to {limit} or less, and stride to less than that."
     )
-    B022 = "The config value {key} = {value!r} of '{name}' must be {expected}."
+    B022 = "The config value {key} = {value!r} of {name} must be {expected}."
     B023 = (
         "components.bert.model.device is '{device}', but torch sees no such device. "
         "Use device = 'auto' or 'cpu', or install a torch build for your hardware."
@@ -65,9 +65,11 @@ class Errors(metaclass=WithCodes):
     )
     # Backbone and listeners
     B030 = (
-        "'{name}' has no states for this batch: the component '{upstream}' has not run on it. "
-        "Put '{upstream}' before '{name}' in the pipeline. If it is frozen in training, remove "
-        "it from frozen_components and set components.{upstream}.trainable = false."
+        "'{name}' has no states for this batch: the component '{upstream}' has not run on it, or "
+        "all its listeners have read them already. '{upstream}' must stand before '{name}' in the "
+        "pipeline, be enabled, and have the name that 'upstream' in the listener's config gives; "
+        "to annotate a doc again, run the pipeline again. If it is frozen in training, remove it "
+        "from frozen_components and set components.{upstream}.trainable = false."
     )
     B031 = (
         "The states that '{name}' needs were dropped, because it runs more than {limit} batches "

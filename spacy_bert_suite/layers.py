@@ -57,8 +57,10 @@ def TokenClassifier(
     nO (Optional[int]): Number of tags; set when labels are known.
     RETURNS (Model): The head.
     """
-    _check("pooling", pooling, pooling in TOKEN_POOLING, " or ".join(TOKEN_POOLING))
-    _check("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
+    _check(
+        "TokenClassifier", "pooling", pooling, pooling in TOKEN_POOLING, " or ".join(TOKEN_POOLING)
+    )
+    _check("TokenClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
     cfg = {"pooling": pooling, "dropout": dropout, "crf": crf}
     return make_head("token_classifier", bert, WordTagger, cfg, nO)
 
@@ -84,10 +86,16 @@ def TextClassifier(
     nO (Optional[int]): Number of labels; set when labels are known.
     RETURNS (Model): The head.
     """
-    _check("pooling", pooling, pooling in POOLING, " or ".join(POOLING))
+    _check("TextClassifier", "pooling", pooling, pooling in POOLING, " or ".join(POOLING))
     expected = " or ".join(LONG_DOCUMENTS)
-    _check("long_documents", long_documents, long_documents in LONG_DOCUMENTS, expected)
-    _check("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
+    _check(
+        "TextClassifier",
+        "long_documents",
+        long_documents,
+        long_documents in LONG_DOCUMENTS,
+        expected,
+    )
+    _check("TextClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
     cfg = {
         "pooling": pooling,
         "long_documents": long_documents,
@@ -267,7 +275,9 @@ def pool_windows(
     if pooling == "max":
         return max_of_segments(rows, segments, layout.n_windows)
     if query is None:
-        raise ValueError(Errors.B022.format(key="query", value=None, name=pooling, expected="set"))
+        raise ValueError(
+            Errors.B022.format(key="query", value=None, name="attention pooling", expected="set")
+        )
     scores = query(rows)[:, 0]
     highest = max_of_segments(scores[:, None].detach(), segments, layout.n_windows)[:, 0]
     weights = (scores - highest[segments]).exp()
@@ -338,6 +348,6 @@ def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:
     return torch.from_numpy(index).to(states.rows.device)
 
 
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
+def _check(name: str, key: str, value: Any, holds: bool, expected: str) -> None:
     if not holds:
-        raise ValueError(Errors.B022.format(key=key, value=value, name="model", expected=expected))
+        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

@@ -26,11 +26,11 @@ def make_multi_task_corpus(
 
     corpora (Dict[str, Callable]): A corpus for each component, by the component's name. (The
         type is left open: spaCy checks it before the inner readers are made.)
-    temperature (float): A corpus of n examples is drawn from with a probability in proportion
-        to n ** (1 / temperature): 1 takes every example once, more favours small corpora.
+    temperature (float): A corpus of n examples is drawn from in proportion to
+        n ** (1 / temperature): 1 takes every example once, more repeats small corpora.
     shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
     seed (int): Of the order.
-    RETURNS (Callable): The corpus. Each call draws as many examples as there are in all.
+    RETURNS (Callable): The corpus. Each call gives every example at least once.
     """
     if not corpora:
         raise ValueError(Errors.B100)
@@ -69,11 +69,11 @@ class MultiTaskCorpus:
 
     def _draw(self, sizes: Dict[str, int]) -> List[str]:
         """RETURNS (List[str]): A task for each example of an epoch."""
-        names = list(sizes)
-        total = sum(sizes.values())
-        weights = [sizes[name] ** (1 / self.temperature) for name in names]
-        counts = _round_to_total([total * weight / sum(weights) for weight in weights], total)
-        order = [name for name, count in zip(names, counts) for _ in range(count)]
+        weights = {name: size ** (1 / self.temperature) for name, size in sizes.items()}
+        # As many rounds as the corpus needs that is drawn from least for its size: spaCy may
+        # read the corpus only once, and no example is to be left out.
+        rounds = max(sizes[name] / weight for name, weight in weights.items())
+        order = [name for name in sizes for _ in range(round(rounds * weights[name]))]
         self.random.shuffle(order)
         return order
 
@@ -100,12 +100,3 @@ def make_task_batcher(size: int) -> Callable[[Iterable[Example]], Iterable[List[
         yield from filling.values()
 
     return batch_by_task
-
-
-def _round_to_total(shares: List[float], total: int) -> List[int]:
-    """Round down, and give what is missing to the largest remainders."""
-    counts = [int(share) for share in shares]
-    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i])
-    for i in by_remainder[: total - sum(counts)]:
-        counts[i] += 1
-    return counts

@@ -31,9 +31,14 @@ def test_every_example_once_at_temperature_one():
 
 def test_temperature_favours_small_corpora():
     counts = Counter(task for task, _ in read(make_multi_task_corpus(CORPORA, temperature=2)))
-    share = 20**0.5 / (20**0.5 + 60**0.5)
-    assert sum(counts.values()) == 80
-    assert counts["bert_textcat"] == pytest.approx(80 * share, abs=1)
+    assert counts["bert_ner"] == 60  # every example at least once
+    assert counts["bert_textcat"] == round(60 * 20**0.5 / 60**0.5)
+
+
+def test_nothing_is_left_out_at_any_temperature():
+    for temperature in (0.5, 1.5, 10.0):
+        rows = read(make_multi_task_corpus(CORPORA, temperature=temperature))
+        assert len(set(rows)) == 80
 
 
 def test_deterministic_and_new_in_every_epoch():

@@ -59,7 +59,9 @@ def BertModel(
     RAISES (ValueError): If a value is out of its range.
     """
     _check("window", window, window > N_SPECIAL, f"an integer above {N_SPECIAL}")
-    _check("stride", stride, 0 < stride <= window - N_SPECIAL, "between 1 and window - 2")
+    most = window - N_SPECIAL
+    advice = f"between 1 and {most} for a window of {window}, for example {window * 3 // 4}"
+    _check("stride", stride, 0 < stride <= most, advice)
     _check("max_batch_pieces", max_batch_pieces, max_batch_pieces >= window, "at least window")
     _check("precision", precision, precision in ("auto", *DTYPES), "auto, fp32, bf16 or fp16")
     _check("layers", layers, layers in LAYERS, " or ".join(LAYERS))

@@ -209,10 +209,10 @@ class StateStore:
 
     def take(self, docs: Sequence[Doc], reader: int) -> Optional[BertStates]:
         """RETURNS (Optional[BertStates]): The states of `docs`, or None where the backbone
-            has not run on one of them.
+            has not run on one of them, or every listener has read its states already.
         RAISES (ValueError): If the states were dropped already.
         """
-        entries = [self._entries.get(doc) for doc in docs]
+        entries = [self._find(doc) for doc in docs]
         found = [entry for entry in entries if entry is not None]
         if len(found) < len(entries) or not found:
             return None
@@ -220,6 +220,10 @@ class StateStore:
         for entry in found:
             self._mark(entry, reader)
         return states
+
+    def _find(self, doc: Doc) -> Optional["_Entry"]:
+        entry = self._entries.get(doc)
+        return entry if entry is not None and entry.batch.n_reads > 0 else None
 
     def _get(self, key: int, indices: List[int]) -> BertStates:
         if key not in self._batches:

@@ -43,9 +43,9 @@ upstream = "bert"
 # Names that data sets give to the classes, on a scale from -1 to 1.
 POLARITY = {
     **dict.fromkeys(["very_negative", "strongly_negative"], -1.0),
-    **dict.fromkeys(["negative", "neg", "label_0"], -1.0),
+    **dict.fromkeys(["negative", "neg"], -1.0),
     **dict.fromkeys(["neutral", "neu", "mixed"], 0.0),
-    **dict.fromkeys(["positive", "pos", "label_1"], 1.0),
+    **dict.fromkeys(["positive", "pos"], 1.0),
     **dict.fromkeys(["very_positive", "strongly_positive"], 1.0),
 }
 STARS = re.compile(r"([1-5])([ _-]?stars?)?")

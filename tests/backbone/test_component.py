@@ -275,6 +275,12 @@ def test_a_listener_too_far_behind_is_told(nlp):
         list(nlp.pipe(texts, batch_size=1, component_cfg={"bert_textcat": {"batch_size": 99}}))
 
 
+def test_states_are_read_once(nlp):
+    doc = nlp("Anna")
+    with pytest.raises(ValueError, match="B030.*run the pipeline again"):
+        nlp.get_pipe("bert_textcat")(doc)
+
+
 def test_no_prediction_without_states(nlp):
     doc = nlp.make_doc("Anna")
     with pytest.raises(ValueError, match="B030"):
