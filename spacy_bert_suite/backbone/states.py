@@ -212,30 +212,28 @@ class StateStore:
             has not run on one of them, or every listener has read its states already.
         RAISES (ValueError): If the states were dropped already.
         """
-        entries = [self._find(doc) for doc in docs]
+        entries = [self._entries.get(doc) for doc in docs]
         found = [entry for entry in entries if entry is not None]
         if len(found) < len(entries) or not found:
             return None
         states = join_states([self._get(run, indices) for run, indices in _runs(found)])
-        for entry in found:
-            self._mark(entry, reader)
+        for doc, entry in zip(docs, found):
+            self._mark(doc, entry, reader)
         return states
-
-    def _find(self, doc: Doc) -> Optional["_Entry"]:
-        entry = self._entries.get(doc)
-        return entry if entry is not None and entry.batch.n_reads > 0 else None
 
     def _get(self, key: int, indices: List[int]) -> BertStates:
         if key not in self._batches:
             raise LookupError(key)
         return self._batches[key].select(indices)
 
-    def _mark(self, entry: "_Entry", reader: int) -> None:
+    def _mark(self, doc: Doc, entry: "_Entry", reader: int) -> None:
         if reader in entry.readers:
             entry.readers.discard(reader)
             entry.batch.n_reads -= 1
-            if entry.batch.n_reads == 0:
-                self._batches.pop(entry.batch.key, None)
+        if not entry.readers:
+            self._entries.pop(doc, None)
+        if entry.batch.n_reads == 0:
+            self._batches.pop(entry.batch.key, None)
 
 
 @dataclass
