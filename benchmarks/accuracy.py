@@ -5,7 +5,6 @@ on the dev split. Finished runs are kept in --out and skipped when the script is
 """
 
 import statistics
-import tempfile
 import time
 from itertools import product
 from pathlib import Path
@@ -35,9 +34,9 @@ from common import (
     weights_folder,
 )
 from spacy.language import Language
-from spacy.tokens import DocBin
 from spacy.training import Example
-from spacy.util import registry
+
+from spacy_bert_suite.readers import make_multi_task_corpus, make_task_batcher
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.jsonl"
 Data = Dict[str, Dict[str, List[Row]]]
@@ -91,8 +90,7 @@ def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, flo
     """
     nlp = pipelines.our_pipeline(tasks)
     labels = {task.name: task_labels(data[task.name]["train"]) for task in tasks}
-    with tempfile.TemporaryDirectory() as folder:
-        batches = list(joint_batches(nlp, tasks, data, labels, Path(folder), seed))
+    batches = list(joint_batches(nlp, tasks, data, labels, seed))
     examples = [example for batch in batches for example in batch]
     pipelines.initialize(nlp, examples, {task.head: labels[task.name] for task in tasks})
     start = time.perf_counter()
@@ -102,36 +100,16 @@ def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, flo
 
 
 def joint_batches(
-    nlp: Language,
-    tasks: Sequence[Task],
-    data: Data,
-    labels: Dict[str, List[str]],
-    folder: Path,
-    seed: int,
+    nlp: Language, tasks: Sequence[Task], data: Data, labels: Dict[str, List[str]], seed: int
 ) -> Iterator[List[Example]]:
     """Batches by the suite's own reader and batcher."""
-    for task in tasks:
+
+    def corpus_of(task: Task) -> Callable[[Language], List[Example]]:
         rows = data[task.name]["train"] * task.epochs
-        docs = (pipelines.gold_doc(nlp, task, row, labels[task.name]) for row in rows)
-        DocBin(docs=docs).to_disk(folder / f"{task.head}.spacy")
-    config = {
-        "corpus": {
-            "@readers": "spacy-bert-suite.MultiTaskCorpus.v1",
-            "temperature": 1.0,
-            "seed": seed,
-            "shuffle": True,
-            "corpora": {
-                task.head: {
-                    "@readers": "spacy.Corpus.v1",
-                    "path": str(folder / f"{task.head}.spacy"),
-                }
-                for task in tasks
-            },
-        },
-        "batcher": {"@batchers": "spacy-bert-suite.batch_by_task.v1", "size": BATCH_SIZE},
-    }
-    resolved = registry.resolve(config)
-    return iter(list(resolved["batcher"](resolved["corpus"](nlp))))
+        return lambda nlp: pipelines.make_examples(nlp, task, rows, labels[task.name])
+
+    corpus = make_multi_task_corpus({task.head: corpus_of(task) for task in tasks}, seed=seed)
+    return iter(make_task_batcher(BATCH_SIZE)(corpus(nlp)))
 
 
 def spacy_scores(nlp: Language, tasks: Sequence[Task], data: Data) -> Scores:
