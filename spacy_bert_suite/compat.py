@@ -3,7 +3,7 @@
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Callable
 
 
 class _AliasBeforeSpacyTransformers(MetaPathFinder):
@@ -24,11 +24,14 @@ def _alias_batch_encoding() -> None:
         setattr(moved, "BatchEncoding", BatchEncoding)  # noqa: B010
 
 
-def enable_activation_checkpointing(encoder: Any) -> None:
-    """Compute activations twice instead of keeping them; transformers 5 has renamed the method."""
+def enable_activation_checkpointing(encoder: Any, contexts: Callable[[], Any]) -> None:
+    """Compute activations twice instead of keeping them; transformers 5 has renamed the method.
+
+    contexts (Callable): Gives the context managers of the first and the second computation.
+    """
     name = "activation_checkpointing_enable"
     enable = getattr(encoder, name, None) or encoder.gradient_checkpointing_enable
-    enable({"use_reentrant": False})
+    enable({"use_reentrant": False, "context_fn": contexts})
 
 
 def patch_transformers() -> None:

@@ -2,8 +2,9 @@
 
 import copy
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import ContextManager, List, Optional, Tuple
 
 import numpy
 import torch
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel
 from ..compat import enable_activation_checkpointing
 from ..errors import Errors, Warnings
 from .batching import CPU_PREDICT, CPU_TRAIN, GPU, Costs, make_batches
+from .cpu import CpuOperations
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
@@ -62,7 +64,10 @@ class BertEncoder(torch.nn.Module):
             self.mix_weights = torch.nn.Parameter(torch.zeros(n_layers + 1))
             self.mix_gamma = torch.nn.Parameter(torch.ones(1))
         if settings.activation_checkpointing:
-            enable_activation_checkpointing(transformer)
+            # The forward pass is in the context already, its repetition in `backward` is not.
+            enable_activation_checkpointing(
+                transformer, lambda: (nullcontext(), self._operations())
+            )
         self._freeze(settings.freeze_layers)
         self._fast_copy: List[PreTrainedModel] = []  # a list keeps it out of state_dict()
         self.to(self.device)
@@ -85,7 +90,8 @@ class BertEncoder(torch.nn.Module):
         self.train(is_train)
         if not rows.ids:
             return torch.zeros((0, self.width), device=self.device)
-        with torch.set_grad_enabled(is_train), autocast(self.device, self.dtype):
+        precision = autocast(self.device, self.dtype)
+        with torch.set_grad_enabled(is_train), precision, self._operations():
             return self._encode(rows, is_train)
 
     def _encode(self, rows: Rows, is_train: bool) -> torch.Tensor:
@@ -115,6 +121,9 @@ class BertEncoder(torch.nn.Module):
         flat = torch.cat(outputs)
         packed = flat[torch.from_numpy(place[rows.kept]).to(self.device)]
         return packed.float() if is_train else packed
+
+    def _operations(self) -> ContextManager:
+        return CpuOperations() if self.device.type == "cpu" else nullcontext()
 
     def _costs(self, is_train: bool) -> Costs:
         if self.device.type != "cpu":
