@@ -33,8 +33,8 @@ class Errors(metaclass=WithCodes):
         "network, or download it once and give the folder as components.bert.model.name."
     )
     B006 = (
-        "The weights in '{path}' cannot be read: {reason}. The file is damaged or cut short: "
-        "copy or save the model again."
+        "The {part} in '{path}' cannot be read: {reason}. A file is damaged, cut short or of "
+        "another kind: copy or save the model again."
     )
     B007 = (
         "The weights in '{path}' lack {n_missing} of the encoder's tensors (first: {first}). "
@@ -47,6 +47,10 @@ class Errors(metaclass=WithCodes):
     B009 = (
         "The weights of '{name}' are not here and are only downloaded by nlp.initialize(). "
         "Call nlp.initialize() once, or load a saved pipeline with spacy.load()."
+    )
+    B010 = (
+        "The tokenizer in '{path}' knows {n_pieces} wordpieces, but the weights have embeddings for "
+        "{n_rows}. They do not belong together: copy or save the model again."
     )
     # Values in the config
     B020 = "components.bert.model.{key} is {value!r}; it must be {expected}."
@@ -95,6 +99,10 @@ class Errors(metaclass=WithCodes):
         "The second text of a pair has {n_room} wordpieces left beside a first text of {n_first} "
         "in a window of {window}. Shorten the first text, or set a larger window."
     )
+    B037 = (
+        "'{name}' cannot use the states of '{upstream}': a component between them has merged or "
+        "split tokens. Put components that change tokens before '{upstream}', or after '{name}'."
+    )
     # Heads
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
@@ -127,7 +135,14 @@ class Errors(metaclass=WithCodes):
         "[corpora.train.corpora.<name of the component>]."
     )
     B101 = "The corpus for '{name}' has no examples. Check its path."
-    B102 = "temperature is {temperature}; it must be greater than 0 (1 samples by size)."
+    B102 = (
+        "temperature is {temperature}; it must be at least 0.1 (1 takes every example once, more "
+        "repeats small corpora)."
+    )
+    B103 = (
+        "At temperature {temperature} an epoch that leaves nothing out of {n_examples} examples "
+        "has {n_drawn}. Set temperature to 1 or more."
+    )
     # Converters, pages and the command line
     B200 = "There is no file or folder '{path}'."
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
@@ -150,6 +165,12 @@ class Errors(metaclass=WithCodes):
     B209 = "The name of {path} ends in none of: {suffixes} (each also with .gz)."
     B210 = "'{value}' is not of the form OLD=NEW,OLD=NEW (for example 0=negative,1=positive)."
     B211 = "There is no text to annotate. Give texts as arguments or files that are not empty."
+    B212 = (
+        "spaCy has no tokenizer for the language '{lang}' here: {reason}. Give a code such as "
+        "'en', or 'xx' for any language, or install what is missing."
+    )
+    B213 = "{path}, line {line}: not readable as CSV: {reason}. Correct the line or remove it."
+    B214 = "'{name}' cannot be loaded as a pipeline: {reason}"
 
 
 class Warnings(metaclass=WithCodes):
@@ -160,4 +181,9 @@ class Warnings(metaclass=WithCodes):
     B901 = (
         "A training step was left out: a gradient was not finite. If this repeats, lower "
         "training.optimizer.learn_rate (1e-5 to 1e-4 for BERT) and warm it up."
+    )
+    B902 = (
+        "'{name}' is trained with a learn rate of {learn_rate}, which ruins a pretrained BERT. Set "
+        "training.optimizer.learn_rate to 1e-5 to 1e-4 (spaCy's default is 0.001), or "
+        "components.{name}.trainable = false."
     )

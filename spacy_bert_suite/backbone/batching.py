@@ -18,7 +18,7 @@ class Costs(NamedTuple):
 
 # Measured with the embedded model on two cores: a batch should stay in the CPU's cache, and a
 # training step has three times the calls. A GPU takes all that the budget allows.
-CPU_PREDICT = Costs(call=128, most=2048)
+CPU_PREDICT = Costs(call=64, most=2048)
 CPU_TRAIN = Costs(call=400, most=1024)
 GPU = Costs(call=4096, most=1 << 30)
 

@@ -1,5 +1,6 @@
 """ "bert": the component that owns the weights and runs them once over each text."""
 
+import warnings
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union, cast
@@ -18,7 +19,7 @@ from spacy_transformers.pipeline_component import Transformer, install_extension
 from thinc.api import Config, Model, Optimizer
 
 from ..attributes import register_attributes
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from .listener import BertListener, no_gradient
 from .model import get_backbone
 from .pairs import PairEncoder
@@ -45,8 +46,10 @@ freeze_layers = 0
 layerwise_lr_decay = 1.0
 """)
 
+RUINOUS_LEARN_RATE = 1e-3
 
-@Language.factory("bert", assigns=["doc._.trf_data"], default_config=DEFAULT_CONFIG["bert"])
+
+@Language.factory("bert", default_config=DEFAULT_CONFIG["bert"])
 def make_bert(
     nlp: Language,
     name: str,
@@ -83,20 +86,23 @@ class Bert(Transformer):
     ):
         super().__init__(vocab, cast(Any, model), name=name)
         self.model: Any = model
-        self.cfg: Dict[str, Any] = {"trainable": trainable, "keep_states": keep_states}
+        self.cfg: Dict[str, Any] = {}
+        self.trainable = trainable
+        self.keep_states = keep_states
         self.store = StateStore()
         self._pending: Optional[_Pending] = None
         self._late_step: Optional[AdamWSettings] = None
+        self._has_warned = False
         if keep_states:
             register_attributes(name, ["doc.bert_states"])
 
     @property
     def is_trainable(self) -> bool:
-        return self.cfg["trainable"]
+        return self.trainable
 
     @property
     def own_listeners(self) -> List[BertListener]:
-        return [node for node in self.listeners if isinstance(node, BertListener)]
+        return self.store.readers
 
     @property
     def stock_listeners(self) -> List[TransformerListener]:
@@ -116,8 +122,15 @@ class Bert(Transformer):
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
                 self.add_listener(cast(Any, node), component.name)
+                if self.model.has_dim("nO"):
+                    node.set_dim("nO", self.model.get_dim("nO"), force=True)
             elif isinstance(node, TransformerListener):
                 self.add_listener(node, component.name)
+
+    def remove_listener(self, listener: Any, component_name: str) -> bool:
+        if isinstance(listener, BertListener):
+            listener.unbind(self.store)
+        return super().remove_listener(listener, component_name)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Run the backbone over a stream of docs, `batch_size` docs at a time.
@@ -133,16 +146,17 @@ class Bert(Transformer):
 
     def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
         """RETURNS (BertStates): The states of the docs."""
-        self._settle()
+        if not self._is_open:  # an open batch is being annotated before the heads learn from it
+            self._settle()
         return self.model.predict(list(docs))
 
     def set_annotations(self, docs: Iterable[Doc], states: BertStates) -> None:  # type: ignore[override]
         """Hand the states to the listeners."""
         docs = list(docs)
-        self.store.put(docs, states, {listener.id for listener in self.own_listeners})
+        self.store.put(docs, states)
         if self.stock_listeners:
             self._set_trf_data(docs, states)
-        if self.cfg["keep_states"]:
+        if self.keep_states:
             for i, doc in enumerate(docs):
                 doc._.bert_states = states.to_arrays(i)
 
@@ -204,16 +218,20 @@ class Bert(Transformer):
         taken with the same learn rate before the backbone is next used or saved.
         """
         settings = AdamWSettings.from_optimizer(sgd)
-        if self._pending is not None and self._pending.dRows is None:
+        if self._is_open:
             self._late_step = settings
         else:
             self._backward()
             self._step(settings)
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is a training batch of which no head has sent a gradient."""
+        return self._pending is not None and self._pending.dRows is None
+
     def _settle(self) -> None:
         """Do what is left of the last training batch."""
-        if self._pending is not None:
-            self._backward()
+        self._backward()
         if self._late_step is not None:
             settings, self._late_step = self._late_step, None
             self._step(settings)
@@ -227,6 +245,10 @@ class Bert(Transformer):
 
     def _step(self, settings: AdamWSettings) -> None:
         if self.is_trainable:
+            if settings.learn_rate >= RUINOUS_LEARN_RATE and not self._has_warned:
+                self._has_warned = True
+                rate = settings.learn_rate
+                warnings.warn(Warnings.B902.format(name=self.name, learn_rate=rate), stacklevel=2)
             self.model.shims[0].step(settings)
 
     def initialize(
@@ -248,6 +270,10 @@ class Bert(Transformer):
         if getattr(torch.cuda, "_is_in_bad_fork", bool)():
             raise RuntimeError(Errors.B034.format(name=self.name))
         torch.set_num_threads(1)
+
+    def __reduce__(self):
+        self._settle()
+        return super().__reduce__()
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         self._settle()

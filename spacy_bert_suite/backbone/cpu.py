@@ -82,7 +82,8 @@ def attention(
         rows = slice(start, start + max(1, n_windows))
         scores = (query[rows] * scale) @ key[rows].transpose(-2, -1)
         if attn_mask is not None:
-            scores = _mask(scores, attn_mask[rows] if len(attn_mask) > 1 else attn_mask)
+            is_shared = attn_mask.dim() < 4 or len(attn_mask) == 1
+            scores = _mask(scores, attn_mask if is_shared else attn_mask[rows])
         weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
         parts.append(dropout(weights, dropout_p) @ value[rows])
     return torch.cat(parts) if len(parts) > 1 else parts[0]

@@ -60,6 +60,10 @@ class BertEncoder(torch.nn.Module):
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
         n_layers = transformer.config.num_hidden_layers
+        if settings.layers in ("last4_concat", "last4_sum") and n_layers < 4:
+            expected = f"last or scalar_mix for a model of {n_layers} layers"
+            message = Errors.B020.format(key="layers", value=settings.layers, expected=expected)
+            raise ValueError(message)
         if settings.layers == "scalar_mix":
             self.mix_weights = torch.nn.Parameter(torch.zeros(n_layers + 1))
             self.mix_gamma = torch.nn.Parameter(torch.ones(1))
@@ -96,8 +100,7 @@ class BertEncoder(torch.nn.Module):
 
     def _encode(self, rows: Rows, is_train: bool) -> torch.Tensor:
         lengths = numpy.asarray([len(ids) for ids in rows.ids], dtype="int64")
-        origin = numpy.cumsum(lengths) - lengths  # of each window, windows laid end to end
-        place = numpy.empty(int(lengths.sum()), dtype="int64")
+        place = numpy.empty(int(lengths.sum()) + 1, dtype="int64")  # in outputs; last: padding
         embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
@@ -110,14 +113,10 @@ class BertEncoder(torch.nn.Module):
                 batches = self._halve(batch, lengths) + batches
                 continue
             outputs.append(output.flatten(0, 1))
-            longest = output.shape[1]
-            for i, window in enumerate(batch):
-                start = origin[window]
-                first = n_done + i * longest
-                place[start : start + lengths[window]] = numpy.arange(
-                    first, first + lengths[window]
-                )
-            n_done += len(batch) * longest
+            n_done += len(outputs[-1])
+            place[places_of(batch, lengths).ravel()] = numpy.arange(
+                n_done - len(outputs[-1]), n_done
+            )
         flat = torch.cat(outputs)
         packed = flat[torch.from_numpy(place[rows.kept]).to(self.device)]
         return packed.float() if is_train else packed
@@ -230,7 +229,9 @@ class BertEncoder(torch.nn.Module):
         if not 0 <= n_layers <= len(layers):
             message = Errors.B020.format(key="freeze_layers", value=n_layers, expected=expected)
             raise ValueError(message)
-        self.transformer.embeddings.requires_grad_(False)
+        for name, parameter in self.transformer.named_parameters():
+            if layer_of(name) is None and not name.startswith("pooler"):
+                parameter.requires_grad_(False)  # the embeddings, and what projects them
         for layer in layers[:n_layers]:
             layer.requires_grad_(False)
 
@@ -241,13 +242,11 @@ class BertEncoder(torch.nn.Module):
         decay = self.settings.layerwise_lr_decay
         if decay == 1.0 or not name.startswith("transformer."):
             return 1.0
+        if "pooler" in name:
+            return 1.0
         n_layers = len(encoder_layers(self.transformer, "layerwise_lr_decay"))
-        parts = name.split(".")
-        if parts[1] == "embeddings":
-            return decay**n_layers
-        if "layer" in parts:
-            return decay ** (n_layers - 1 - int(parts[parts.index("layer") + 1]))
-        return 1.0
+        layer = layer_of(name)
+        return decay ** (n_layers if layer is None else n_layers - 1 - layer)
 
 
 def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
@@ -258,6 +257,14 @@ def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
     steps = numpy.arange(lengths[batch].max())
     places = origin[batch][:, None] + steps
     return numpy.where(steps < lengths[batch][:, None], places, lengths.sum())
+
+
+def layer_of(name: str) -> Optional[int]:
+    """RETURNS (Optional[int]): Number of the layer that a parameter belongs to, 0 for the lowest;
+    None if it is below them (embeddings) or beside them (the pooler).
+    """
+    parts = name.split(".")
+    return int(parts[parts.index("layer") + 1]) if "layer" in parts else None
 
 
 def encoder_layers(transformer: PreTrainedModel, key: str) -> torch.nn.ModuleList:

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
+import numpy
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -16,7 +17,8 @@ class BertListener(Model):
     """A layer without weights that hands on what the backbone has computed for the docs.
 
     In training the backbone gives the batch to every listener with the same callback, which
-    adds up dRows; in prediction the states are taken from the backbone's store.
+    adds up dRows; in prediction the states are taken from the backbone's store. A component
+    that is sourced into a second pipeline listens to the backbones of both.
 
     upstream_name (str): Name of the backbone in the pipeline, or "*" for any.
     """
@@ -25,14 +27,24 @@ class BertListener(Model):
         super().__init__("bert-listener", forward, dims={"nO": None})
         self.upstream_name = upstream_name
         self.component_name = "the component"
-        self.store: Optional[StateStore] = None
+        self.stores: List[StateStore] = []
         self._docs: List[Doc] = []
         self._states: Optional[BertStates] = None
         self._accumulate: Accumulate = no_gradient
 
+    @property
+    def store(self) -> Optional[StateStore]:
+        """RETURNS (Optional[StateStore]): The store of the backbone that was bound last."""
+        return self.stores[-1] if self.stores else None
+
     def bind(self, store: StateStore, component_name: str) -> None:
-        self.store = store
+        self.stores = [other for other in self.stores if other is not store] + [store]
         self.component_name = component_name
+        store.add_reader(self)
+
+    def unbind(self, store: StateStore) -> None:
+        self.stores = [other for other in self.stores if other is not store]
+        store.remove_reader(self)
 
     def receive(self, docs: Sequence[Doc], states: BertStates, accumulate: Accumulate) -> None:
         self._docs = list(docs)
@@ -49,18 +61,30 @@ class BertListener(Model):
         mine = self._docs
         return len(docs) == len(mine) and all(a is b for a, b in zip(docs, mine))
 
-    def take(self, docs: Sequence[Doc]) -> BertStates:
-        """RETURNS (BertStates): States that the backbone has stored for these docs.
+    def take(self, docs: Sequence[Doc], *, is_last: bool) -> BertStates:
+        """Read states from the store of the backbone that has run on these docs.
+
+        is_last (bool): Whether this component will not read them again.
+        RETURNS (BertStates): The states.
         RAISES (ValueError): If there are none: nothing is ever predicted from zeros.
         """
-        if self.store is None:
+        if not self.stores:
             raise ValueError(self._error("B032"))
-        try:
-            states = self.store.take(docs, self.id)
-        except LookupError:
-            raise ValueError(self._error("B031")) from None
-        if states is None:
-            raise ValueError(self._error("B030"))
+        code = "B030"
+        for store in reversed(self.stores):
+            try:
+                states = store.take(docs, self, is_last=is_last)
+            except LookupError:
+                code = "B031"
+                continue
+            if states is not None:
+                return states
+        raise ValueError(self._error(code))
+
+    def check_tokens(self, docs: Sequence[Doc], states: BertStates) -> BertStates:
+        """RAISES (ValueError): If the docs have other tokens now than those the states are of."""
+        if [len(doc) for doc in docs] != numpy.diff(states.layout.token_offsets).tolist():
+            raise ValueError(self._error("B037"))
         return states
 
     def _error(self, code: str) -> str:
@@ -83,8 +107,10 @@ def forward(
     model: BertListener, docs: Sequence[Doc], is_train: bool
 ) -> Tuple[BertStates, Accumulate]:
     if model._states is not None and model.received(docs):
-        return model._states, model._accumulate if is_train else no_gradient
-    return model.take(docs), no_gradient
+        states, accumulate = model._states, model._accumulate if is_train else no_gradient
+    else:  # in training: a frozen backbone that annotates; the component may annotate later
+        states, accumulate = model.take(docs, is_last=not is_train), no_gradient
+    return model.check_tokens(docs, states), accumulate
 
 
 def no_gradient(dRows: Any) -> None:

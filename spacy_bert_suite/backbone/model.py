@@ -93,7 +93,7 @@ def forward(
     """Encode docs. The backprop callback takes dRows, the gradient of `states.rows`."""
     backbone = get_backbone(model)
     rows, layout = backbone.prepare(docs)
-    output, backprop = backbone.run(rows, is_train)
+    output, backprop = backbone.run(rows, is_train and not model.attrs.get("frozen", False))
     return BertStates(output.detach(), layout), backprop
 
 
@@ -106,15 +106,17 @@ def get_backbone(model: Model, *, download: bool = False) -> "BackboneShim":
     backbone: BackboneShim = get_shim(model)
     if backbone.module is None:
         backbone.load(load_checkpoint(backbone.name, download=download))
-    if not model.has_dim("nO"):
-        model.set_dim("nO", backbone.module.width)
+    model.set_dim("nO", backbone.module.width, force=True)
     return backbone
 
 
 def replace_listener(model: Model, listener: Model, component: Any) -> Model:
-    """Called by `nlp.replace_listeners`: the copied backbone takes the listener's place."""
+    """Called by `nlp.replace_listeners`: the copied backbone takes the listener's place. It
+    learns with its component, unless the backbone `component` does not.
+    """
     if not isinstance(listener, BertListener):
         raise ValueError(Errors.B033.format(name=listener.name))
+    model.attrs["frozen"] = not component.is_trainable
     return model
 
 

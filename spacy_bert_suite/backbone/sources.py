@@ -5,7 +5,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Any, Iterator, Union
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +22,13 @@ WEIGHT_FILES = (
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+)
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spm.model",
 )
 
 
@@ -65,6 +72,10 @@ def load_folder(path: Path) -> Checkpoint:
         raise FileNotFoundError(Errors.B004.format(path=path, missing="config.json"))
     if not any((path / name).is_file() for name in WEIGHT_FILES):
         raise FileNotFoundError(Errors.B004.format(path=path, missing="model.safetensors"))
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):
+        raise FileNotFoundError(
+            Errors.B004.format(path=path, missing="tokenizer.json or vocab.txt")
+        )
     return _load(path, str(path))
 
 
@@ -99,32 +110,47 @@ def sha256(path: Path) -> str:
 
 
 def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True) -> Checkpoint:
-    with _quiet(progress=not local_files_only):
-        try:
-            config = AutoConfig.from_pretrained(source, local_files_only=local_files_only)
-            _check_architecture(config, name)
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_files_only)
-            _check_tokenizer(tokenizer, config, name)
-            encoder, report = AutoModel.from_pretrained(
-                source,
-                config=config,
-                local_files_only=local_files_only,
-                torch_dtype=torch.float32,
-                output_loading_info=True,
-            )
-        except (SafetensorError, EOFError, RuntimeError) as error:
-            raise ValueError(Errors.B006.format(path=name, reason=_first_line(error))) from error
-        except OSError as error:
-            raise _unreachable(source, name, local_files_only, error) from error
+    options: Any = {"local_files_only": local_files_only, "trust_remote_code": False}
+    with _quiet(progress=not local_files_only), _coded_errors(source, name, local_files_only):
+        with _damaged(name, "configuration"):
+            config = AutoConfig.from_pretrained(source, **options)
+        _check_architecture(config, name)
+        with _damaged(name, "tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        _check_tokenizer(tokenizer, config, name)
+        options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
+        encoder, report = AutoModel.from_pretrained(source, **options)
     _check_weights(encoder, report["missing_keys"], name)
+    _check_vocabulary(encoder, tokenizer, name)
     return Checkpoint(encoder.eval(), tokenizer)
+
+
+@contextlib.contextmanager
+def _coded_errors(source: Union[str, Path], name: str, local_files_only: bool) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, EOFError, RuntimeError) as error:
+        reason = _first_line(error)
+        raise ValueError(Errors.B006.format(part="weights", path=name, reason=reason)) from error
+    except OSError as error:
+        raise _unreachable(source, name, local_files_only, error) from error
+
+
+@contextlib.contextmanager
+def _damaged(name: str, part: str) -> Iterator[None]:
+    """What transformers raises for files that are there but make no sense."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, ImportError) as error:
+        reason = _first_line(error)
+        raise ValueError(Errors.B006.format(part=part, path=name, reason=reason)) from error
 
 
 def _unreachable(
     source: Union[str, Path], name: str, local_files_only: bool, error: OSError
 ) -> OSError:
     if isinstance(source, Path):
-        return OSError(Errors.B006.format(path=name, reason=_first_line(error)))
+        return OSError(Errors.B006.format(part="files", path=name, reason=_first_line(error)))
     if local_files_only:
         return OSError(Errors.B009.format(name=name))
     return OSError(Errors.B005.format(name=name, reason=_first_line(error)))
@@ -158,6 +184,14 @@ def _check_weights(encoder: PreTrainedModel, missing, name: str) -> None:
     others = [key for key in missing if "pooler" not in key]
     if others:
         raise ValueError(Errors.B007.format(path=name, n_missing=len(others), first=others[0]))
+
+
+def _check_vocabulary(encoder: PreTrainedModel, tokenizer, name: str) -> None:
+    embeddings: Any = encoder.get_input_embeddings()
+    n_rows = len(embeddings.weight)
+    if len(tokenizer) > n_rows:
+        n_pieces = len(tokenizer)
+        raise ValueError(Errors.B010.format(path=name, n_pieces=n_pieces, n_rows=n_rows))
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Set
-from weakref import WeakKeyDictionary
+from typing import Any, Dict, List, Optional, Sequence, Set
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy
 import torch
@@ -188,37 +188,59 @@ class StateStore:
         self._entries: WeakKeyDictionary[Doc, _Entry] = WeakKeyDictionary()
         self._batches: OrderedDict[int, BertStates] = OrderedDict()
         self._n_batches = 0
+        # By identity; a listener goes with its component.
+        self._readers: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def __reduce__(self):
-        return StateStore, ()
+        return StateStore, (), self.readers
+
+    def __setstate__(self, readers: List[Any]) -> None:
+        for reader in readers:
+            self.add_reader(reader)
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def put(self, docs: Sequence[Doc], states: BertStates, readers: Set[int]) -> None:
-        """Hold the states of `docs` until every one of `readers` has read them."""
+    @property
+    def readers(self) -> List[Any]:
+        return list(self._readers.values())
+
+    def add_reader(self, reader: Any) -> None:
+        self._readers[id(reader)] = reader
+
+    def remove_reader(self, reader: Any) -> None:
+        self._readers.pop(id(reader), None)
+
+    def put(self, docs: Sequence[Doc], states: BertStates) -> None:
+        """Hold the states of `docs` until every reader has read them."""
+        readers = set(self._readers.keys())
+        last_place = {id(doc): i for i, doc in enumerate(docs)}  # a doc may come twice
         if not readers or not docs:
             return
         self._n_batches += 1
         self._batches[self._n_batches] = states
         while len(self._batches) > MOST_PENDING_BATCHES:
             self._batches.popitem(last=False)
-        pending = _Pending(self._n_batches, len(docs) * len(readers))
-        for i, doc in enumerate(docs):
-            self._entries[doc] = _Entry(pending, i, set(readers))
+        pending = _Pending(self._n_batches, len(last_place) * len(readers))
+        for doc in docs:
+            self._forget(doc)
+        for doc in docs:
+            self._entries[doc] = _Entry(pending, last_place[id(doc)], set(readers))
 
-    def take(self, docs: Sequence[Doc], reader: int) -> Optional[BertStates]:
-        """RETURNS (Optional[BertStates]): The states of `docs`, or None where the backbone
+    def take(self, docs: Sequence[Doc], reader: Any, *, is_last: bool) -> Optional[BertStates]:
+        """is_last (bool): Whether the reader needs these states no more.
+        RETURNS (Optional[BertStates]): The states of `docs`, or None where the backbone
             has not run on one of them, or every listener has read its states already.
-        RAISES (ValueError): If the states were dropped already.
+        RAISES (LookupError): If the states were dropped already.
         """
         entries = [self._entries.get(doc) for doc in docs]
         found = [entry for entry in entries if entry is not None]
         if len(found) < len(entries) or not found:
             return None
         states = join_states([self._get(run, indices) for run, indices in _runs(found)])
-        for doc, entry in zip(docs, found):
-            self._mark(doc, entry, reader)
+        if is_last:
+            for doc, entry in zip(docs, found):
+                self._mark(doc, entry, id(reader))
         return states
 
     def _get(self, key: int, indices: List[int]) -> BertStates:
@@ -231,9 +253,14 @@ class StateStore:
             entry.readers.discard(reader)
             entry.batch.n_reads -= 1
         if not entry.readers:
-            self._entries.pop(doc, None)
-        if entry.batch.n_reads == 0:
-            self._batches.pop(entry.batch.key, None)
+            self._forget(doc)
+
+    def _forget(self, doc: Doc) -> None:
+        entry = self._entries.pop(doc, None)
+        if entry is not None:
+            entry.batch.n_reads -= len(entry.readers)
+            if entry.batch.n_reads == 0:
+                self._batches.pop(entry.batch.key, None)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from threading import Lock
 from typing import Dict, Iterable, List, Sequence, Tuple, Union
 
 import numpy
@@ -53,10 +54,13 @@ class WordpieceTokenizer:
 
 
 class ChunkCache:
-    """Wordpieces of chunks, in flat arrays that grow; a chunk is known by its row."""
+    """Wordpieces of chunks, in flat arrays that grow; a chunk is known by its row. Threads that
+    share a pipeline take turns.
+    """
 
     def __init__(self, backend):
         self.backend = backend
+        self.lock = Lock()
         self.clear()
 
     def clear(self) -> None:
@@ -67,8 +71,6 @@ class ChunkCache:
         self.offsets = numpy.zeros(1, dtype="int64")
 
     def __call__(self, texts: Sequence[str]) -> Wordpieces:
-        if len(self.rows) > MOST_CACHED_CHUNKS:
-            self.clear()
         chunks: List[str] = []
         begins: List[int] = []
         n_chunks = numpy.zeros(len(texts) + 1, dtype="int64")
@@ -77,7 +79,10 @@ class ChunkCache:
                 chunks.append(match.group())
                 begins.append(match.start())
             n_chunks[i + 1] = len(chunks)
-        table, rows = self._look_up(chunks)
+        with self.lock:
+            if len(self.rows) > MOST_CACHED_CHUNKS:
+                self.clear()
+            table, rows = self._look_up(chunks)
         return table.take(rows, numpy.asarray(begins, dtype="int64"), n_chunks)
 
     def _look_up(self, chunks: List[str]) -> Tuple["ChunkTable", numpy.ndarray]:

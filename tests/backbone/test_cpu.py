@@ -8,7 +8,7 @@ from spacy_bert_suite.backbone import cpu
 from spacy_bert_suite.backbone.cpu import CpuOperations
 
 
-@pytest.fixture(params=["no mask", "bool", "float", "one for all"])
+@pytest.fixture(params=["no mask", "bool", "float", "one for all", "plain"])
 def mask(request):
     """A mask that hides the last key, in the forms that transformers uses."""
     seen = torch.ones(5, 1, 7, 7, dtype=torch.bool)
@@ -18,6 +18,7 @@ def mask(request):
         "bool": seen,
         "float": torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min),
         "one for all": seen[:1],
+        "plain": seen[0, 0],
     }[request.param]
 
 

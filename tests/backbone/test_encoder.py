@@ -5,7 +5,7 @@ import pytest
 import spacy
 import torch
 from conftest import bert_model
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 from spacy_bert_suite.backbone.pairs import PairEncoder
@@ -201,6 +201,22 @@ def test_freezing_and_layerwise_rates(still_bert):
     assert rate("transformer.encoder.layer.1.output.dense.weight") == 0.25
     assert rate("transformer.embeddings.word_embeddings.weight") == 0.0625
     assert rate("mix_gamma") == 1.0
+
+
+def test_what_projects_the_embeddings_counts_as_embeddings(still_bert, tmp_path):
+    """ELECTRA has a layer between its embeddings and its encoder."""
+    sizes = {"hidden_size": 16, "embedding_size": 8, "num_attention_heads": 2}
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    config = ElectraConfig(
+        vocab_size=len(tokenizer), num_hidden_layers=2, intermediate_size=32, **sizes
+    )
+    ElectraModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    settings = {"freeze_layers": 1, "layerwise_lr_decay": 0.5}
+    encoder = get_backbone(make_model(str(tmp_path), **settings)).module
+    projection = "transformer.embeddings_project.weight"
+    assert not dict(encoder.named_parameters())[projection].requires_grad
+    assert encoder.learn_rate_scale(projection) == 0.25
 
 
 def test_activation_checkpointing_changes_no_gradient(tiny_bert):

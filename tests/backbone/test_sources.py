@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from conftest import bert_model
+from conftest import bert_model, write_tiny_bert
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -184,3 +184,51 @@ def test_nothing_is_read_before_it_is_needed(monkeypatch, tiny_bert):
     monkeypatch.setattr("spacy_bert_suite.backbone.model.load_checkpoint", lambda *a, **k: 1 / 0)
     spacy.blank("en").add_pipe("bert", config={"model": bert_model(tiny_bert)})
     Backbone()
+
+
+def test_a_folder_without_tokenizer(copied):
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        (copied / name).unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match="B004.*tokenizer.json"):
+        start(copied)
+
+
+@pytest.mark.parametrize(
+    "name, content, part",
+    [
+        ("config.json", "{}", "configuration"),
+        ("config.json", '{"model_type": "be', "files|configuration"),
+        ("config.json", '{"model_type": "unheard-of"}', "configuration"),
+        ("tokenizer.json", '{"model": 3}', "tokenizer|weights"),
+    ],
+)
+def test_damaged_files(copied, name, content, part):
+    (copied / name).write_text(content, encoding="utf8")
+    with pytest.raises((ValueError, OSError), match=f"B006.*({part})"):
+        start(copied)
+
+
+def test_a_tokenizer_larger_than_the_embeddings(copied):
+    tokenizer = AutoTokenizer.from_pretrained(copied)
+    tokenizer.add_tokens(["brandnew", "unheard"])
+    tokenizer.save_pretrained(copied)
+    with pytest.raises(ValueError, match="B010"):
+        start(copied)
+
+
+def test_remote_code_is_never_run(copied, capsys, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *args: "y")
+    (copied / "evil.py").write_text("print('ran')", encoding="utf8")
+    names = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel"}
+    config = {"model_type": "evil", "auto_map": names}
+    (copied / "config.json").write_text(json.dumps(config), encoding="utf8")
+    with pytest.raises(ValueError, match="B006"):
+        start(copied)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("layers", ["last4_concat", "last4_sum"])
+def test_four_layers_of_two(tmp_path, layers):
+    source = write_tiny_bert(tmp_path, num_hidden_layers=2)
+    with pytest.raises(ValueError, match="B020.*layers"):
+        start(source, layers=layers)
