@@ -5,7 +5,6 @@ on the dev split. Finished runs are kept in --out and skipped when the script is
 """
 
 import statistics
-import time
 from itertools import product
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
@@ -50,41 +49,37 @@ def score(task: Task, rows: Sequence[Row], predicted: Sequence[Any]) -> float:
     return percent_right(gold, predicted)
 
 
-def run_trainer(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+def run_trainer(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     (task,) = tasks
     rows = data[task.name]
     labels = task_labels(rows["train"])
     model = trainer.make_trainer(task, rows["train"], labels, weights_folder(), seed)
-    start = time.perf_counter()
     model.train()
-    seconds = time.perf_counter() - start
     predicted = trainer.predict(model, task, rows["dev"], labels)
-    return {task.name: score(task, rows["dev"], predicted)}, seconds
+    return {task.name: score(task, rows["dev"], predicted)}
 
 
-def run_stock(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+def run_stock(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     nlp = pipelines.stock_pipeline(tasks, weights_folder())
     return run_spacy(nlp, tasks, data, seed)
 
 
-def run_ours(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+def run_ours(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     return run_spacy(pipelines.our_pipeline(tasks), tasks, data, seed)
 
 
-def run_spacy(nlp: Language, tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+def run_spacy(nlp: Language, tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     (task,) = tasks
     rows = data[task.name]["train"]
     labels = task_labels(rows)
     examples = pipelines.make_examples(nlp, task, rows, labels)
     pipelines.initialize(nlp, examples, {})
     optimizer = pipelines.make_optimizer(n_batches(len(rows), task.epochs))
-    start = time.perf_counter()
     pipelines.train(nlp, shuffled_batches(examples, task.epochs, seed), optimizer)
-    seconds = time.perf_counter() - start
-    return spacy_scores(nlp, tasks, data), seconds
+    return spacy_scores(nlp, tasks, data)
 
 
-def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, float]:
+def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     """One pipeline with a head per task. Every corpus is passed as often as in the runs of one
     task, in batches of one task each, all shuffled together.
     """
@@ -93,10 +88,8 @@ def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Tuple[Scores, flo
     batches = list(joint_batches(nlp, tasks, data, labels, seed))
     examples = [example for batch in batches for example in batch]
     pipelines.initialize(nlp, examples, {task.head: labels[task.name] for task in tasks})
-    start = time.perf_counter()
     pipelines.train(nlp, batches, pipelines.make_optimizer(len(batches)))
-    seconds = time.perf_counter() - start
-    return spacy_scores(nlp, tasks, data), seconds
+    return spacy_scores(nlp, tasks, data)
 
 
 def joint_batches(
@@ -124,7 +117,7 @@ def spacy_scores(nlp: Language, tasks: Sequence[Task], data: Data) -> Scores:
 # What each system trains, and the tasks of one of its runs.
 ALL = tuple(TASKS)
 SINGLE = tuple((name,) for name in TASKS)
-SYSTEMS: Dict[str, Tuple[Callable[..., Tuple[Scores, float]], Tuple[Tuple[str, ...], ...]]] = {
+SYSTEMS: Dict[str, Tuple[Callable[..., Scores], Tuple[Tuple[str, ...], ...]]] = {
     "trainer": (run_trainer, SINGLE),
     "stock": (run_stock, SINGLE),
     "ours": (run_ours, SINGLE),
@@ -205,8 +198,7 @@ def measure(
         for task in tasks
     }
     set_seed(seed)
-    scores, seconds = SYSTEMS[system][0](tasks, rows, seed)
-    n_examples = sum(len(rows[task.name]["train"]) * task.epochs for task in tasks)
+    scores = SYSTEMS[system][0](tasks, rows, seed)
     for task in tasks:
         record = {
             "system": system,
@@ -216,8 +208,6 @@ def measure(
             "n_train": len(rows[task.name]["train"]),
             "epochs": task.epochs,
             "trained_with": names,
-            "train_seconds": round(seconds, 1),
-            "examples_per_second": round(n_examples / seconds, 2),
             **environment(),
         }
         append_json(out, record)
