@@ -25,6 +25,8 @@ SUFFIXES = (*RECORD_SUFFIXES, ".conll", ".bio", ".iob", ".txt")
 CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
 OPENING = {*"([{$€£#", "“"}
 CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
+DOCUMENT_START = "-DOCSTART-"
+MAX_CSV_FIELD = 2**31 - 1  # what a C long holds everywhere
 
 
 def convert(
@@ -43,16 +45,23 @@ def convert(
     lang (str): Language of the tokenizer.
     rename (Optional[Dict[str, str]]): New names for labels, such as {"1": "positive"}.
     RETURNS (int): Number of texts written.
-    RAISES (ValueError): For an unknown kind, a malformed line or an empty file.
+    RAISES (ValueError): For an unknown kind or language, a malformed line or an empty file.
     """
     if kind not in CONVERTERS:
         raise ValueError(Errors.B206.format(kind=kind, kinds=", ".join(CONVERTERS)))
-    docs = list(CONVERTERS[kind](Path(source), spacy.blank(lang), rename or {}))
+    docs = list(CONVERTERS[kind](Path(source), tokenizer_of(lang), rename or {}))
     if not docs:
         raise ValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     DocBin(docs=docs).to_disk(target)
     return len(docs)
+
+
+def tokenizer_of(lang: str) -> Language:
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.B212.format(lang=lang, reason=error)) from error
 
 
 def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
@@ -79,8 +88,9 @@ def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
 
 
 def ner_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
-    """Entities from `token<TAB>tag` lines with BIO tags and a blank line between sentences. The
-    tokens are kept as they are; more columns may stand between token and tag.
+    """Entities from `token<TAB>tag` lines with BIO tags and a blank line between sentences (or
+    a -DOCSTART- line). The tokens are kept as they are; more columns may stand between token
+    and tag.
 
     path (Path): The file.
     nlp (Language): Gives the vocab.
@@ -90,7 +100,7 @@ def ner_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     words: list[str] = []
     tags: list[str] = []
     for number, line in [*read_lines(path), (0, "")]:
-        if line.strip():
+        if line.split()[:1] not in ([], [DOCUMENT_START]):
             word, label = read_token(path, number, line)
             words.append(word)
             tags.append(begin_or_inside(label, tags, rename))
@@ -180,25 +190,41 @@ class Row:
         text = self.record.get("text")
         if not isinstance(text, str) or not text.strip():
             raise self.wrong("text", "a text that is not empty")
-        return text
+        return clean(text)
 
     def label(self, field: str, rename: Renames) -> str:
         label = self.record.get(field)
-        if isinstance(label, bool) or not isinstance(label, (str, int)) or label == "":
+        is_number = isinstance(label, int) and not isinstance(label, bool)
+        if label is None or not (is_number or is_name(label)):
             raise self.wrong(field, "a label")
-        return rename.get(str(label), str(label))
+        return renamed(label, rename)
 
     def labels(self, rename: Renames) -> list[str]:
         if "stars" in self.record:
-            if self.record["stars"] not in (1, 2, 3, 4, 5):
+            stars = self.record["stars"]
+            if isinstance(stars, bool) or stars not in (1, 2, 3, 4, 5):
                 raise self.wrong("stars", "a whole number from 1 to 5")
-            return [str(int(self.record["stars"]))]
+            return [renamed(int(stars), rename)]
         if "labels" not in self.record:
             return [self.label("label", rename)]
         labels = self.record["labels"]
-        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            raise self.wrong("labels", "a list of labels")
-        return [rename.get(str(label), str(label)) for label in labels]
+        if not isinstance(labels, list) or not all(map(is_name, labels)):
+            raise self.wrong("labels", "a list of labels, none of them empty")
+        return [renamed(label, rename) for label in labels]
+
+
+def is_name(label: object) -> bool:
+    return isinstance(label, str) and bool(label.strip())
+
+
+def renamed(label: str | int, rename: Renames) -> str:
+    name = clean(str(label))
+    return rename.get(name, name)
+
+
+def clean(text: str) -> str:
+    """RETURNS (str): The text with lone surrogates, which JSON can hold, replaced by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -241,7 +267,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def open_text(path: Path) -> TextIO:
     opener = gzip.open if path.suffix == ".gz" else open
-    return cast(TextIO, opener(path, "rt", encoding="utf-8", newline="\n"))
+    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline="\n"))
 
 
 def suffix_of(path: Path) -> str:
@@ -251,18 +277,32 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path) -> list[Row]:
     reader = csv.reader(line + "\n" for _, line in read_lines(path))
-    for columns in reader:
-        # AG News writes a line break inside a column as a backslash.
-        text = " ".join(columns[1:]).replace("\\", " ")
-        yield Row(path, reader.line_num, {"text": text, "label": "".join(columns[:1])})
+    limit = csv.field_size_limit(MAX_CSV_FIELD)
+    try:
+        return [
+            _csv_row(path, reader.line_num, columns)
+            for columns in reader
+            if "".join(columns).strip()
+        ]
+    except csv.Error as error:
+        line = reader.line_num
+        raise ValueError(Errors.B213.format(path=path, line=line, reason=error)) from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _csv_row(path: Path, number: int, columns: list[str]) -> Row:
+    # AG News writes a line break inside a column as a backslash.
+    text = " ".join(columns[1:]).replace("\\", " ")
+    return Row(path, number, {"text": text, "label": columns[0]})
 
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also of very long numbers and very deep lists
         record = None
     if not isinstance(record, dict):
         raise ValueError(Errors.B203.format(path=path, line=number, found=line[:60]))
@@ -315,8 +355,11 @@ def set_entities(doc: Doc, row: Row) -> None:
     for entity in entities:
         if not isinstance(entity, list) or [type(x) for x in entity] != [int, int, str]:
             raise row.wrong("entities", "a list of [start, end, label]")
-        start, end, label = entity
-        span = doc.char_span(start, end, label) if 0 <= start < end else None
+        if not is_name(entity[2]):
+            raise row.wrong("entities", "a list of [start, end, label], no label empty")
+        start, end, label = entity[0], entity[1], clean(entity[2])
+        inside = 0 <= start < end <= len(doc.text)
+        span = doc.char_span(start, end, label) if inside else None
         if span is None or any(span.start < e.end and e.start < span.end for e in spans):
             raise ValueError(
                 Errors.B205.format(

@@ -9,6 +9,8 @@ from spacy.training import Example
 from .errors import Errors
 
 TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
+MIN_TEMPERATURE = 0.1
+MAX_REPEATS = 100  # of an example, on average, in an epoch
 Corpus = Callable[[Language], Iterable[Example]]
 
 
@@ -27,14 +29,15 @@ def make_multi_task_corpus(
     corpora (Dict[str, Callable]): A corpus for each component, by the component's name. (The
         type is left open: spaCy checks it before the inner readers are made.)
     temperature (float): A corpus of n examples is drawn from in proportion to
-        n ** (1 / temperature): 1 takes every example once, more repeats small corpora.
+        n ** (1 / temperature): 1 takes every example once, more repeats small corpora, less
+        repeats large ones.
     shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
     seed (int): Of the order.
     RETURNS (Callable): The corpus. Each call gives every example at least once.
     """
     if not corpora:
         raise ValueError(Errors.B100)
-    if not temperature > 0:
+    if not temperature >= MIN_TEMPERATURE:
         raise ValueError(Errors.B102.format(temperature=temperature))
     return MultiTaskCorpus(corpora, temperature, shuffle, seed)
 
@@ -63,9 +66,7 @@ class MultiTaskCorpus:
         examples = list(self.corpora[name](nlp))
         if not examples:
             raise ValueError(Errors.B101.format(name=name))
-        for eg in examples:
-            eg.reference.user_data[TASK] = name
-        return examples
+        return [stamped(eg, name) for eg in examples]
 
     def _draw(self, sizes: Dict[str, int]) -> List[str]:
         """RETURNS (List[str]): A task for each example of an epoch."""
@@ -73,13 +74,31 @@ class MultiTaskCorpus:
         # As many rounds as the corpus needs that is drawn from least for its size: spaCy may
         # read the corpus only once, and no example is to be left out.
         rounds = max(sizes[name] / weight for name, weight in weights.items())
+        self._check_length(rounds * sum(weights.values()), sum(sizes.values()))
         order = [name for name in sizes for _ in range(round(rounds * weights[name]))]
         self.random.shuffle(order)
         return order
 
+    def _check_length(self, n_drawn: float, n_examples: int) -> None:
+        if n_drawn > MAX_REPEATS * n_examples:
+            raise ValueError(
+                Errors.B103.format(
+                    temperature=self.temperature, n_examples=n_examples, n_drawn=f"{n_drawn:.3g}"
+                )
+            )
+
     def _cycle(self, examples: List[Example]) -> Iterator[Example]:
         while True:
             yield from self.random.sample(examples, len(examples))
+
+
+def stamped(eg: Example, name: str) -> Example:
+    """RETURNS (Example): A copy that is for the component `name`. The example itself may serve
+    other tasks too.
+    """
+    reference = eg.reference.copy()
+    reference.user_data[TASK] = name
+    return Example(eg.predicted, reference)
 
 
 def make_task_batcher(size: int) -> Callable[[Iterable[Example]], Iterable[List[Example]]]:

@@ -3,8 +3,9 @@ not in the pipeline leaves its part out.
 """
 
 import textwrap
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ class Part(NamedTuple):
     """A sentence, or the whole text where there are no sentences."""
 
     span: Span
+    ents: Sequence[Span]  # also those that only begin or end in it
     sentiment: dict[str, Any] | None
 
 
@@ -60,9 +62,20 @@ def table(docs: Iterable[Doc], *, width: int = 60) -> str:
 
 
 def parts_of(doc: Doc) -> list[Part]:
-    if not doc.has_annotation("SENT_START"):
-        return [Part(doc[:], sentiment_of(doc))]
-    return [Part(sent, sentiment_of(sent)) for sent in doc.sents]
+    # An empty doc has the annotation, but no sentence.
+    sents = list(doc.sents) if doc.has_annotation("SENT_START") else []
+    if not sents:
+        return [Part(doc[:], doc.ents, sentiment_of(doc))]
+    ents = doc.ents
+    starts, ends = [ent.start for ent in ents], [ent.end for ent in ents]
+    return [
+        Part(
+            sent,
+            ents[bisect_right(ends, sent.start) : bisect_left(starts, sent.end)],
+            sentiment_of(sent),
+        )
+        for sent in sents
+    ]
 
 
 def sentiment_of(text: Doc | Span) -> dict[str, Any] | None:
@@ -94,7 +107,8 @@ def _table_rows(doc: Doc, width: int) -> Iterator[list[list[str]]]:
 
 def _table_row(part: Part, topic: str, width: int) -> list[list[str]]:
     lines = textwrap.wrap(_printable(part.span.text), width) or ["(empty)"]
-    entities = [_entity_line(ent) for ent in part.span.ents] or [""]
+    # An entity that crosses the end of a sentence stands with the one in which it begins.
+    entities = [_entity_line(ent) for ent in part.ents if ent.start >= part.span.start] or [""]
     return [lines, entities, [topic], [_mood(part.sentiment)]]
 
 
@@ -136,9 +150,10 @@ def _sentence(part: Part, key: str, colors: dict[str, str]) -> str:
     span, before, text, after = part.span, *_split_space(part.span.text_with_ws)
     if not text:
         return before
-    entities = [_displacy_entity(ent, span.start_char + len(before), colors) for ent in span.ents]
+    start = span.start_char + len(before)
+    entities = [_displacy_entity(ent, start, start + len(text), colors) for ent in part.ents]
     html = displacy.render(
-        {"text": text, "ents": entities, "title": None},
+        {"text": text, "ents": [e for e in entities if e["start"] < e["end"]], "title": None},
         style="ent",
         manual=True,
         jupyter=False,
@@ -156,12 +171,13 @@ def _split_space(text: str) -> tuple[str, str, str]:
     return text[:start], body, text[start + len(body) :]
 
 
-def _displacy_entity(ent: Span, offset: int, colors: dict[str, str]) -> dict[str, Any]:
+def _displacy_entity(ent: Span, start: int, end: int, colors: dict[str, str]) -> dict[str, Any]:
+    """The part of an entity between two characters, with offsets from the first of them."""
     score = score_of(ent)
     label = escape(ent.label_) + ("" if score is None else f" <b>{score:.2f}</b>")
     return {
-        "start": ent.start_char - offset,
-        "end": ent.end_char - offset,
+        "start": max(ent.start_char, start) - start,
+        "end": min(ent.end_char, end) - start,
         "label": ent.label_,
         "params": {"label": label, "bg": colors[ent.label_]},
     }
@@ -200,7 +216,7 @@ def _mood_chart(parts: list[Part], key: str) -> str:
         f'<a href="#{key}-{i}" {_tint(part.sentiment)} aria-label="Sentence {i}: '
         f'{escape(_mood(part.sentiment))}" title="{i}: {escape(_mood(part.sentiment))}"></a>'
         for i, part in enumerate(parts, start=1)
-        if part.sentiment
+        if part.sentiment and part.span.text.strip()
     ]
     if len(columns) < 2:
         return ""

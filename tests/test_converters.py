@@ -1,3 +1,4 @@
+import csv
 import gzip
 
 import pytest
@@ -44,6 +45,29 @@ def test_conll_reads_iob1_and_more_columns(tmp_path):
     assert entities(doc) == [("Rome", "LOC"), ("Lyon", "LOC"), ("Kite Labs", "FIRM")]
 
 
+@pytest.mark.parametrize("line", ["-DOCSTART- -X- -X- O", "-DOCSTART-"])
+def test_conll_documents_begin_without_a_word(tmp_path, line):
+    text = f"{line}\n\nRome NNP I-LOC\n{line}\nLyon NNP I-LOC\n"
+    docs = converted("ner", write(tmp_path / "a.conll", text))
+    assert [doc.text for doc in docs] == ["Rome", "Lyon"]
+
+
+@pytest.mark.parametrize(
+    "kind, name, text",
+    [
+        ("ner", "a.conll", "hello\tO\n"),
+        ("ner", "a.conll.gz", "hello\tO\n"),
+        ("textcat", "a.csv", "1,hello\n"),
+        ("textcat", "a.tsv", "hello\t1\n"),
+        ("textcat", "a.jsonl", '{"text": "hello", "label": "1"}\n'),
+    ],
+)
+def test_a_byte_order_mark_is_no_text(tmp_path, kind, name, text):
+    (doc,) = converted(kind, write(tmp_path / name, "\ufeff" + text))
+    assert doc.text == "hello"
+    assert doc.cats == ({} if kind == "ner" else {"1": 1.0})
+
+
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -84,10 +108,34 @@ def test_tables_of_the_public_files(tmp_path):
     assert first.cats == {"negative": 0.0, "positive": 1.0}
 
 
+def test_csv_fields_of_any_length_and_blank_lines(tmp_path):
+    limit = csv.field_size_limit()
+    text = f"1,{'long ' * 40_000}\n\n  \n2,short\n\n"
+    long, short = converted("textcat", write(tmp_path / "a.csv", text))
+    assert len(long.text) == 200_000
+    assert short.cats == {"1": 0.0, "2": 1.0}
+    assert csv.field_size_limit() == limit
+
+
+def test_lone_surrogates_become_replacement_characters(tmp_path):
+    text = (
+        r'{"text": "\ud83d Ada \ud83d\ude00", "entities": [[2, 5, "P\udc00"]], "topic": "t\ud83d"}'
+    )
+    (doc,) = converted("multitask", write(tmp_path / "a.jsonl", text))
+    assert doc.text == "\ufffd Ada \U0001f600"
+    assert entities(doc) == [("Ada", "P\ufffd")]
+    assert doc.cats == {"t\ufffd": 1.0}
+    text = r'{"text": "a", "labels": ["x\ud83d"]}'
+    (doc,) = converted("textcat", write(tmp_path / "b.jsonl", text))
+    assert doc.cats == {"x\ufffd": 1.0}
+
+
 def test_stars(tmp_path):
     text = '{"text": "Loved it", "stars": 5}\n{"text": "Meh", "stars": 3}\n'
     docs = converted("sentiment", write(tmp_path / "a.jsonl", text))
     assert [doc.cats for doc in docs] == [{"3": 0.0, "5": 1.0}, {"3": 1.0, "5": 0.0}]
+    docs = converted("sentiment", tmp_path / "a.jsonl", rename={"5": "good"})
+    assert [doc.cats for doc in docs] == [{"3": 0.0, "good": 1.0}, {"3": 1.0, "good": 0.0}]
 
 
 def test_multitask_leaves_missing_annotation_missing(tmp_path):
@@ -117,11 +165,26 @@ def test_multitask_leaves_missing_annotation_missing(tmp_path):
         ("textcat", "a.jsonl", '{"text": "a"}\n', "B204", 1),
         ("textcat", "a.jsonl", '{"text": " ", "label": "x"}\n', "B204", 1),
         ("textcat", "a.jsonl", '{"text": "a", "labels": "x"}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": "a", "label": " "}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": "a", "labels": ["x", ""]}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": "a", "labels": [" "]}\n', "B204", 1),
+        ("textcat", "a.jsonl", '{"text": ' + "9" * 5000 + "}\n", "B203", 1),
+        ("textcat", "a.jsonl", '{"text": ' + "[" * 99_999 + "\n", "B203", 1),
         ("textcat", "a.tsv", "no label here\n", "B204", 1),
+        ("textcat", "a.csv", "1,fine\n2,a\rb\n", "B213", 2),
         ("sentiment", "a.jsonl", '{"text": "a", "stars": 6}\n', "B204", 1),
+        ("sentiment", "a.jsonl", '{"text": "a", "stars": true}\n', "B204", 1),
         ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 2]]}\n', "B204", 1),
+        ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 3, " "]]}\n', "B204", 1),
         ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 2, "PER"]]}\n', "B205", 1),
         ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 9, "PER"]]}\n', "B205", 1),
+        (
+            "multitask",
+            "a.jsonl",
+            f'{{"text": "Ada", "entities": [[0, {9**40}, "P"]]}}\n',
+            "B205",
+            1,
+        ),
         (
             "multitask",
             "a.jsonl",
@@ -148,6 +211,8 @@ def test_unusable_files_are_refused(tmp_path):
     target = tmp_path / "out.spacy"
     with pytest.raises(ValueError, match="B206"):
         convert("parsing", tmp_path / "a.jsonl", target)
+    with pytest.raises(ValueError, match="B212.*'zz'"):
+        convert("ner", tmp_path / "a.conll", target, lang="zz")
     with pytest.raises(ValueError, match="B200"):
         convert("ner", tmp_path / "absent.conll", target)
     with pytest.raises(ValueError, match="B209"):

@@ -57,10 +57,21 @@ def test_whole_and_in_order_for_evaluation():
 def test_bad_values():
     with pytest.raises(ValueError, match="B100"):
         make_multi_task_corpus({})
-    with pytest.raises(ValueError, match="B102"):
-        make_multi_task_corpus(CORPORA, temperature=0)
+    for temperature in (0, 0.001, float("nan")):
+        with pytest.raises(ValueError, match="B102"):
+            make_multi_task_corpus(CORPORA, temperature=temperature)
+    with pytest.raises(ValueError, match="B103"):
+        read(make_multi_task_corpus(CORPORA, temperature=0.1))
     with pytest.raises(ValueError, match="B101.*empty"):
         read(make_multi_task_corpus({"empty": make_corpus("x", 0)}))
+
+
+def test_tasks_may_share_examples():
+    examples = list(make_corpus("both", 3)(spacy.blank("en")))
+    shared = {name: lambda nlp: examples for name in CORPORA}
+    counts = Counter(task for task, _ in read(make_multi_task_corpus(shared)))
+    assert counts == dict.fromkeys(CORPORA, 3)
+    assert all(TASK not in eg.reference.user_data for eg in examples)
 
 
 def test_batches_are_of_one_task():

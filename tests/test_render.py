@@ -96,6 +96,45 @@ def test_labels_are_escaped(nlp):
     assert "&lt;u&gt;" in page
 
 
+def marks_of(page):
+    return re.findall(r"<mark[^>]*>(.*?)<span>(.*?)</span></mark>", page)
+
+
+def test_entities_across_sentences_are_kept(nlp):
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "ORG", "pattern": "Yahoo! Inc."}])
+    doc = nlp("He joined Yahoo! Inc. today.")
+    assert len(list(doc.sents)) > 1
+    page = render_page([doc])
+    Checker(page)
+    assert marks_of(page) == [("Yahoo!", "ORG"), ("Inc.", "ORG")]
+    assert table([doc]).count("Yahoo! Inc. ORG") == 1
+
+
+@pytest.mark.parametrize("name", ["en", "sents"])
+def test_space_around_entities_is_left_out(nlp, name):
+    make = spacy.blank("en").make_doc if name == "en" else nlp
+    doc = make("\nAnna works \n")
+    doc.set_ents([Span(doc, 0, 2, "PER"), Span(doc, len(doc) - 1, len(doc), "LOC")])
+    page = render_page([doc])
+    assert marks_of(page) == [("Anna", "PER")]
+    shown = Checker(page[page.index('<div class="text">') : page.index("<aside>")])
+    assert shown.text.split() == ["AnnaPER", "works"]
+
+
+def test_empty_and_blank_texts_with_sentences(nlp):
+    blank = nlp("  \n ")
+    blank._.sentiment = blank[:]._.sentiment = mood("positive", 0.9, 0.8)
+    doc = Doc(nlp.vocab, words=["\n", "One", "\n", "Two"], sent_starts=[True] * 4)
+    doc._.sentiment = mood("positive", 0.9, 0.8)
+    for sent in doc.sents:
+        sent._.sentiment = doc._.sentiment
+    page = render_page([nlp(""), blank, doc])
+    Checker(page)
+    assert page.count("<article") == 3
+    assert page.count("<a href") == 2
+    assert "(empty)" in table([nlp("")])
+
+
 @pytest.mark.parametrize("text", ["", "  \n ", "One."])
 def test_what_is_missing_is_left_out(text):
     page = render_page([spacy.blank("en")(text)])

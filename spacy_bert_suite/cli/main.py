@@ -93,7 +93,7 @@ def clean_errors() -> Iterator[None]:
 def parse_renames(text: str) -> dict[str, str]:
     """Read OLD=NEW,OLD=NEW."""
     pairs = [pair.split("=") for pair in text.split(",") if pair]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+    if any(len(pair) != 2 or not all(map(str.strip, pair)) for pair in pairs):
         raise ValueError(Errors.B210.format(value=text))
     return {old.strip(): new.strip() for old, new in pairs}
 
@@ -115,4 +115,8 @@ def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
 
     if not texts:
         raise ValueError(Errors.B211)
-    return list(spacy.load(name).pipe(texts))
+    try:
+        nlp = spacy.load(name)
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(Errors.B214.format(name=name, reason=error)) from error
+    return list(nlp.pipe(texts))
