@@ -5,7 +5,7 @@ to valid BILUO sequences. Without a CRF the transitions are zero, and the chain 
 product of the words' softmax distributions given that the whole sequence is valid.
 """
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy
 import torch
@@ -14,6 +14,11 @@ BEGIN, INSIDE, LAST, UNIT = "BILU"
 MISSING = -1
 TINY = 1e-300  # keeps a division defined where every path has underflowed
 NEVER = -1e4  # a score that no other can make up for, and still a finite number
+MOST_CELLS = 1 << 23  # numbers in one array: 64 MB
+
+
+BestBefore = Callable[[numpy.ndarray], Tuple[numpy.ndarray, numpy.ndarray]]
+Sum = Callable[[numpy.ndarray], numpy.ndarray]
 
 
 class Entity(NamedTuple):
@@ -48,6 +53,13 @@ def valid_first(n_labels: int) -> numpy.ndarray:
     return numpy.concatenate([[True], numpy.tile([True, False, False, True], n_labels), [False]])
 
 
+def space_scores(n_labels: int) -> numpy.ndarray:
+    """RETURNS (ndarray): Scores of tags for white space, which says nothing about entities: it
+    is inside one or out, never at its edge. (n_tags,)
+    """
+    return numpy.concatenate([[0.0], numpy.tile([NEVER, 0.0, NEVER, NEVER], n_labels)])
+
+
 def find_entities(
     emissions: numpy.ndarray,
     transitions: numpy.ndarray,
@@ -60,19 +72,17 @@ def find_entities(
     emissions (ndarray): Scores of tags for each word, (n_words, n_tags).
     transitions (ndarray): Scores of pairs of tags, (n_tags, n_tags).
     offsets (ndarray): Word offsets of the docs, (n_docs + 1,).
-    is_space (ndarray): Words that are white space: inside an entity or out, never at its edge.
+    is_space (ndarray): Words that are white space, (n_words,).
     labels (Sequence[str]): In the order of the tags.
     RETURNS (List[List[Entity]]): The entities of the best path of each doc. The score of one
         is its probability given the text: that of all valid sequences which have it, by the
         forward-backward algorithm (Rabiner 1989).
     """
     scores = emissions.astype("float64")
-    edge = numpy.tile([True, False, True, True], len(labels))
-    outside = numpy.ix_(is_space, numpy.concatenate([[False], edge]))
-    scores[numpy.ix_(is_space, numpy.concatenate([[True], ~edge]))] = 0.0
-    scores[outside] = NEVER
+    scores[is_space] = space_scores(len(labels))
     entities: List[List[Entity]] = [[] for _ in range(len(offsets) - 1)]
-    for docs in _group_by_length(numpy.diff(offsets)):
+    most_words = min(1 << 16, MOST_CELLS // scores.shape[1])
+    for docs in _group_by_length(numpy.diff(offsets), most_words):
         chain = Chain(scores, transitions, offsets, docs, len(labels))
         for doc, found in zip(docs, chain.entities(labels)):
             entities[doc] = found
@@ -94,6 +104,7 @@ class Chain:
         self.valid = valid_transitions(n_labels)
         self.first = valid_first(n_labels)
         self.transitions = numpy.pad(transitions.astype("float64"), (0, 1))
+        self.is_free = not transitions.any()  # every valid step scores the same
 
     def entities(self, labels: Sequence[str]) -> List[List[Entity]]:
         tags = self.best_path()
@@ -113,27 +124,41 @@ class Chain:
     def best_path(self) -> numpy.ndarray:
         """RETURNS (ndarray): The most probable valid tags, (n_docs, n_steps) (Viterbi 1967)."""
         tags = self.scores.argmax(axis=2)
-        if self.transitions.any():
-            doubtful = numpy.arange(len(tags))
-        else:  # the best of all sequences is the best valid one, where it is valid
-            doubtful = numpy.flatnonzero(~self._is_valid(tags))
-        if len(doubtful):
-            tags[doubtful] = self._viterbi(self.scores[doubtful])
+        if not self.is_free:
+            best_before = self._make_best_before()
+            for docs in self._chunks():
+                tags[docs] = self._viterbi(self.scores[docs], best_before)
+            return tags
+        # The best of all sequences is the best valid one, where it is valid.
+        doubtful = ~self._is_valid(tags)
+        if doubtful.any():
+            tags[doubtful] = self._viterbi(self.scores[doubtful], free_best_before)
         return tags
+
+    def _chunks(self) -> List[slice]:
+        size = max(1, MOST_CELLS // self.valid.size)
+        return [slice(start, start + size) for start in range(0, self.n_docs, size)]
+
+    def _make_best_before(self) -> BestBefore:
+        steps = numpy.where(self.valid, self.transitions, NEVER)
+
+        def best_before(best: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+            candidates = best[:, :, None] + steps  # (n_docs, from, to)
+            return candidates.max(axis=1), candidates.argmax(axis=1)
+
+        return best_before
 
     def _is_valid(self, tags: numpy.ndarray) -> numpy.ndarray:
         steps = self.valid[tags[:, :-1], tags[:, 1:]].all(axis=1)
         return steps & self.first[tags[:, 0]]
 
-    def _viterbi(self, scores: numpy.ndarray) -> numpy.ndarray:
+    def _viterbi(self, scores: numpy.ndarray, best_before: BestBefore) -> numpy.ndarray:
         n_docs, n_steps, n_tags = scores.shape
-        steps = numpy.where(self.valid, self.transitions, NEVER)
         best = scores[:, 0] + numpy.where(self.first, 0.0, NEVER)
         back = numpy.zeros((n_steps, n_docs, n_tags), dtype="int16")
         for t in range(1, n_steps):
-            candidates = best[:, :, None] + steps  # (n_docs, from, to)
-            back[t] = candidates.argmax(axis=1)
-            best = candidates.max(axis=1) + scores[:, t]
+            best, back[t] = best_before(best)
+            best = best + scores[:, t]
         tags = numpy.zeros((n_docs, n_steps), dtype="int64")
         tags[:, -1] = best.argmax(axis=1)
         for t in range(n_steps - 1, 0, -1):
@@ -143,45 +168,113 @@ class Chain:
     def probabilities(self, docs, starts, ends, tags) -> numpy.ndarray:
         """RETURNS (ndarray): Probability of each span of tags, over all valid sequences."""
         potentials = numpy.exp(self.scores - self.scores.max(axis=2, keepdims=True))
-        steps = numpy.where(self.valid, numpy.exp(self.transitions), 0.0)
-        forward, scale = self._forward(potentials, steps)
-        backward = self._backward(potentials, steps, scale)
+        sum_before, sum_after = self._sums()
+        forward, scale = self._forward(potentials, sum_before)
+        backward = self._backward(potentials, sum_after, scale)
         # alpha(start) * product of what follows inside the span * beta(end), all rescaled
         p = forward[docs, starts, tags[docs, starts]] * backward[docs, ends, tags[docs, ends]]
         for i, (doc, start, end) in enumerate(zip(docs, starts, ends)):
             for t in range(start + 1, end + 1):
                 tag = tags[doc, t]
-                p[i] *= steps[tags[doc, t - 1], tag] * potentials[doc, t, tag] / scale[doc, t]
+                step = numpy.exp(self.transitions[tags[doc, t - 1], tag])
+                p[i] *= step * potentials[doc, t, tag] / scale[doc, t]
         return numpy.clip(p, 0.0, 1.0)
 
-    def _forward(self, potentials, steps) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    def _sums(self) -> Tuple[Sum, Sum]:
+        """Sums over all that may stand before a tag, and over all that may stand after it."""
+        if self.is_free:
+            return free_sum_before, free_sum_after
+        steps = numpy.where(self.valid, numpy.exp(self.transitions), 0.0)
+        return (lambda x: x @ steps), (lambda x: x @ steps.T)
+
+    def _forward(
+        self, potentials: numpy.ndarray, sum_before: Sum
+    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """Forward variables that sum to one at every step, and the scale of each step."""
         forward = numpy.zeros_like(potentials)
         scale = numpy.ones(potentials.shape[:2])
         for t in range(potentials.shape[1]):
-            into = self.first * 1.0 if t == 0 else forward[:, t - 1] @ steps
+            into = self.first * 1.0 if t == 0 else sum_before(forward[:, t - 1])
             alpha = into * potentials[:, t]
             scale[:, t] = alpha.sum(axis=1) + TINY
             forward[:, t] = alpha / scale[:, t, None]
         return forward, scale
 
-    def _backward(self, potentials, steps, scale) -> numpy.ndarray:
+    def _backward(self, potentials: numpy.ndarray, sum_after: Sum, scale) -> numpy.ndarray:
         """Backward variables in the same scales."""
         backward = numpy.ones_like(potentials)
         for t in range(potentials.shape[1] - 2, -1, -1):
             after = backward[:, t + 1] * potentials[:, t + 1] / scale[:, t + 1, None]
-            backward[:, t] = after @ steps.T
+            backward[:, t] = sum_after(after)
         return backward
 
 
+# Where transitions are zero, every tag that may follow a complete entity (O, B, U) has the same
+# predecessors, and I and L have B and I of their label: no need to look at all pairs of tags.
+# Arrays are (n_docs, n_tags + 1), the end among the tags.
+
+
+def free_best_before(best: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[ndarray, ndarray]): For each tag the highest value among the tags that may
+    stand before it, and the first tag that has it.
+    """
+    index = numpy.arange(best.shape[1])
+    closed = numpy.concatenate([[0], _by_label(index[None])[0, :, 2:].ravel()])  # O, L, U
+    tags = closed[best[:, closed].argmax(axis=1)]
+    values = best[numpy.arange(len(best)), tags]
+    begin, inside = best[:, 1:-1:4], best[:, 2:-1:4]
+    tags_inside = numpy.where(begin >= inside, index[1:-1:4], index[2:-1:4])
+    tags_at_end = numpy.where(values >= best[:, -1], tags, index[-1])
+    return (
+        _by_tag(values, numpy.maximum(begin, inside), numpy.maximum(values, best[:, -1]), 2),
+        _by_tag(tags, tags_inside, tags_at_end, 2),
+    )
+
+
+def free_sum_before(x: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (ndarray): For each tag the sum over the tags that may stand before it."""
+    parts = _by_label(x)
+    closed = x[:, 0] + parts[:, :, 2:].sum(axis=(1, 2))
+    return _by_tag(closed, parts[:, :, :2].sum(axis=2), closed + x[:, -1], 2)
+
+
+def free_sum_after(x: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (ndarray): For each tag the sum over the tags that may stand after it."""
+    parts = _by_label(x)
+    starting = x[:, 0] + parts[:, :, 0].sum(axis=1) + parts[:, :, 3].sum(axis=1) + x[:, -1]
+    return _by_tag(starting, parts[:, :, 1:3].sum(axis=2), x[:, -1], 1)
+
+
+def _by_label(x: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (ndarray): The values of B, I, L, U, (n_docs, n_labels, 4)."""
+    return x[:, 1:-1].reshape(len(x), -1, 4)
+
+
+def _by_tag(
+    common: numpy.ndarray, of_label: numpy.ndarray, at_end: numpy.ndarray, first: int
+) -> numpy.ndarray:
+    """RETURNS (ndarray): `of_label` for two parts of each label, from the tag `first` on (1 for
+    B and I, 2 for I and L), `at_end` for the end, and `common` for the rest.
+    """
+    values = numpy.repeat(common[:, None], 4 * of_label.shape[1] + 2, axis=1)
+    values[:, first:-1:4] = of_label
+    values[:, first + 1 : -1 : 4] = of_label
+    values[:, -1] = at_end
+    return values
+
+
 def crf_loss(
-    emissions: torch.Tensor, transitions: torch.Tensor, gold: Sequence[numpy.ndarray]
+    emissions: torch.Tensor,
+    transitions: torch.Tensor,
+    gold: Sequence[numpy.ndarray],
+    is_space: numpy.ndarray,
 ) -> torch.Tensor:
     """Negative log-likelihood of the gold tags, averaged over words (Lafferty et al. 2001).
 
     emissions (Tensor): (n_words, n_tags), the docs of `gold` one after the other.
     gold (Sequence[ndarray]): Tags of each doc; MISSING leaves a word open, so that the loss
-        is that of all sequences which agree with the rest.
+        is that of all sequences which agree with the rest. At least one tag is given.
+    is_space (ndarray): Words that are white space, scored as when decoding, (n_words,).
     RETURNS (Tensor): A scalar.
     """
     n_labels = (emissions.shape[1] - 1) // 4
@@ -189,6 +282,8 @@ def crf_loss(
     valid = torch.from_numpy(valid_transitions(n_labels)).to(device)
     first = torch.from_numpy(valid_first(n_labels)).to(device)
     pad = torch.nn.functional.pad
+    of_space = torch.from_numpy(space_scores(n_labels)).to(emissions)
+    emissions = torch.where(torch.from_numpy(is_space).to(device)[:, None], of_space, emissions)
     steps = torch.where(valid, pad(transitions, (0, 1, 0, 1)), NEVER)
     parts = pad(emissions, (0, 1), value=NEVER).split([len(tags) for tags in gold])
     chosen = [i for i, tags in enumerate(gold) if (tags != MISSING).any()]
@@ -216,7 +311,7 @@ def _log_partition(scores: torch.Tensor, steps: torch.Tensor, first: torch.Tenso
     return torch.logsumexp(alpha, dim=1)
 
 
-def _group_by_length(lengths: numpy.ndarray, most_words: int = 1 << 16) -> List[numpy.ndarray]:
+def _group_by_length(lengths: numpy.ndarray, most_words: int) -> List[numpy.ndarray]:
     """Docs of about the same length; empty ones are left out."""
     order = numpy.argsort(-lengths, kind="stable")
     order = order[: int((lengths > 0).sum())]

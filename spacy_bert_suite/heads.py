@@ -63,16 +63,26 @@ class BertHead(TrainablePipe):
         RETURNS (int): 0 if it is known already, else 1.
         RAISES (ValueError): If it is not a string, or the model is initialized already.
         """
-        if not isinstance(label, str) or not label:
-            raise ValueError(Errors.B054.format(name=self.name, label=label))
+        self._check_label(label)
         if label in self.labels:
             return 0
-        if get_shim(self.model).module is not None:
+        self._set_labels([*self.labels, label])
+        return 1
+
+    def _check_label(self, label: str) -> None:
+        check_label(label, self.name)
+        if label not in self.labels and self._is_built:
             n = len(self.labels)
             raise ValueError(Errors.B053.format(name=self.name, n=n, label=label))
-        self.cfg["labels"] = [*self.cfg["labels"], label]
-        self.vocab.strings.add(label)
-        return 1
+
+    def _set_labels(self, labels: Sequence[str]) -> None:
+        self.cfg["labels"] = list(labels)
+        for label in labels:
+            self.vocab.strings.add(label)
+
+    @property
+    def _is_built(self) -> bool:
+        return get_shim(self.model).module is not None
 
     def initialize(
         self,
@@ -86,22 +96,39 @@ class BertHead(TrainablePipe):
         get_examples (Callable): Gives examples with gold annotation.
         labels (Optional[Iterable[str]]): The labels. Without these, and without any from
             `add_label`, they are looked for in the examples.
-        RAISES (ValueError): If there are too few labels.
+        RAISES (ValueError): If there are too few labels; then the component is as before.
         """
+        self._build(self._all_labels(get_examples, labels))
+
+    def _all_labels(
+        self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
+    ) -> List[str]:
+        """RETURNS (List[str]): The labels so far and those that are given or found."""
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if isinstance(labels, str):
+            expected = "a list of strings"
+            raise ValueError(
+                Errors.B022.format(key="labels", value=labels, name=self.name, expected=expected)
+            )
         if labels is None and not self.labels:
             labels = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
-        for label in labels or ():
-            self.add_label(label)
-        if not self.labels:
+        new = list(labels or ())
+        for label in new:
+            self._check_label(label)
+        all_labels = list(dict.fromkeys([*self.labels, *new]))
+        if not all_labels:
             raise ValueError(Errors.B051.format(name=self.name, gold=self.gold))
-        if len(self.labels) < self.n_labels_min:
-            found = ", ".join(self.labels)
+        if len(all_labels) < self.n_labels_min:
+            found = ", ".join(all_labels)
             raise ValueError(Errors.B052.format(name=self.name, n=self.n_labels_min, found=found))
-        if not self.model.has_dim("nO"):
-            self.model.set_dim("nO", self.n_outputs)
+        return all_labels
+
+    def _build(self, labels: Sequence[str]) -> None:
         self._check_upstream()
+        # A size may be left from an attempt that failed.
+        self.model.set_dim("nO", self.count_outputs(len(labels)), force=not self._is_built)
         self.model.initialize()
+        self._set_labels(labels)
 
     def _check_upstream(self) -> None:
         for node in self.model.walk():
@@ -109,9 +136,8 @@ class BertHead(TrainablePipe):
                 message = Errors.B032.format(name=self.name, upstream=node.upstream_name)
                 raise ValueError(message)
 
-    @property
-    def n_outputs(self) -> int:
-        return len(self.labels)
+    def count_outputs(self, n_labels: int) -> int:
+        return n_labels
 
     def predict(self, docs: Iterable[Doc]) -> Any:
         """RETURNS: The model's scores for the docs, without changing them; None for no docs."""
@@ -141,7 +167,8 @@ class BertHead(TrainablePipe):
         if any(is_for(eg, self.name) and self.has_gold(eg) for eg in examples):
             scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
             loss, gradients = self.get_loss(examples, scores)
-            backprop(gradients)
+            if any(gradient is not None for gradient in gradients):
+                backprop(gradients)
             losses[self.name] += loss
             if sgd not in (None, False):
                 self.finish_update(sgd)
@@ -200,6 +227,18 @@ def cross_entropy(
     return -(gold * logits[rows].log_softmax(dim=1)).sum() / max(1, len(docs))
 
 
-def gold_labels(examples: Sequence[Example]) -> List[str]:
-    """RETURNS (List[str]): Keys of `doc.cats`, in alphabetical order."""
-    return sorted({label for eg in examples for label in eg.reference.cats})
+def gold_labels(examples: Sequence[Example], name: str) -> List[str]:
+    """RETURNS (List[str]): Keys of `doc.cats`, in alphabetical order.
+
+    name (str): The component, for the error message.
+    RAISES (ValueError): If one is not a string, or empty.
+    """
+    labels = {label for eg in examples for label in eg.reference.cats}
+    for label in labels:
+        check_label(label, name)
+    return sorted(labels)
+
+
+def check_label(label: Any, name: str) -> None:
+    if not isinstance(label, str) or not label:
+        raise ValueError(Errors.B054.format(name=name, label=label))

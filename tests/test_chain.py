@@ -1,6 +1,7 @@
 """Decoding and probabilities against all sequences, one by one."""
 
 import itertools
+import tracemalloc
 
 import numpy
 import pytest
@@ -8,8 +9,13 @@ import torch
 
 from spacy_bert_suite.chain import (
     MISSING,
+    NEVER,
+    Chain,
     crf_loss,
     find_entities,
+    free_best_before,
+    free_sum_after,
+    free_sum_before,
     make_tags,
     valid_first,
     valid_transitions,
@@ -114,7 +120,7 @@ def test_crf_loss_is_the_likelihood_of_what_is_given():
     index = TAGS.index
     full = numpy.asarray([index("B-A"), index("L-A"), 0, index("U-B")])
     partial = numpy.asarray([MISSING, index("U-A"), MISSING])
-    loss = crf_loss(emissions, transitions, [full, partial])
+    loss = crf_loss(emissions, transitions, [full, partial], numpy.zeros(7, dtype=bool))
     expected = 0.0
     rows = emissions.detach().double().numpy()
     pairs = transitions.detach().double().numpy()
@@ -127,3 +133,68 @@ def test_crf_loss_is_the_likelihood_of_what_is_given():
     assert loss.item() == pytest.approx(expected / 7, rel=1e-4)
     loss.backward()
     assert torch.isfinite(emissions.grad).all() and torch.isfinite(transitions.grad).all()
+
+
+def test_crf_learns_nothing_from_white_space():
+    torch.manual_seed(0)
+    emissions = torch.randn(3, len(TAGS), requires_grad=True)
+    transitions = torch.randn(len(TAGS), len(TAGS))
+    gold = numpy.asarray([TAGS.index("B-A"), MISSING, TAGS.index("L-A")])
+    loss = crf_loss(emissions, transitions, [gold], numpy.asarray([False, True, False]))
+    rows = emissions.detach().double().numpy()
+    rows[1] = [0.0 if tag[0] in "OI" else NEVER for tag in TAGS]
+    weights = {t: weight_of(t, rows, transitions.double().numpy()) for t in valid_sequences(3)}
+    agree = [w for t, w in weights.items() if (t[0], t[2]) == (gold[0], gold[2])]
+    expected = -numpy.log(sum(agree) / sum(weights.values())) / 3
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    loss.backward()
+    assert emissions.grad[1].abs().sum() == 0
+    assert emissions.grad[0].abs().sum() > 0
+
+
+def random_chain(seed, n_labels, ties):
+    random = numpy.random.default_rng(seed)
+    offsets = numpy.cumsum([0, *random.integers(1, 9, size=12)])
+    size = (offsets[-1], 4 * n_labels + 1)
+    scores = random.integers(0, 2, size) * 1.0 if ties else random.normal(size=size) * 3
+    return Chain(scores, numpy.zeros((size[1], size[1])), offsets, numpy.arange(12), n_labels)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_labels", [1, 2, 7])
+@pytest.mark.parametrize("ties", [False, True])
+def test_without_transitions_the_short_way_is_the_same(seed, n_labels, ties):
+    chain = random_chain(seed, n_labels, ties)
+    assert chain.is_free
+    paths = [
+        chain._viterbi(chain.scores, best_before)
+        for best_before in (free_best_before, chain._make_best_before())
+    ]
+    assert (paths[0] == paths[1]).all()
+    assert (chain.best_path() == paths[1]).all() or ties
+    x = numpy.exp(chain.scores[:, 0])
+    assert free_sum_before(x) == pytest.approx(x @ chain.valid)
+    assert free_sum_after(x) == pytest.approx(x @ chain.valid.T)
+
+
+def test_many_docs_with_a_crf_are_decoded_in_chunks(monkeypatch):
+    random = numpy.random.default_rng(0)
+    emissions = random.normal(size=(60, len(TAGS)))
+    transitions = random.normal(size=(len(TAGS), len(TAGS)))
+    batch = emissions, transitions, numpy.arange(0, 61, 5), numpy.zeros(60, dtype=bool), LABELS
+    expected = find_entities(*batch)
+    monkeypatch.setattr("spacy_bert_suite.chain.MOST_CELLS", 250)
+    for entities, others in zip(find_entities(*batch), expected):
+        assert [entity[:3] for entity in entities] == [other[:3] for other in others]
+
+
+def test_many_labels_take_little_memory():
+    n_labels, n_docs = 150, 32
+    emissions = numpy.random.default_rng(0).normal(size=(n_docs * 5, 4 * n_labels + 1))
+    zero = numpy.zeros((4 * n_labels + 1, 4 * n_labels + 1))
+    offsets, none = numpy.arange(0, n_docs * 5 + 1, 5), numpy.zeros(n_docs * 5, dtype=bool)
+    tracemalloc.start()
+    find_entities(emissions, zero, offsets, none, [str(i) for i in range(n_labels)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n_docs * zero.nbytes / 4  # all pairs of tags for all docs

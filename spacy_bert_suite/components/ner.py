@@ -1,6 +1,6 @@
 """bert_ner: entities, each with its probability."""
 
-from typing import Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -49,8 +49,8 @@ def make_bert_ner(
     """Construct an entity recognizer.
 
     model (Model): Scores of BILUO tags for each word.
-    overwrite (bool): Whether entities that are on the doc already give way; if not, they stay
-        and predicted ones that overlap them are left out.
+    overwrite (bool): Whether entities that are on the doc already, and blocked tokens, give
+        way; if not, they stay and predicted entities that overlap them are left out.
     scorer (Optional[Callable]): The scoring method.
     """
     return BertEntityRecognizer(nlp.vocab, model, name, overwrite=overwrite, scorer=scorer)
@@ -62,9 +62,8 @@ class BertEntityRecognizer(BertHead):
     gold = "entities in doc.ents"
     attributes = ("span.score",)
 
-    @property
-    def n_outputs(self) -> int:
-        return 1 + 4 * len(self.labels)
+    def count_outputs(self, n_labels: int) -> int:
+        return 1 + 4 * n_labels
 
     def has_gold(self, eg: Example) -> bool:
         return len(eg.reference) > 0 and eg.reference.has_annotation("ENT_IOB")
@@ -84,35 +83,45 @@ class BertEntityRecognizer(BertHead):
             scores.emissions.cpu().numpy(),
             scores.transitions.cpu().numpy(),
             offsets,
-            numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool),
+            find_spaces(docs),
             self.labels,
         )
         for doc, found in zip(docs, entities):
             self._set_entities(doc, found)
 
     def _set_entities(self, doc: Doc, found: List[Entity]) -> None:
-        kept = [] if self.cfg["overwrite"] else list(doc.ents)
-        taken = {i for ent in kept for i in range(ent.start, ent.end)}
+        kept: List[Span] = []
+        blocked: List[Span] = []
+        if self.cfg["overwrite"]:
+            drop_scores(doc)
+        else:
+            kept, blocked = list(doc.ents), find_blocked(doc)
+        taken = {i for span in kept + blocked for i in range(span.start, span.end)}
         spans = []
         for entity in found:
             if taken.isdisjoint(range(entity.start, entity.end)):
                 span = Span(doc, entity.start, entity.end, label=entity.label)
                 span._.score = entity.score
                 spans.append(span)
-        doc.set_ents(kept + spans, default="outside")
+        doc.set_ents(kept + spans, blocked=blocked, default="outside")
 
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> Tuple[float, Gradients]:
         """Mean negative log-likelihood of the gold tags over the words that have one: of each
         word by itself, or of the sequence with a CRF.
 
-        RETURNS (Tuple[float, Gradients]): The loss, and the gradients of the scores.
+        RETURNS (Tuple[float, Gradients]): The loss, and the gradients of the scores; none if no
+            word has a gold tag.
         """
+        examples = list(examples)
         gold = [self._gold_tags(eg) for eg in examples]
+        if all((tags == MISSING).all() for tags in gold):
+            return 0.0, (None, None)
         emissions = scores.emissions.requires_grad_()
         crf = get_shim(self.model).cfg["crf"]
         transitions = scores.transitions.requires_grad_(crf)
         if crf:
-            loss = crf_loss(emissions, transitions, gold)
+            is_space = find_spaces([eg.predicted for eg in examples])
+            loss = crf_loss(emissions, transitions, gold, is_space)
         else:
             tags = torch.from_numpy(numpy.concatenate(gold)).to(emissions.device)
             loss = torch.nn.functional.cross_entropy(emissions, tags, ignore_index=MISSING)
@@ -123,7 +132,41 @@ class BertEntityRecognizer(BertHead):
         tags = numpy.full(len(eg.predicted), MISSING, dtype="int64")
         if is_for(eg, self.name) and self.has_gold(eg):
             index = {tag: i for i, tag in enumerate(make_tags(self.labels))}
-            for i, tag in enumerate(eg.get_aligned_ner()):
+            for i, tag in enumerate(aligned_tags(eg)):
                 if tag is not None and not eg.predicted[i].is_space:
                     tags[i] = index.get(tag, MISSING)
         return tags
+
+
+def aligned_tags(eg: Example) -> List[Optional[str]]:
+    """RETURNS (List[Optional[str]]): The gold BILUO tag of each predicted word. White space at
+    the edges of an entity is no part of it, as when decoding.
+    """
+    ents, aligned = eg.get_aligned_ents_and_ner()
+    tags: List[Optional[str]] = list(aligned)
+    for ent in ents:
+        words = [token.i for token in ent if not token.is_space]
+        if words:
+            first, last = words[0], words[-1]
+            tags[first] = f"B-{ent.label_}"
+            tags[last] = f"L-{ent.label_}" if last > first else f"U-{ent.label_}"
+    return tags
+
+
+def find_spaces(docs: Sequence[Doc]) -> numpy.ndarray:
+    """RETURNS (ndarray): Whether each word of the docs is white space."""
+    return numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
+
+
+def find_blocked(doc: Doc) -> List[Span]:
+    """RETURNS (List[Span]): Tokens that spaCy marks as blocked: never in an entity."""
+    marks = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape(-1, 2)
+    begins_nothing = (marks[:, 0] == 3) & (marks[:, 1] == 0)
+    return [doc[i : i + 1] for i in numpy.flatnonzero(begins_nothing).tolist()]
+
+
+def drop_scores(doc: Doc) -> None:
+    """Forget the scores of the doc's entities, which are about to be replaced."""
+    user_data: Any = doc.user_data  # its keys are not only strings
+    for ent in doc.ents:
+        user_data.pop(("._.", "score", ent.start_char, ent.end_char), None)

@@ -53,7 +53,7 @@ STARS = re.compile(r"([1-5])([ _-]?stars?)?")
 
 @Language.factory(
     "bert_sentiment",
-    assigns=["doc._.sentiment", "span._.sentiment"],
+    assigns=["doc.sentiment", "doc._.sentiment", "span._.sentiment"],
     default_config=DEFAULT_CONFIG["bert_sentiment"],
     default_score_weights={"sentiment_acc": 1.0, "sentiment_macro_f": None},
 )
@@ -81,7 +81,9 @@ class BertSentiment(BertHead):
         return any(eg.reference.cats.get(label, 0.0) > 0 for label in self.labels)
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
-        return [label for label in gold_labels(examples) if polarity_of(label) is not None]
+        return [
+            label for label in gold_labels(examples, self.name) if polarity_of(label) is not None
+        ]
 
     def initialize(
         self,
@@ -95,21 +97,24 @@ class BertSentiment(BertHead):
 
         labels (Optional[Iterable[str]]): Keys of `doc.cats` that are sentiment; by default
             those with a known polarity, such as "negative", "neutral", "5 stars".
-        polarity (Optional[Dict[str, float]]): Where each label stands, from -1 to 1.
+        polarity (Optional[Dict[str, float]]): Where each label stands, from -1 to 1; by default
+            where it stood before, or what its name tells.
         RAISES (ValueError): If a label's polarity is neither given nor known.
         """
         if labels is None and polarity:
             labels = list(polarity)
-        super().initialize(get_examples, nlp=nlp, labels=labels)
-        self.cfg["polarity"] = self._place(polarity or {})
+        all_labels = self._all_labels(get_examples, labels)
+        placed = self._place(all_labels, {**self.cfg["polarity"], **(polarity or {})})
+        self._build(all_labels)
+        self.cfg["polarity"] = placed
 
-    def _place(self, given: Dict[str, float]) -> Dict[str, float]:
+    def _place(self, labels: Sequence[str], given: Dict[str, Any]) -> Dict[str, float]:
         placed: Dict[str, float] = {}
-        for label in self.labels:
+        for label in labels:
             value = given.get(label, polarity_of(label))
-            if value is None or not -1 <= value <= 1:
-                labels = ", ".join(self.labels)
-                raise ValueError(Errors.B055.format(name=self.name, label=label, labels=labels))
+            if not isinstance(value, (int, float)) or not -1 <= value <= 1:
+                every = ", ".join(labels)
+                raise ValueError(Errors.B055.format(name=self.name, label=label, labels=every))
             placed[label] = float(value)
         return _spread(placed, given)
 
@@ -184,7 +189,8 @@ def score_sentiment(
     examples: Iterable[Example], *, labels: Sequence[str], **cfg: Any
 ) -> Dict[str, Any]:
     """Accuracy (`sentiment_acc`), macro F1 (`sentiment_macro_f`), F1 by label
-    (`sentiment_f_per_type`) and mean absolute error of the polarity (`sentiment_mae`).
+    (`sentiment_f_per_type`) and mean absolute error of the polarity (`sentiment_mae`). A doc
+    without a prediction is wrong, and left out of the last.
     """
     polarity = cfg["polarity"]
     by_label = {label: PRFScore() for label in labels}
@@ -192,14 +198,16 @@ def score_sentiment(
     for eg in examples:
         cats = {label: eg.reference.cats.get(label, 0.0) for label in labels}
         gold = max(labels, key=cats.__getitem__)
-        predicted = eg.predicted._.sentiment
-        hits.append(predicted["label"] == gold)
-        errors.append(abs(predicted["polarity"] - polarity[gold]))
+        predicted = eg.predicted._.sentiment or {}
+        chosen = {predicted.get("label")}
+        hits.append(gold in chosen)
+        if predicted:
+            errors.append(abs(predicted["polarity"] - polarity[gold]))
         for label, counts in by_label.items():
-            counts.score_set({label} & {predicted["label"]}, {label} & {gold})
+            counts.score_set({label} & chosen, {label} & {gold})
     return {
         "sentiment_acc": float(numpy.mean(hits)),
         "sentiment_macro_f": float(numpy.mean([c.fscore for c in by_label.values()])),
         "sentiment_f_per_type": {label: c.to_dict() for label, c in by_label.items()},
-        "sentiment_mae": float(numpy.mean(errors)),
+        "sentiment_mae": float(numpy.mean(errors)) if errors else None,
     }

@@ -1,6 +1,6 @@
 """bert_textcat and bert_textcat_multilabel: categories of a doc, with tuned thresholds."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 import torch
@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from thinc.api import Config, Model
 
+from ..errors import Errors
 from ..heads import (
     BertHead,
     Gradients,
@@ -102,13 +103,19 @@ class BertTextCategorizer(BertHead):
 
     def __init__(self, *args: Any, exclusive: bool, threshold: float = 0.5, **kwargs: Any):
         super().__init__(*args, exclusive=exclusive, threshold=threshold, thresholds={}, **kwargs)
+        if not 0 <= threshold <= 1:
+            raise ValueError(
+                Errors.B022.format(
+                    key="threshold", value=threshold, name=self.name, expected="between 0 and 1"
+                )
+            )
         self.n_labels_min = 2 if exclusive else 1
 
     def has_gold(self, eg: Example) -> bool:
         return any(label in eg.reference.cats for label in self.labels)
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
-        return gold_labels(examples)
+        return gold_labels(examples, self.name)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Optional[TextScores]) -> None:
         """Write `doc.cats` and `doc._.labels`. Other components' categories stay."""
@@ -217,20 +224,36 @@ def score_categories(
     examples: Iterable[Example], *, labels: Sequence[str], exclusive: bool, **cfg: Any
 ) -> Dict[str, Any]:
     """spaCy's scores of `doc.cats` (`cats_*`), and F1 of the decisions in `doc._.labels`
-    (`labels_micro_f`, `labels_macro_f`), which follow the tuned thresholds.
+    (`labels_micro_f`, `labels_macro_f`), which follow the tuned thresholds. The macro average
+    is over all labels, as in `cats_macro_f`.
     """
     examples = list(examples)
     multi_label = not exclusive
     scores = Scorer.score_cats(examples, "cats", labels=labels, multi_label=multi_label)
     by_label = {label: PRFScore() for label in labels}
     for eg in examples:
-        gold = {label for label, value in eg.reference.cats.items() if value >= 0.5}
+        gold, judged = gold_decisions(eg.reference.cats, labels, exclusive)
         chosen = set(eg.predicted._.labels or [])
-        for label, counts in by_label.items():
-            counts.score_set({label} & chosen, {label} & gold)
+        for label in judged:
+            by_label[label].score_set({label} & chosen, {label} & gold)
     total = PRFScore()
     for counts in by_label.values():
         total += counts
     scores["labels_micro_f"] = total.fscore
     scores["labels_macro_f"] = sum(c.fscore for c in by_label.values()) / max(1, len(by_label))
     return scores
+
+
+def gold_decisions(
+    cats: Dict[str, float], labels: Sequence[str], exclusive: bool
+) -> Tuple[Set[str], Set[str]]:
+    """RETURNS (Tuple[Set[str], Set[str]]): The labels that are right, and those of which it is
+    known whether they are: the ones that are given, or all if one excludes the others.
+    """
+    given = {label: cats[label] for label in labels if label in cats}
+    if not exclusive:
+        return {label for label, value in given.items() if value >= 0.5}, set(given)
+    best = max(given, key=given.__getitem__, default=None)
+    if best is None or not given[best] > 0:
+        return set(), set(given)
+    return {best}, set(labels)

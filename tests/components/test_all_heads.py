@@ -208,3 +208,57 @@ def test_textcat_options_learn(make_nlp, head, pooling, policy, optimizer):
         last = nlp.update(examples, sgd=optimizer)[head]
     assert last < first
     assert sum(nlp("Anna works in Paris. " * 50).cats.values()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_initialize_again_after_a_failure(head, tiny_bert):
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe(head)
+    pipe.add_label(LABELS[head][0])
+    with pytest.raises(ValueError, match="B032|B052"):
+        nlp.initialize(lambda: make_examples(nlp))
+    assert pipe.labels == (LABELS[head][0],)
+    nlp.add_pipe("bert", first=True, config={"model": bert_model(tiny_bert)})
+    for label in LABELS[head]:
+        pipe.add_label(label)
+    nlp.initialize(lambda: make_examples(nlp))
+    assert pipe.labels == tuple(LABELS[head])
+    annotations(nlp("Anna works in Paris."))
+
+
+@pytest.mark.parametrize("head", ["bert_textcat", "bert_sentiment"])
+def test_labels_of_a_failed_initialize_are_forgotten(head, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    pipe = nlp.add_pipe(head)
+    few = [Example.from_dict(nlp.make_doc("a"), {"cats": {"positive": 1.0}})]
+    with pytest.raises(ValueError, match="B052.*positive"):
+        nlp.initialize(lambda: few)
+    enough = [Example.from_dict(nlp.make_doc("a"), {"cats": {"positive": 1.0, "negative": 0.0}})]
+    nlp.initialize(lambda: enough)
+    assert pipe.labels == ("negative", "positive")
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    "labels, code", [("PER", "B022.*list"), (["PER", ""], "B054"), ([7], "B054")]
+)
+def test_labels_are_a_list_of_strings(head, labels, code, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    pipe = nlp.add_pipe(head)
+    with pytest.raises(ValueError, match=code):
+        pipe.initialize(lambda: make_examples(nlp), labels=labels)
+    assert pipe.labels == ()
+
+
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "bert_ner"])
+@pytest.mark.parametrize("label", ["", 7])
+def test_categories_are_strings(head, label, tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe(head)
+    eg = Example.from_dict(nlp.make_doc("a"), {})
+    eg.reference.cats = {label: 1.0, "positive": 1.0, "negative": 0.0}
+    with pytest.raises(ValueError, match=f"B054.*{head}"):
+        nlp.initialize(lambda: [eg])

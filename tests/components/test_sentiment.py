@@ -108,3 +108,51 @@ def test_a_taken_attribute_is_told(make_nlp):
             spacy.blank("en").add_pipe("bert_sentiment")
     finally:
         Doc.remove_extension("sentiment")
+
+
+@pytest.mark.parametrize("value", [float("nan"), "high", None])
+def test_a_polarity_is_a_number(make_nlp, value):
+    nlp = make_nlp()
+    pipe = nlp.add_pipe("bert_sentiment")
+    with pytest.raises(ValueError, match="B055.*boo"):
+        pipe.initialize(lambda: make_examples(nlp), polarity={"boo": value, "yay": 1.0})
+
+
+def test_initializing_again_keeps_the_polarity(tiny_bert, tmp_path):
+    polarity = {"boo": -1.0, "yay": 0.8}
+    nlp, _ = start(tiny_bert, ["boo", "yay"], polarity=polarity)
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    again.config["initialize"]["components"]["bert_sentiment"] = {}
+    again.initialize()
+    assert again.get_pipe("bert_sentiment").cfg["polarity"] == polarity
+
+
+def test_a_failed_start_leaves_nothing_behind(tiny_bert):
+    nlp, _ = start(tiny_bert, ["positive", "negative"])
+    nlp.remove_pipe("bert_sentiment")
+    pipe = nlp.add_pipe("bert_sentiment")
+    nlp.config["initialize"]["components"]["bert_sentiment"] = {"labels": ["boo", "yay"]}
+    with pytest.raises(ValueError, match="B055"):
+        nlp.initialize()
+    assert pipe.labels == ()
+    pipe.add_label("positive")
+
+
+def test_docs_without_a_prediction_are_wrong(make_nlp):
+    nlp = make_nlp("bert_sentiment")
+    pipe = nlp.get_pipe("bert_sentiment")
+    bare = make_examples(nlp)
+    scores = pipe.score(bare)
+    assert scores["sentiment_acc"] == scores["sentiment_macro_f"] == 0.0
+    assert scores["sentiment_mae"] is None
+    annotated = [Example(nlp(eg.text), eg.reference) for eg in bare[:2]]
+    mixed = pipe.score(annotated + bare[2:])
+    assert mixed["sentiment_mae"] == pipe.score(annotated)["sentiment_mae"]
+    assert mixed["sentiment_acc"] == pipe.score(annotated)["sentiment_acc"] / 2
+
+
+def test_what_it_assigns_is_known(make_nlp):
+    nlp = make_nlp("bert_sentiment")
+    attributes = nlp.analyze_pipes()["attrs"]
+    assert attributes["doc.sentiment"]["assigns"] == ["bert_sentiment"]

@@ -5,7 +5,11 @@ from conftest import make_examples
 from spacy.tokens import DocBin
 from spacy.training import Example
 
-from spacy_bert_suite.components.textcat import best_threshold, make_tune_thresholds
+from spacy_bert_suite.components.textcat import (
+    best_threshold,
+    make_tune_thresholds,
+    score_categories,
+)
 
 
 def f1(chosen, gold):
@@ -82,3 +86,35 @@ def test_one_label_is_not_enough(tiny_bert):
     nlp.add_pipe("bert_textcat").add_label("only")
     with pytest.raises(ValueError, match="B052.*only"):
         nlp.initialize(lambda: make_examples(nlp))
+
+
+def scored(nlp, gold, chosen, exclusive):
+    eg = Example.from_dict(nlp.make_doc("Anna works"), {"cats": gold})
+    eg.predicted.cats = {label: float(label in chosen) for label in ("home", "work")}
+    eg.predicted._.labels = chosen
+    return score_categories([eg], labels=["home", "work"], exclusive=exclusive)
+
+
+def test_labels_missing_from_the_gold_are_not_scored(make_nlp):
+    nlp = make_nlp("bert_textcat_multilabel")
+    both = ["home", "work"]
+    scores = scored(nlp, {"home": 1.0}, both, exclusive=False)
+    assert scores["labels_micro_f"] == 1.0
+    assert scores["labels_macro_f"] == scores["cats_macro_f"] == 0.5  # of all labels, as in spaCy
+    assert scored(nlp, {"home": 1.0, "work": 0.0}, both, False)["labels_micro_f"] < 1.0
+
+
+def test_the_highest_gold_is_the_one_if_labels_are_exclusive(make_nlp):
+    nlp = make_nlp("bert_textcat")
+    soft = {"home": 0.4, "work": 0.3}
+    assert scored(nlp, soft, ["home"], exclusive=True)["labels_micro_f"] == 1.0
+    assert scored(nlp, soft, ["work"], exclusive=True)["labels_micro_f"] == 0.0
+    wrong = scored(nlp, {"home": 1.0}, ["work"], exclusive=True)
+    assert wrong["labels_micro_f"] == wrong["cats_micro_f"] == 0.0
+
+
+@pytest.mark.parametrize("threshold", [5, -0.1])
+def test_a_threshold_is_a_probability(threshold):
+    config = {"threshold": threshold}
+    with pytest.raises(ValueError, match="B022.*threshold.*between 0 and 1"):
+        spacy.blank("en").add_pipe("bert_textcat_multilabel", config=config)
