@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -109,13 +110,13 @@ def test_attributes_name_their_owner():
 
 
 def test_no_pickle_and_no_remote_code():
+    forbidden = (
+        r"import pickle",
+        r"(?<!safetensors\.)\btorch\.(load|save)\(",
+        r"trust_remote_code(?!\": False)",
+        r"set_extension\([^)]*force",
+    )
     for path in ROOT.rglob("*.py"):
         source = path.read_text(encoding="utf8")
-        for word in (
-            "import pickle",
-            " torch.load(",
-            " torch.save(",
-            "trust_remote_code",
-            "force=True",
-        ):
-            assert word not in source, f"{path}: {word}"
+        for pattern in forbidden:
+            assert not re.search(pattern, source), f"{path}: {pattern}"
