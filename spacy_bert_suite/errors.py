@@ -49,8 +49,8 @@ class Errors(metaclass=WithCodes):
         "Call nlp.initialize() once, or load a saved pipeline with spacy.load()."
     )
     B010 = (
-        "The tokenizer in '{path}' knows {n_pieces} wordpieces, but the weights have embeddings for "
-        "{n_rows}. They do not belong together: copy or save the model again."
+        "The tokenizer in '{path}' knows {n_pieces} wordpieces, but the weights have embeddings "
+        "for {n_rows}. They do not belong together: copy or save the model again."
     )
     # Values in the config
     B020 = "components.bert.model.{key} is {value!r}; it must be {expected}."
