@@ -267,7 +267,9 @@ class Bert(Transformer):
         """In a forked worker a GPU cannot be used, and OpenMP's threads are gone."""
         if parent_process() is None:
             return
-        if getattr(torch.cuda, "_is_in_bad_fork", bool)():
+        module = self.model.shims[0].module
+        on_gpu = module is not None and module.device.type == "cuda"
+        if on_gpu and getattr(torch.cuda, "_is_in_bad_fork", bool)():
             raise RuntimeError(Errors.B034.format(name=self.name))
         torch.set_num_threads(1)
 
