@@ -122,7 +122,18 @@ def config_path(tmp_path_factory, tiny_bert, corpus) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, config_path) -> Path:
     output = tmp_path_factory.mktemp("trained")
-    python("-W", "error", "-m", "spacy", "train", config_path, "--output", output)
+    python(
+        "-W",
+        "error",
+        "-W",
+        "ignore:[B902]",
+        "-m",
+        "spacy",
+        "train",
+        config_path,
+        "--output",
+        output,
+    )
     return output / "model-best"
 
 
