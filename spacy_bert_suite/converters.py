@@ -20,6 +20,9 @@ from spacy.tokens import Doc, DocBin, Span
 from .errors import Errors
 
 Renames = dict[str, str]
+Cells = tuple[int, list[str]]  # number of the line and its columns
+ReadRecord = Callable[[list[str]], dict[str, Any]]
+TEXT_COLUMNS = ("text", "sentence")
 RECORD_SUFFIXES = (".jsonl", ".tsv", ".csv")
 SUFFIXES = (*RECORD_SUFFIXES, ".conll", ".bio", ".iob", ".txt")
 CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
@@ -27,6 +30,7 @@ OPENING = {*"([{$€£#", "“"}
 CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
 DOCUMENT_START = "-DOCSTART-"
 MAX_CSV_FIELD = 2**31 - 1  # what a C long holds everywhere
+MAX_TEXT = 10**9
 
 
 def convert(
@@ -45,12 +49,17 @@ def convert(
     lang (str): Language of the tokenizer.
     rename (Optional[Dict[str, str]]): New names for labels, such as {"1": "positive"}.
     RETURNS (int): Number of texts written.
-    RAISES (ValueError): For an unknown kind or language, a malformed line or an empty file.
+    RAISES (ValueError): For an unknown kind or language, a malformed line, a file without
+        annotation, a folder, or a target that is the source.
     """
     if kind not in CONVERTERS:
         raise ValueError(Errors.B206.format(kind=kind, kinds=", ".join(CONVERTERS)))
+    if Path(source).is_dir():
+        raise ValueError(Errors.B216.format(path=source))
+    if Path(source).resolve() == Path(target).resolve():
+        raise ValueError(Errors.B215.format(path=source))
     docs = list(CONVERTERS[kind](Path(source), tokenizer_of(lang), rename or {}))
-    if not docs:
+    if not any(doc.cats or doc.has_annotation("ENT_IOB") for doc in docs):
         raise ValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     DocBin(docs=docs).to_disk(target)
@@ -59,9 +68,11 @@ def convert(
 
 def tokenizer_of(lang: str) -> Language:
     try:
-        return spacy.blank(lang)
+        nlp = spacy.blank(lang)
     except ImportError as error:
         raise ValueError(Errors.B212.format(lang=lang, reason=error)) from error
+    nlp.max_length = MAX_TEXT
+    return nlp
 
 
 def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
@@ -196,7 +207,7 @@ class Row:
         label = self.record.get(field)
         is_number = isinstance(label, int) and not isinstance(label, bool)
         if label is None or not (is_number or is_name(label)):
-            raise self.wrong(field, "a label")
+            raise self.wrong(field, "a string or a whole number")
         return renamed(label, rename)
 
     def labels(self, rename: Renames) -> list[str]:
@@ -228,24 +239,22 @@ def clean(text: str) -> str:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The records of a file: .jsonl as they are, .tsv as `text<TAB>label`, .csv as label and one
-    or more columns of text (the layout of AG News).
+    """The records of a file: .jsonl as they are; .tsv and .csv by the names in their first line,
+    if it names a `label` and a `text` or `sentence`. Without such a header, .tsv holds
+    `text<TAB>label` and .csv the label and one or more columns of text (as AG News does).
 
     path (Path): The file.
     YIELDS (Row): One per record.
     """
     suffix = suffix_of(path)
     if suffix == ".csv":
-        yield from _csv_rows(path)
-        return
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        if suffix == ".tsv":
-            text, _, label = line.rpartition("\t")
-            yield Row(path, number, {"text": text, "label": label.strip()})
-        else:
-            yield Row(path, number, _json_object(path, number, line))
+        yield from _table_rows(path, _csv_cells(path), _csv_record)
+    elif suffix == ".tsv":
+        yield from _table_rows(path, _tsv_cells(path), _tsv_record)
+    else:
+        for number, line in read_lines(path):
+            if line.strip():
+                yield Row(path, number, _json_object(path, number, line))
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -277,15 +286,35 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
-def _csv_rows(path: Path) -> list[Row]:
+def _table_rows(path: Path, lines: list[Cells], without_header: ReadRecord) -> Iterator[Row]:
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    text = next((name for name in TEXT_COLUMNS if name in header), None)
+    if text is None or "label" not in header:
+        for number, cells in lines:
+            yield Row(path, number, without_header(cells))
+        return
+    text_at, label_at = header.index(text), header.index("label")
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise ValueError(
+                Errors.B218.format(path=path, line=number, found=len(cells), expected=len(header))
+            )
+        yield Row(path, number, {"text": cells[text_at], "label": cells[label_at].strip()})
+
+
+def _tsv_cells(path: Path) -> list[Cells]:
+    return [(number, line.split("\t")) for number, line in read_lines(path) if line.strip()]
+
+
+def _tsv_record(cells: list[str]) -> dict[str, Any]:
+    return {"text": "\t".join(cells[:-1]), "label": cells[-1].strip()}
+
+
+def _csv_cells(path: Path) -> list[Cells]:
     reader = csv.reader(line + "\n" for _, line in read_lines(path))
     limit = csv.field_size_limit(MAX_CSV_FIELD)
     try:
-        return [
-            _csv_row(path, reader.line_num, columns)
-            for columns in reader
-            if "".join(columns).strip()
-        ]
+        return [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
     except csv.Error as error:
         line = reader.line_num
         raise ValueError(Errors.B213.format(path=path, line=line, reason=error)) from error
@@ -293,10 +322,9 @@ def _csv_rows(path: Path) -> list[Row]:
         csv.field_size_limit(limit)
 
 
-def _csv_row(path: Path, number: int, columns: list[str]) -> Row:
+def _csv_record(cells: list[str]) -> dict[str, Any]:
     # AG News writes a line break inside a column as a backslash.
-    text = " ".join(columns[1:]).replace("\\", " ")
-    return Row(path, number, {"text": text, "label": columns[0]})
+    return {"text": " ".join(cells[1:]).replace("\\", " "), "label": cells[0]}
 
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:

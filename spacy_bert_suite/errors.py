@@ -103,6 +103,11 @@ class Errors(metaclass=WithCodes):
         "'{name}' cannot use the states of '{upstream}': a component between them has merged or "
         "split tokens. Put components that change tokens before '{upstream}', or after '{name}'."
     )
+    B038 = (
+        "'{name}' cannot be initialized: the backbone that it listens to has no weights yet. If "
+        "that is in frozen_components, it must be sourced from a trained pipeline; to train on "
+        "its features only, set its trainable = false instead."
+    )
     # Heads
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
@@ -148,9 +153,12 @@ class Errors(metaclass=WithCodes):
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
     B202 = (
         "{path}, line {line}: expected 'token<TAB>tag' with a BIO tag such as O, B-PER or I-PER, "
-        "found {found!r}."
+        "found {found!r}. Correct the line or remove it."
     )
-    B203 = "{path}, line {line}: expected a JSON object, found {found!r}."
+    B203 = (
+        "{path}, line {line}: expected a JSON object, found {found!r}. "
+        "Correct the line or remove it."
+    )
     B204 = (
         "{path}, line {line}: '{field}' is {found!r}; it must be {expected}. "
         "Correct the line or remove it."
@@ -171,6 +179,13 @@ class Errors(metaclass=WithCodes):
     )
     B213 = "{path}, line {line}: not readable as CSV: {reason}. Correct the line or remove it."
     B214 = "'{name}' cannot be loaded as a pipeline: {reason}"
+    B215 = "The corpus would overwrite its source, '{path}'. Give another file to write."
+    B216 = "'{path}' is a folder. Add --split train (or dev), or name the file."
+    B217 = "'{path}' is a file: use --file {path}"
+    B218 = (
+        "{path}, line {line}: the line has {found} columns, its header {expected}. Correct the "
+        "line or remove it."
+    )
 
 
 class Warnings(metaclass=WithCodes):
@@ -186,4 +201,8 @@ class Warnings(metaclass=WithCodes):
         "'{name}' is trained with a learn rate of {learn_rate}, which ruins a pretrained BERT. Set "
         "training.optimizer.learn_rate to 1e-5 to 1e-4 (spaCy's default is 0.001), or "
         "components.{name}.trainable = false."
+    )
+    B903 = (
+        "None of the labels given to '{name}' ({given}) is in the training examples, which have: "
+        "{found}. Check spelling and case."
     )

@@ -1,5 +1,7 @@
 """What all trainable components that listen to the backbone have in common."""
 
+import warnings
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
@@ -14,9 +16,10 @@ from thinc.api import Model, Optimizer
 from .attributes import register_attributes
 from .backbone.listener import BertListener
 from .backbone.shim import get_shim
-from .errors import Errors
+from .errors import Errors, Warnings
 from .readers import is_for
 
+N_LOOKED_AT = 1000  # examples, to see whether given labels occur
 Gradients = Tuple[Optional[torch.Tensor], ...]
 
 
@@ -111,10 +114,13 @@ class BertHead(TrainablePipe):
                 Errors.B022.format(key="labels", value=labels, name=self.name, expected=expected)
             )
         if labels is None and not self.labels:
-            labels = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
-        new = list(labels or ())
+            new = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
+        else:
+            new = list(labels or ())
         for label in new:
             self._check_label(label)
+        if labels is not None:
+            self._warn_of_strange_labels(get_examples, new)
         all_labels = list(dict.fromkeys([*self.labels, *new]))
         if not all_labels:
             raise ValueError(Errors.B051.format(name=self.name, gold=self.gold))
@@ -122,6 +128,17 @@ class BertHead(TrainablePipe):
             found = ", ".join(all_labels)
             raise ValueError(Errors.B052.format(name=self.name, n=self.n_labels_min, found=found))
         return all_labels
+
+    def _warn_of_strange_labels(
+        self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]
+    ) -> None:
+        """Labels of which none occurs would train on nothing, without a word."""
+        some = [eg for eg in islice(get_examples(), N_LOOKED_AT) if is_for(eg, self.name)]
+        found = self.occurring_labels(some)
+        if found and labels and not set(found) & set(labels):
+            given, found_names = ", ".join(labels), ", ".join(found)
+            message = Warnings.B903.format(name=self.name, given=given, found=found_names)
+            warnings.warn(message, stacklevel=2)
 
     def _build(self, labels: Sequence[str]) -> None:
         self._check_upstream()
@@ -186,6 +203,10 @@ class BertHead(TrainablePipe):
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
         raise NotImplementedError
+
+    def occurring_labels(self, examples: Sequence[Example]) -> List[str]:
+        """RETURNS (List[str]): All that could be labels, asked for or not."""
+        return self.find_labels(examples)
 
 
 def loss_and_gradients(

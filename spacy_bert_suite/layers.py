@@ -155,8 +155,12 @@ def init(model: Model, X=None, Y=None) -> None:
     """Build the module; `nO` is the number of labels, the width comes from the backbone."""
     shim = get_shim(model)
     if shim.module is None:
-        if not model.layers[0].has_dim("nO"):  # a backbone of its own, in a listener's place
-            model.layers[0].initialize()
+        bert = model.layers[0]
+        if not bert.has_dim("nO"):  # a backbone of its own, in a listener's place
+            bert.initialize()
+        if not bert.has_dim("nO"):
+            name = getattr(bert, "component_name", model.name)
+            raise ValueError(Errors.B038.format(name=name))
         width = X.width if isinstance(X, BertStates) else model.layers[0].get_dim("nO")
         model.set_dim("nI", width)
         shim.cfg.update(width=width, n_out=model.get_dim("nO"))

@@ -75,7 +75,7 @@ aside h2:first-child { margin-top: 0; }
 .bars dt { overflow-wrap: anywhere; }
 .bars dd { margin: 0; display: flex; align-items: center; gap: .4rem; }
 .bars i { height: .8rem; background: var(--bar); border-radius: 0 3px 3px 0; min-width: 2px;
-  flex: 0 1 auto; }
+  flex: none; }
 .bars b { font-weight: 500; font-variant-numeric: tabular-nums; }
 .mood small { color: var(--faint); }
 .chart { display: flex; height: 5rem; margin-top: .5rem; align-items: stretch;

@@ -192,7 +192,8 @@ def _tint(sentiment: dict[str, Any]) -> str:
 def _category_bars(doc: Doc, n_shown: int = 8) -> str:
     best = sorted(doc.cats.items(), key=lambda item: -item[1])[:n_shown]
     bars = [
-        f'<dt>{escape(label)}</dt><dd><i style="width: {value:.1%}"></i><b>{value:.2f}</b></dd>'
+        f'<dt>{escape(label)}</dt><dd><i style="width: calc({value:.4f} * (100% - 2.6rem))"></i>'
+        f"<b>{value:.2f}</b></dd>"
         for label, value in best
     ]
     return f'<h2>Categories</h2><dl class="bars">{"".join(bars)}</dl>' if bars else ""

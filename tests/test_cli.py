@@ -2,7 +2,7 @@ import pytest
 import spacy
 from click.testing import CliRunner
 
-from spacy_bert_suite.cli.main import cli, parse_renames
+from spacy_bert_suite.cli.main import cli, parse_renames, run_pipeline
 
 
 @pytest.fixture
@@ -54,6 +54,28 @@ def test_render_writes_a_page(tmp_path, model):
     page = target.read_text(encoding="utf8")
     assert "<title>Roads</title>" in page
     assert page.count("<article") == 2
+
+
+def test_annotate_takes_no_file_for_a_text(tmp_path, monkeypatch, model):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("Rome is far.")
+    result = run("annotate", model, "a.txt")
+    assert result.exit_code == 1
+    assert "[B217] 'a.txt' is a file: use --file a.txt" in result.output
+    assert run("annotate", model, "Rome " * 1000).exit_code == 0
+
+
+def test_long_texts(model):
+    (doc,) = run_pipeline(model, ["a" * 1_000_001])
+    assert len(doc.text) == 1_000_001
+
+
+def test_render_overwrites_no_text(tmp_path, model):
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path in paths:
+        path.write_text("Rome is far.")
+    assert run("render", model, *paths).exit_code == 2
+    assert paths[1].read_text() == "Rome is far."
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ def test_tables_of_the_public_files(tmp_path):
     assert first.cats == {"negative": 0.0, "positive": 1.0}
 
 
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.csv", 'Text,id,Label\n"good, a\\b",7,x\nbad,8,y\n'),
+        ("a.csv", 'label,sentence\nx,"good, a\\b"\ny,bad\n'),
+        ("a.tsv", "label\ttext\nx\tgood, a\\b\ny\tbad\n"),
+        ("a.tsv.gz", "\n id\tSENTENCE\tLABEL \n7\tgood, a\\b\tx\n8\tbad\ty\n"),
+    ],
+)
+def test_a_header_names_the_columns(tmp_path, name, text):
+    first, second = converted("textcat", write(tmp_path / name, text))
+    assert (first.text, first.cats) == ("good, a\\b", {"x": 1.0, "y": 0.0})
+    assert (second.text, second.cats) == ("bad", {"x": 0.0, "y": 1.0})
+
+
 def test_csv_fields_of_any_length_and_blank_lines(tmp_path):
     limit = csv.field_size_limit()
     text = f"1,{'long ' * 40_000}\n\n  \n2,short\n\n"
@@ -172,6 +187,8 @@ def test_multitask_leaves_missing_annotation_missing(tmp_path):
         ("textcat", "a.jsonl", '{"text": ' + "[" * 99_999 + "\n", "B203", 1),
         ("textcat", "a.tsv", "no label here\n", "B204", 1),
         ("textcat", "a.csv", "1,fine\n2,a\rb\n", "B213", 2),
+        ("textcat", "a.csv", "text,label\na, b,x\n", "B218", 2),
+        ("textcat", "a.tsv", "label\ttext\nx\n", "B218", 2),
         ("sentiment", "a.jsonl", '{"text": "a", "stars": 6}\n', "B204", 1),
         ("sentiment", "a.jsonl", '{"text": "a", "stars": true}\n', "B204", 1),
         ("multitask", "a.jsonl", '{"text": "Ada", "entities": [[0, 2]]}\n', "B204", 1),
@@ -205,6 +222,38 @@ def test_malformed_lines_are_named(tmp_path, kind, name, text, code, line):
 def test_empty_file_is_refused(tmp_path, kind, name):
     with pytest.raises(ValueError, match="B201"):
         convert(kind, write(tmp_path / name, "\n\n"), tmp_path / "out.spacy")
+
+
+@pytest.mark.parametrize(
+    "kind, text",
+    [
+        ("multitask", '{"text": "a", "entitys": []}\n{"text": "b"}\n'),
+        ("textcat", '{"text": "a", "labels": []}\n{"text": "b", "labels": []}\n'),
+    ],
+)
+def test_records_without_annotation_are_refused(tmp_path, kind, text):
+    with pytest.raises(ValueError, match="B201"):
+        convert(kind, write(tmp_path / "a.jsonl", text), tmp_path / "out.spacy")
+    assert not (tmp_path / "out.spacy").exists()
+
+
+def test_the_source_is_not_overwritten(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.conll", "Rome\tB-LOC\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="B215"):
+        convert("ner", "a.conll", path)
+    assert path.read_text() == "Rome\tB-LOC\n"
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ValueError, match="B216.*--split"):
+        convert("ner", tmp_path, tmp_path / "out.spacy")
+
+
+def test_long_texts(tmp_path):
+    path = write(tmp_path / "a.tsv", "a" * 1_000_001 + "\tx\n")
+    (doc,) = converted("textcat", path)
+    assert len(doc.text) == 1_000_001
 
 
 def test_unusable_files_are_refused(tmp_path):

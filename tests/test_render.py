@@ -68,7 +68,9 @@ def test_page_shows_entities_categories_and_moods(doc):
     Checker(page)
     assert "<title>Two texts</title>" in page
     assert '">Anna Petrov<span>PER <b>0.99</b></span></mark>' in page
-    assert '<dt>travel</dt><dd><i style="width: 75.0%"></i><b>0.75</b></dd>' in page
+    bar = '<i style="width: calc(0.7500 * (100% - 2.6rem))"></i>'
+    assert f"<dt>travel</dt><dd>{bar}<b>0.75</b></dd>" in page
+    assert re.search(r"\.bars i {[^}]*flex: none;", page)
     sentences = re.findall(r'class="sentence" title="(.+?)" data-mood="(.+?)" .+?: (.+?)"', page)
     assert sentences[:2] == [
         ("positive 0.90", "positive", "85%"),

@@ -208,7 +208,8 @@ class Bert(Transformer):
             listener.receive(
                 batch_id,
                 [doc._.trf_data for doc in docs],
-                lambda gradients: accumulate(from_gradients(states, gradients)),
+                # A list, since thinc's `concatenate` adds up what its layers return.
+                lambda gradients: accumulate(from_gradients(states, gradients)) or [],
             )
 
     def finish_update(self, sgd: Optimizer) -> None:

@@ -84,8 +84,9 @@ def save_folder(checkpoint: Checkpoint, path: Path) -> None:
     `transformers` opens by itself.
     """
     path.mkdir(parents=True, exist_ok=True)
-    checkpoint.encoder.save_pretrained(path)
-    checkpoint.tokenizer.save_pretrained(path)
+    with _quiet(progress=False):
+        checkpoint.encoder.save_pretrained(path)
+        checkpoint.tokenizer.save_pretrained(path)
 
 
 def embedded_folder() -> Path:

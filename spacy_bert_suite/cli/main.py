@@ -1,5 +1,6 @@
 """The command line: each command reads its arguments and calls one function."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,7 @@ def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines:
     from ..render import table
 
     with clean_errors():
+        refuse_files(texts)
         click.echo(table(run_pipeline(model, [*texts, *read_texts(files, lines)])))
 
 
@@ -74,6 +76,8 @@ def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None
     if len(paths) < 2:
         raise click.UsageError("Give at least one text file and the page to write.")
     *sources, target = paths
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"The last path is the page to write, *.html, not '{target}'.")
     with clean_errors():
         docs = run_pipeline(model, read_texts(sources, lines))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +102,12 @@ def parse_renames(text: str) -> dict[str, str]:
     return {old.strip(): new.strip() for old, new in pairs}
 
 
+def refuse_files(texts: tuple[str, ...]) -> None:
+    for text in texts:
+        if os.path.isfile(text):
+            raise ValueError(Errors.B217.format(path=text))
+
+
 def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]:
     """The texts of files that are not empty: one per file, or one per line."""
     from ..converters import read_lines
@@ -113,10 +123,13 @@ def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
     """Load a pipeline and annotate texts with it."""
     import spacy
 
+    from ..converters import MAX_TEXT
+
     if not texts:
         raise ValueError(Errors.B211)
     try:
         nlp = spacy.load(name)
     except (ValueError, OSError, ImportError) as error:
         raise ValueError(Errors.B214.format(name=name, reason=error)) from error
+    nlp.max_length = max(nlp.max_length, MAX_TEXT)
     return list(nlp.pipe(texts))

@@ -81,9 +81,13 @@ class BertSentiment(BertHead):
         return any(eg.reference.cats.get(label, 0.0) > 0 for label in self.labels)
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
-        return [
-            label for label in gold_labels(examples, self.name) if polarity_of(label) is not None
-        ]
+        labels = gold_labels(examples, self.name)
+        known = known_polarities(labels)
+        # Without any that is known, numbers are given on, to be refused by name.
+        return list(known) or [label for label in labels if label.strip().isdecimal()]
+
+    def occurring_labels(self, examples: Sequence[Example]) -> List[str]:
+        return gold_labels(examples, self.name)
 
     def initialize(
         self,
@@ -110,8 +114,9 @@ class BertSentiment(BertHead):
 
     def _place(self, labels: Sequence[str], given: Dict[str, Any]) -> Dict[str, float]:
         placed: Dict[str, float] = {}
+        known = known_polarities(labels)
         for label in labels:
-            value = given.get(label, polarity_of(label))
+            value = given.get(label, known.get(label))
             if not isinstance(value, (int, float)) or not -1 <= value <= 1:
                 every = ", ".join(labels)
                 raise ValueError(Errors.B055.format(name=self.name, label=label, labels=every))
@@ -157,6 +162,20 @@ class BertSentiment(BertHead):
         logits = scores.docs.requires_grad_()
         loss = cross_entropy(logits, values, given)
         return loss_and_gradients(loss, [logits, scores.sentences])
+
+
+def known_polarities(labels: Sequence[str]) -> Dict[str, float]:
+    """RETURNS (Dict[str, float]): The labels whose names tell a polarity. Bare numbers are stars
+    only where 1 and 5 occur and nothing beyond: classes 0 and 1, or 1 and 2, are none.
+    """
+    numbers = {label.strip() for label in labels if label.strip().isdecimal()}
+    are_stars = {"1", "5"} <= numbers <= {"1", "2", "3", "4", "5"}
+    polarities = {label: polarity_of(label) for label in labels}
+    return {
+        label: value
+        for label, value in polarities.items()
+        if value is not None and (are_stars or label.strip() not in numbers)
+    }
 
 
 def polarity_of(label: str) -> Optional[float]:

@@ -300,6 +300,27 @@ def test_keep_states(make_nlp, tmp_path):
     assert (again._.bert_states["pieces"] == kept["pieces"]).all()
 
 
+@pytest.mark.parametrize("order", [("textcat", "tagger"), ("tagger", "textcat")])
+def test_textcat_ensemble_listens(tiny_bert, order):
+    """spaCy's default architecture concatenates the listener with another layer."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    linear = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True}
+    ensemble = {"@architectures": "spacy.TextCatEnsemble.v2", "linear_model": linear}
+    for name in order:
+        model = {**ensemble, "tok2vec": STOCK_LISTENER} if name == "textcat" else {}
+        nlp.add_pipe(name, config={"model": model or {"tok2vec": STOCK_LISTENER}})
+    cats = [{"work": 1.0, "home": 0.0}, {"work": 0.0, "home": 1.0}]
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"cats": c, "tags": ["N", "V"]})
+        for text, c in zip(["Anna works", "Ben lives"], cats)
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 5e-3
+    losses = [nlp.update(examples, sgd=optimizer)["textcat"] for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
 @pytest.mark.parametrize("stock", ["tagger", "ner", "textcat"])
 def test_stock_components_listen_and_learn(tiny_bert, stock):
     nlp = spacy.blank("en")

@@ -175,3 +175,11 @@ def test_a_ruinous_learn_rate_is_told_once(nlp, optimizer):
         for _ in range(3):
             nlp.update(make_examples(nlp), sgd=optimizer)
     assert len([w for w in seen if "B902" in str(w.message)]) == 1
+
+
+def test_a_frozen_backbone_without_weights_is_told(tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe("bert_textcat")
+    with nlp.select_pipes(disable=["bert"]), pytest.raises(ValueError, match="B03[28]"):
+        nlp.initialize(lambda: make_examples(nlp))

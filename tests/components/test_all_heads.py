@@ -262,3 +262,11 @@ def test_categories_are_strings(head, label, tiny_bert):
     eg.reference.cats = {label: 1.0, "positive": 1.0, "negative": 0.0}
     with pytest.raises(ValueError, match=f"B054.*{head}"):
         nlp.initialize(lambda: [eg])
+
+
+def test_labels_that_never_occur_are_told(make_nlp):
+    nlp = make_nlp()
+    nlp.add_pipe("bert_textcat")
+    nlp.config["initialize"]["components"] = {"bert_textcat": {"labels": ["Home", "Work"]}}
+    with pytest.warns(UserWarning, match="B903.*Home, Work.*home"):
+        nlp.initialize(lambda: make_examples(nlp))

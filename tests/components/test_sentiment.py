@@ -111,6 +111,7 @@ def test_a_taken_attribute_is_told(make_nlp):
 
 
 @pytest.mark.parametrize("value", [float("nan"), "high", None])
+@pytest.mark.filterwarnings("ignore:.B903")
 def test_a_polarity_is_a_number(make_nlp, value):
     nlp = make_nlp()
     pipe = nlp.add_pipe("bert_sentiment")
@@ -156,3 +157,16 @@ def test_what_it_assigns_is_known(make_nlp):
     nlp = make_nlp("bert_sentiment")
     attributes = nlp.analyze_pipes()["attrs"]
     assert attributes["doc.sentiment"]["assigns"] == ["bert_sentiment"]
+
+
+@pytest.mark.parametrize("numbers", ["012", "12", "01234"])
+def test_numbers_that_are_no_stars_are_refused(make_nlp, numbers):
+    nlp = make_nlp()
+    nlp.add_pipe("bert_sentiment")
+    cats = [{n: float(n == gold) for n in numbers} for gold in numbers]
+    examples = [Example.from_dict(nlp.make_doc("Anna works"), {"cats": c}) for c in cats]
+    with pytest.raises(ValueError, match="B055"):
+        nlp.initialize(lambda: examples)
+    stars = [Example.from_dict(nlp.make_doc("Anna"), {"cats": dict.fromkeys("12345", 1.0)})]
+    nlp.initialize(lambda: stars)
+    assert nlp.get_pipe("bert_sentiment").cfg["polarity"]["2"] == -0.5
