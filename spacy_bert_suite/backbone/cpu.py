@@ -36,20 +36,22 @@ def dropout(
     """
     if not training or p == 0.0 or p >= 1.0 or inplace:
         return F.dropout(input, p, training, inplace)
-    return _Dropout.apply(input, round(p * N_LEVELS))
+    return _Dropout.apply(input, min(round(p * N_LEVELS), N_LEVELS - 1))
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, n_dropped: int) -> torch.Tensor:
         """n_dropped (int): Of `N_LEVELS` equally likely levels, those that drop a value."""
-        ctx.mask = bit_mask(x, n_dropped)
+        mask = bit_mask(x, n_dropped)
+        ctx.save_for_backward(mask)  # as an attribute, activation checkpointing would keep it
         ctx.scale = N_LEVELS / (N_LEVELS - n_dropped)
-        return keep(x, ctx.mask).mul_(ctx.scale)
+        return keep(x, mask).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, dY: torch.Tensor) -> Tuple[torch.Tensor, None]:  # type: ignore[override]
-        return keep(dY, ctx.mask).mul_(ctx.scale), None
+        (mask,) = ctx.saved_tensors
+        return keep(dY, mask).mul_(ctx.scale), None
 
 
 def bit_mask(x: torch.Tensor, n_dropped: int) -> torch.Tensor:

@@ -106,6 +106,7 @@ def get_backbone(model: Model, *, download: bool = False) -> "BackboneShim":
     backbone: BackboneShim = get_shim(model)
     if backbone.module is None:
         backbone.load(load_checkpoint(backbone.name, download=download))
+    # By force: weights of another width may have been loaded since.
     model.set_dim("nO", backbone.module.width, force=True)
     return backbone
 

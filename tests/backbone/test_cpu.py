@@ -81,6 +81,19 @@ def test_dropout_at_its_limits(options):
     assert torch.equal(cpu.dropout(x, **options), F.dropout(x, **options))
 
 
+def test_dropout_of_nearly_all():
+    y = cpu.dropout(torch.ones(100), 0.999999)
+    assert torch.isfinite(y).all()
+
+
+def test_dropout_gives_its_mask_to_hooks():
+    """What activation checkpointing does not see, it cannot free."""
+    seen = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: seen.append(t) or t, lambda t: t):
+        cpu.dropout(torch.ones(100, requires_grad=True), 0.5)
+    assert len(seen) == 1 and seen[0].shape == (100,)
+
+
 def test_dropout_follows_the_seed_and_leaves_no_pattern():
     x = torch.ones(64, 1024)
     torch.manual_seed(1)
