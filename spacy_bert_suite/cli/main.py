@@ -110,7 +110,7 @@ def refuse_files(texts: tuple[str, ...]) -> None:
 
 def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]:
     """The texts of files that are not empty: one per file, or one per line."""
-    from ..converters import read_lines
+    from ..records import read_lines
 
     texts: list[str] = []
     for path in paths:
