@@ -20,9 +20,9 @@ from thinc.api import Config, Model, Optimizer
 
 from ..attributes import register_attributes
 from ..errors import Errors, Warnings
+from .bound import BoundEncoder
 from .listener import BertListener, no_gradient
 from .model import get_backbone
-from .pairs import PairEncoder
 from .shim import AdamWSettings
 from .states import BertStates, StateStore
 from .stock import from_gradients, to_transformer_data
@@ -90,7 +90,7 @@ class Bert(Transformer):
         self.trainable = trainable
         self.keep_states = keep_states
         self.store = StateStore()
-        self._pending: Optional[_Pending] = None
+        self._pending: Optional[_TrainingBatch] = None
         self._late_step: Optional[AdamWSettings] = None
         self._has_warned = False
         if keep_states:
@@ -117,7 +117,7 @@ class Bert(Transformer):
         for node in component.model.walk():
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
-            if isinstance(node, PairEncoder):
+            if isinstance(node, BoundEncoder):
                 node.bind(self.model, component.name, self.is_trainable)
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
@@ -174,7 +174,8 @@ class Bert(Transformer):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Run the backbone on a training batch and give the states to all listeners.
+        """Offer a training batch to all listeners. The backbone runs when the first of them
+        asks for the states.
 
         examples (Iterable[Example]): Only their predicted docs are used.
         drop (float): Not used: the dropout of the checkpoint's own config applies.
@@ -186,22 +187,18 @@ class Bert(Transformer):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         docs = [eg.predicted for eg in examples]
-        if self.is_trainable:
-            states, backprop = self.model.begin_update(docs)
-            self._pending = _Pending(states, backprop)
-            accumulate = self._pending.add
-        else:
-            states, accumulate = self.model.predict(docs), no_gradient
+        batch = _TrainingBatch(self.model, docs, self.is_trainable)
+        self._pending = batch if self.is_trainable else None
+        accumulate = batch.add if self.is_trainable else no_gradient
         for listener in self.own_listeners:
-            listener.receive(docs, states, accumulate)
-        self._give_to_stock(docs, states, accumulate)
+            listener.receive(docs, batch.get_states, accumulate)
+        if self.stock_listeners:
+            self._give_to_stock(docs, batch.get_states(), accumulate)
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
     def _give_to_stock(self, docs: List[Doc], states: BertStates, accumulate: Callable) -> None:
-        if not self.stock_listeners:
-            return
         self._set_trf_data(docs, states)
         batch_id = TransformerListener.get_batch_id(docs)
         for listener in self.stock_listeners:
@@ -241,8 +238,8 @@ class Bert(Transformer):
         pending, self._pending = self._pending, None
         for listener in self.own_listeners:
             listener.clear()
-        if pending is not None and pending.dRows is not None:
-            pending.backprop(pending.dRows)
+        if pending is not None:
+            pending.backward()
 
     def _step(self, settings: AdamWSettings) -> None:
         if self.is_trainable:
@@ -311,13 +308,27 @@ class Bert(Transformer):
         return self
 
 
-class _Pending:
-    """A training batch whose listeners are still adding gradients."""
+class _TrainingBatch:
+    """A batch to which listeners add gradients. The forward pass waits for the first of them:
+    heads that find no gold, or make passes of their own, cost none.
+    """
 
-    def __init__(self, states: BertStates, backprop: Callable[[torch.Tensor], None]):
-        self.states = states
-        self.backprop = backprop
+    def __init__(self, model: Model[List[Doc], BertStates], docs: List[Doc], is_train: bool):
+        self.model = model
+        self.docs = docs
+        self.is_train = is_train
+        self.states: Optional[BertStates] = None
+        self.backprop: Callable[[torch.Tensor], None] = no_gradient
         self.dRows: Optional[torch.Tensor] = None
+
+    def get_states(self) -> BertStates:
+        if self.states is None:
+            self.states, self.backprop = self.model(self.docs, is_train=self.is_train)
+        return self.states
 
     def add(self, dRows: torch.Tensor) -> None:
         self.dRows = dRows.clone() if self.dRows is None else self.dRows.add_(dRows)
+
+    def backward(self) -> None:
+        if self.dRows is not None:
+            self.backprop(self.dRows)

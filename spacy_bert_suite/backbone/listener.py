@@ -29,7 +29,7 @@ class BertListener(Model):
         self.component_name = "the component"
         self.stores: List[StateStore] = []
         self._docs: List[Doc] = []
-        self._states: Optional[BertStates] = None
+        self._get_states: Optional[Callable[[], BertStates]] = None
         self._accumulate: Accumulate = no_gradient
 
     @property
@@ -46,14 +46,17 @@ class BertListener(Model):
         self.stores = [other for other in self.stores if other is not store]
         store.remove_reader(self)
 
-    def receive(self, docs: Sequence[Doc], states: BertStates, accumulate: Accumulate) -> None:
+    def receive(
+        self, docs: Sequence[Doc], get_states: Callable[[], BertStates], accumulate: Accumulate
+    ) -> None:
+        """Keep a training batch, whose states are computed when they are asked for."""
         self._docs = list(docs)
-        self._states = states
+        self._get_states = get_states
         self._accumulate = accumulate
 
     def clear(self) -> None:
         self._docs = []
-        self._states = None
+        self._get_states = None
         self._accumulate = no_gradient
 
     def received(self, docs: Sequence[Doc]) -> bool:
@@ -106,8 +109,8 @@ def make_listener(upstream: str = "bert") -> Model[List[Doc], BertStates]:
 def forward(
     model: BertListener, docs: Sequence[Doc], is_train: bool
 ) -> Tuple[BertStates, Accumulate]:
-    if model._states is not None and model.received(docs):
-        states, accumulate = model._states, model._accumulate if is_train else no_gradient
+    if model._get_states is not None and model.received(docs):
+        states, accumulate = model._get_states(), model._accumulate if is_train else no_gradient
     else:  # in training: a frozen backbone that annotates; the component may annotate later
         states, accumulate = model.take(docs, is_last=not is_train), no_gradient
     return model.check_tokens(docs, states), accumulate

@@ -150,9 +150,10 @@ class BackboneShim(TorchShim):
         pieces = self.wordpieces([doc.text for doc in docs])
         windows = make_windows(pieces.offsets, self.window - N_SPECIAL, self.stride)
         layout = make_layout(pieces, windows, *align_tokens(docs, pieces))
-        return self._rows(pieces, windows), layout
+        return self.rows_of(pieces, windows), layout
 
-    def _rows(self, pieces: Wordpieces, windows: Windows) -> Rows:
+    def rows_of(self, pieces: Wordpieces, windows: Windows) -> Rows:
+        """RETURNS (Rows): The windows with their special tokens, and what to keep of each."""
         cls, sep = [self.wordpieces.cls_id], [self.wordpieces.sep_id]
         ids = [
             numpy.concatenate([cls, pieces.ids[start:end], sep])

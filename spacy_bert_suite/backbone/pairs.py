@@ -8,9 +8,9 @@ import torch
 from thinc.api import Model
 
 from ..errors import Errors
+from .bound import BoundEncoder
 from .encoder import Rows
-from .model import get_backbone
-from .wordpieces import Wordpieces, WordpieceTokenizer, make_windows, offsets_of
+from .wordpieces import Wordpieces, WordpieceTokenizer, clean, make_windows, offsets_of
 
 N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
 Pair = Tuple[str, str]
@@ -42,23 +42,11 @@ class PairStates:
         return self.rows[rows]  # (n_windows, width)
 
 
-class PairEncoder(Model):
-    """Encodes pairs with the backbone's weights, of which it holds no copy: the backbone is
-    bound when the pipeline is linked, so weights are saved once and stepped once. Gradients
-    add to those of the listeners.
-    """
+class PairEncoder(BoundEncoder):
+    """Encodes pairs with the backbone's weights."""
 
     def __init__(self, upstream_name: str):
-        super().__init__("pair-encoder", forward, dims={"nO": None})
-        self.upstream_name = upstream_name
-        self.component_name = "the component"
-        self.backbone: List[Model] = []  # in a list: no sublayer
-        self.trains_backbone = True
-
-    def bind(self, backbone: Model, component_name: str, trainable: bool) -> None:
-        self.backbone[:] = [backbone]
-        self.component_name = component_name
-        self.trains_backbone = trainable
+        super().__init__("pair-encoder", forward, upstream_name)
 
 
 def make_pair_encoder(upstream: str = "bert") -> Model[List[Pair], PairStates]:
@@ -73,10 +61,7 @@ def make_pair_encoder(upstream: str = "bert") -> Model[List[Pair], PairStates]:
 def forward(
     model: PairEncoder, pairs: Sequence[Pair], is_train: bool
 ) -> Tuple[PairStates, Callable]:
-    if not model.backbone:
-        name, upstream = model.component_name, model.upstream_name
-        raise ValueError(Errors.B032.format(name=name, upstream=upstream))
-    backbone = get_backbone(model.backbone[0])
+    backbone = model.get_backbone()
     tokenizer = backbone.wordpieces
     firsts = tokenizer([clean(first) for first, _ in pairs])
     seconds = tokenizer([clean(second) for _, second in pairs])
@@ -131,8 +116,3 @@ def _rows(
         types.append(numpy.repeat([0, 1], [len(first) + 2, len(second) + 1]))
     row_offsets = offsets_of([len(window) for window in ids])
     return Rows(ids, numpy.arange(row_offsets[-1]), types), row_offsets
-
-
-def clean(text: str) -> str:
-    """RETURNS (str): The text with lone surrogates replaced by U+FFFD, as UTF-8 demands."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -5,7 +5,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Dict, Iterator, Union
 
 import torch
 from safetensors import SafetensorError
@@ -116,14 +116,23 @@ def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True)
         with _damaged(name, "configuration"):
             config = AutoConfig.from_pretrained(source, **options)
         _check_architecture(config, name)
-        with _damaged(name, "tokenizer"):
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        tokenizer = _load_tokenizer(source, name, options)
         _check_tokenizer(tokenizer, config, name)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
         encoder, report = AutoModel.from_pretrained(source, **options)
     _check_weights(encoder, report["missing_keys"], name)
     _check_vocabulary(encoder, tokenizer, name)
     return Checkpoint(encoder.eval(), tokenizer)
+
+
+def _load_tokenizer(source: Union[str, Path], name: str, options: Dict[str, Any]) -> Any:
+    with _damaged(name, "tokenizer"):
+        try:
+            return AutoTokenizer.from_pretrained(source, **options)
+        except Exception as error:
+            if type(error) is Exception:  # all that tokenizers raises for a damaged file
+                raise ValueError(str(error)) from error
+            raise
 
 
 @contextlib.contextmanager

@@ -1,0 +1,55 @@
+"""Texts outside the pipeline's stream: their own pass through the shared weights."""
+
+from typing import Callable, List, Sequence, Tuple
+
+import numpy
+from thinc.api import Model
+
+from .bound import BoundEncoder
+from .states import BertStates, make_layout
+from .wordpieces import Wordpieces, clean, make_windows, offsets_of, ranges
+
+N_SPECIAL = 2
+
+
+class TextEncoder(BoundEncoder):
+    """Encodes plain texts.
+
+    first_window (bool): Leave out what does not fit into one window.
+    """
+
+    def __init__(self, upstream_name: str):
+        super().__init__("text-encoder", forward, upstream_name)
+        self.first_window = False
+
+
+def make_text_encoder(upstream: str = "bert") -> Model[List[str], BertStates]:
+    """Registered as "spacy-bert-suite.TextEncoder.v1".
+
+    upstream (str): Name of the backbone component, or "*" for any.
+    RETURNS (Model): The encoder. Its states have no tokens, only wordpieces and windows.
+    """
+    return TextEncoder(upstream)
+
+
+def forward(
+    model: TextEncoder, texts: Sequence[str], is_train: bool
+) -> Tuple[BertStates, Callable]:
+    """The backprop callback takes dRows, the gradient of `states.rows`."""
+    backbone = model.get_backbone()
+    pieces = backbone.wordpieces([clean(text) for text in texts])
+    if model.first_window:
+        pieces = _cut(pieces, backbone.window - N_SPECIAL)
+    windows = make_windows(pieces.offsets, backbone.window - N_SPECIAL, backbone.stride)
+    no_tokens = numpy.zeros(0, dtype="int64")
+    offsets = numpy.zeros(len(texts) + 1, dtype="int64")
+    layout = make_layout(pieces, windows, no_tokens, no_tokens, offsets)
+    rows = backbone.rows_of(pieces, windows)
+    output, backprop = backbone.run(rows, is_train and model.trains_backbone)
+    return BertStates(output.detach(), layout), backprop
+
+
+def _cut(pieces: Wordpieces, n_most: int) -> Wordpieces:
+    lengths = numpy.minimum(numpy.diff(pieces.offsets), n_most)
+    kept = ranges(pieces.offsets[:-1], lengths)
+    return Wordpieces(pieces.ids[kept], pieces.starts[kept], pieces.ends[kept], offsets_of(lengths))
