@@ -9,10 +9,15 @@ from .errors import Errors
 # Values are plain (numbers, strings, lists, dicts, arrays): they survive to_bytes and pickle.
 ATTRIBUTES: Dict[str, Tuple[Type, Any]] = {
     "doc.bert_states": (Doc, None),  # {"pieces", "cls", "sep", "align"}: arrays on the host
+    "doc.cluster": (Doc, None),  # label of the doc's cluster, int; -1 for none
+    "doc.embedding": (Doc, None),  # (width,) float32
     "doc.labels": (Doc, None),  # categories above their thresholds, List[str]
     "doc.sentiment": (Doc, None),  # {"label", "score", "probabilities", "polarity"}
-    "span.sentiment": (Span, None),  # the same for a sentence
+    "doc.summary": (Doc, None),  # the chosen sentences as one text, str
+    "span.embedding": (Span, None),  # (width,) float32, of a sentence
+    "span.sentiment": (Span, None),  # the same as of the doc, for a sentence
     "span.score": (Span, None),  # probability of an entity, float
+    "span.summary_score": (Span, None),  # how well a sentence stands for its doc, float
 }
 
 

@@ -134,6 +134,45 @@ class Errors(metaclass=WithCodes):
         "The attribute {owner}._.{attribute} is already taken by another extension. Remove it "
         "with {owner}.remove_extension('{attribute}') before adding '{name}'."
     )
+    # Vectors and pairs
+    B060 = (
+        "The Sentence-BERT folder '{name}' has a part that is not known here: {module}. Set "
+        "components.bert_similarity.model.pooling to what comes nearest instead of 'auto'."
+    )
+    B061 = (
+        "pooling = 'pooler' needs an encoder with a pooler, and this one has none. Use 'cls' or "
+        "'mean'."
+    )
+    B062 = "The softmax loss needs labelled pairs at initialization. Check the corpus."
+    B063 = "An example of pairs needs two texts or more, got {texts!r}."
+    B064 = "The score of a pair is {score}; it must be from 0 to 1."
+    B065 = "There are no pairs in {path}. Check that it is the right file, and keep_labels."
+    B066 = (
+        "{path}, line {line}: none of its columns ({found}) is {wanted}. Rename the column that "
+        "holds the text."
+    )
+    B067 = (
+        "'{name}' found no pairs that its loss can learn from: it needs {needs}. Check the "
+        "corpus, or choose another [components.{name}.loss]."
+    )
+    B068 = (
+        "'{name}' was initialized for {n} classes of pairs ({labels}), but the example has "
+        "'{label}'. Give all labels in [initialize.components.{name}] labels."
+    )
+    B069 = (
+        "Vectors of {width} and {other} dimensions cannot be compared. Make both with the same "
+        "pipeline."
+    )
+    # Summaries
+    B080 = (
+        "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "
+        "n_sentences, max_words and elbow."
+    )
+    B081 = (
+        "'{name}' found no summary to learn from: no training example has gold sentences in "
+        "doc.spans['{key}']. Read the corpus with 'spacy-bert-suite.SummaryCorpus.v1', which "
+        "makes them from reference summaries, or use method = 'kmeans' or 'centrality'."
+    )
     # Corpora
     B100 = (
         "The multi-task corpus has no tasks. Add at least one corpus under "
@@ -148,6 +187,77 @@ class Errors(metaclass=WithCodes):
         "At temperature {temperature} an epoch that leaves nothing out of {n_examples} examples "
         "has {n_drawn}. Set temperature to 1 or more."
     )
+    # Mining, clustering and the correction of vectors
+    B140 = (
+        "The vector in row {row} holds a value that is not a finite number. Check the text it was "
+        "made from, or leave it out."
+    )
+    B141 = (
+        "Vectors must be one array of numbers of the shape (n, width), or docs whose vectors are "
+        "equally wide; found the shape {shape} of {dtype}."
+    )
+    B142 = (
+        "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
+        "the docs again, or give vectors."
+    )
+    B143 = "{name} is {value!r}; it must be {expected}."
+    B144 = (
+        "'{method}' keeps the distances of all pairs: {n} vectors would take {size}. Use 'kmeans' "
+        "or 'community', or a sample."
+    )
+    B145 = "There are {found} {what} for {n} vectors. Give one for every vector, in the same order."
+    B146 = "{name} has not been fitted. Call fit() with vectors first, or load a saved one."
+    B147 = "{name} was fitted on vectors {expected} wide; these are {found} wide."
+    B148 = "{name} needs at least {least} vectors to learn from, got {n}."
+    B149 = (
+        "'{path}' is not a saved correction of vectors: {reason}. Give a file that to_disk() wrote."
+    )
+    # Search
+    B110 = "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
+    B111 = (
+        "The index is damaged: {path} cannot be read: {reason}. Copy it again, or build it anew "
+        "from its texts."
+    )
+    B112 = (
+        "The pipeline makes no vectors. Add the component 'bert_similarity' after 'bert', or give "
+        "vectors."
+    )
+    B113 = (
+        "unit is 'sentence', but the Doc has no sentence boundaries. Add a 'sentencizer' to the "
+        "pipeline, or use unit = 'doc'."
+    )
+    B114 = (
+        "The vectors are {what}. All vectors of an index and of its queries are arrays of finite "
+        "numbers, of one width: use one pipeline for all."
+    )
+    B115 = "There are not as many ids, metadata or vectors as items. Give one for each."
+    B116 = "Another process is writing to the index at {path}. Wait until it is done."
+    B117 = (
+        "The id '{id}' is in the index already, or was given twice. Use another id, delete the "
+        "old one, or add with replace=True."
+    )
+    B118 = (
+        "The metadata '{field}' is {value!r}. Metadata is a dict from names to strings, finite "
+        "numbers, True, False, None, or lists of them."
+    )
+    B119 = (
+        "The condition {condition!r} cannot be read. Give for each name of the metadata a value, "
+        "a list of values, or a range such as dict(gte=1990, lt=2000)."
+    )
+    B120 = "A text has no vector. Give the index a pipeline (nlp), or give Docs or vectors."
+    B121 = "{key} is {value!r}; it must be {expected}."
+    B122 = "{what} needs {library}. Install it: pip install 'spacy_bert_suite[search]'"
+    B123 = "The index at {path} was changed by another process. Load it again, then write."
+    B124 = "'{path}' holds other files. Give an empty or new folder, or load the index."
+    B125 = "A search by words, or with rerank, needs a text; a query is only a vector."
+    B126 = "rerank must return one finite number for each of {n_hits} hits, not {found}."
+    B127 = "An item to add is a str, a Doc or a Span, not {found}."
+    B128 = "The server at {url} does not answer as a Qdrant server does: {reason}. Check the address."
+    B129 = (
+        "'{collection}' is on a server and cannot be saved to a folder. Use the snapshots of the "
+        "server."
+    )
+    B130 = "No query has a relevant document. Check that the judgements belong to the queries."
     # Converters, pages and the command line
     B200 = "There is no file or folder '{path}'."
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
@@ -205,4 +315,17 @@ class Warnings(metaclass=WithCodes):
     B903 = (
         "None of the labels given to '{name}' ({given}) is in the training examples, which have: "
         "{found}. Check spelling and case."
+    )
+    B904 = (
+        "A text had no sentence boundaries, so '{name}' used the rule of spaCy's Sentencizer. To "
+        "have them on the doc, or others: nlp.add_pipe('sentencizer', first=True), or a parser or "
+        "senter before '{name}'."
+    )
+    B910 = (
+        "The graph for approximate search at {path} cannot be read and is not used: {reason}. "
+        "Make it again with index.optimize()."
+    )
+    B920 = (
+        "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "
+        "'bert_similarity'; after from_bytes() or n_process, call vectors.install_hooks(doc)."
     )

@@ -97,6 +97,23 @@ def read_rows(path: Path) -> Iterator[Row]:
                 yield Row(path, number, _json_object(path, number, line))
 
 
+def read_records(path: Path) -> Iterator[Row]:
+    """The records of a .jsonl file, or of a .tsv or .csv file whose first line names its columns.
+
+    path (Path): The file.
+    YIELDS (Row): One per record.
+    """
+    suffix = suffix_of(path)
+    if suffix == ".jsonl":
+        yield from read_rows(path)
+        return
+    lines = _csv_cells(path) if suffix == ".csv" else _tsv_cells(path)
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    for number, cells in lines[1:]:
+        _check_width(path, number, cells, header)
+        yield Row(path, number, dict(zip(header, cells)))
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file, plain or gzipped, with their numbers from 1.
 
@@ -135,11 +152,15 @@ def _table_rows(path: Path, lines: list[Cells], without_header: ReadRecord) -> I
         return
     text_at, label_at = header.index(text), header.index("label")
     for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise ValueError(
-                Errors.B218.format(path=path, line=number, found=len(cells), expected=len(header))
-            )
+        _check_width(path, number, cells, header)
         yield Row(path, number, {"text": cells[text_at], "label": cells[label_at].strip()})
+
+
+def _check_width(path: Path, number: int, cells: list[str], header: list[str]) -> None:
+    if len(cells) != len(header):
+        raise ValueError(
+            Errors.B218.format(path=path, line=number, found=len(cells), expected=len(header))
+        )
 
 
 def _tsv_cells(path: Path) -> list[Cells]:

@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "attributes": set(),
     "readers": set(),
     "chain": set(),
+    "neighbors": set(),
+    "vectors": set(),
     "backbone": {"backbone", "attributes", "compat"},
     "layers": {"backbone"},
     "heads": {"backbone", "attributes", "readers"},

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import logging as transformers_logging
+from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from ..errors import Errors
@@ -68,6 +70,7 @@ def load_folder(path: Path) -> Checkpoint:
     """Load a folder, after a look that its parts are there."""
     if not path.is_dir():
         raise FileNotFoundError(Errors.B003.format(path=path))
+    path = transformer_folder(path)
     if not (path / "config.json").is_file():
         raise FileNotFoundError(Errors.B004.format(path=path, missing="config.json"))
     if not any((path / name).is_file() for name in WEIGHT_FILES):
@@ -77,6 +80,29 @@ def load_folder(path: Path) -> Checkpoint:
             Errors.B004.format(path=path, missing="tokenizer.json or vocab.txt")
         )
     return _load(path, str(path))
+
+
+def transformer_folder(path: Path) -> Path:
+    """RETURNS (Path): Where a Sentence-BERT folder has its transformer: in older ones that is
+    a folder inside.
+    """
+    modules = path / "modules.json"
+    if (path / "config.json").is_file() or not modules.is_file():
+        return path
+    try:
+        paths = [module["path"] for module in json.loads(modules.read_text(encoding="utf8"))]
+    except (ValueError, KeyError, TypeError) as error:
+        message = Errors.B006.format(part="modules.json", path=path, reason=_first_line(error))
+        raise ValueError(message) from error
+    return path / paths[0] if paths else path
+
+
+def read_state_dict(path: Path) -> Dict[str, torch.Tensor]:
+    """RETURNS (Dict[str, Tensor]): The tensors of one file of weights; nothing else is read
+    from it.
+    """
+    with _coded_errors(path, str(path), local_files_only=True):
+        return load_state_dict(str(path))
 
 
 def save_folder(checkpoint: Checkpoint, path: Path) -> None:

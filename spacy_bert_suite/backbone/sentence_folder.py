@@ -1,0 +1,141 @@
+"""What a Sentence-BERT folder says beyond its transformer: pooling, dense layers, length."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import torch
+from transformers.utils import cached_file
+
+from ..errors import Errors
+from .sources import EMBEDDED, embedded_folder, looks_like_path, read_state_dict
+
+# Reimers and Gurevych 2019, and Muennighoff 2022 for the weighted mean.
+POOLING_MODES = {
+    "cls_token": "cls",
+    "mean_tokens": "mean",
+    "max_tokens": "max",
+    "mean_sqrt_len_tokens": "mean_sqrt_len",
+    "weightedmean_tokens": "weighted_mean",
+}
+SPELLINGS = {**{name: name for name in POOLING_MODES.values()}, "weightedmean": "weighted_mean"}
+ACTIVATIONS = ("Tanh", "Identity", "ReLU", "GELU", "Sigmoid")
+
+
+@dataclass
+class DenseLayer:
+    """A linear layer with an activation; its weights, if they were trained."""
+
+    width: int
+    bias: bool
+    activation: str
+    weights: Optional[Dict[str, torch.Tensor]] = None
+
+
+@dataclass
+class SentenceModules:
+    """pooling (str): Names of pooling modes, joined by "+" where their vectors are."""
+
+    pooling: str
+    dense: List[DenseLayer] = field(default_factory=list)
+
+
+def read_sentence_modules(name: str, *, download: bool = False) -> Optional[SentenceModules]:
+    """Read modules.json of a source, and the configs and weights that it names.
+
+    name (str): "embedded", a folder, or a hub id.
+    download (bool): Whether files of a hub id may be fetched.
+    RETURNS (Optional[SentenceModules]): None if the source is no Sentence-BERT folder.
+    RAISES (ValueError): If there is a module or an option that is not known.
+    """
+    files = _Files(name, download)
+    modules = files.read("modules.json")
+    if modules is None:
+        return None
+    found = SentenceModules("mean")
+    for module in modules:
+        kind, path = str(module.get("type")).rsplit(".", 1)[-1], str(module.get("path", ""))
+        if kind == "Transformer":
+            _check_transformer(files.read(_join(path, "sentence_bert_config.json")) or {}, name)
+        elif kind == "Pooling":
+            found.pooling = _read_pooling(files.read(_join(path, "config.json")) or {}, name)
+        elif kind == "Dense":
+            found.dense.append(_read_dense(files, path, name))
+        elif kind != "Normalize":  # vectors are brought to length one in any case
+            raise ValueError(Errors.B060.format(name=name, module=kind))
+    return found
+
+
+def _check_transformer(config: Dict[str, Any], name: str) -> None:
+    if config.get("do_lower_case"):
+        raise ValueError(Errors.B060.format(name=name, module="Transformer with do_lower_case"))
+
+
+def _read_pooling(config: Dict[str, Any], name: str) -> str:
+    modes = config.get("pooling_mode")
+    if isinstance(modes, str):
+        modes = [modes]
+    if modes is None:
+        prefix = "pooling_mode_"
+        modes = [key.removeprefix(prefix) for key, on in config.items() if on is True]
+        modes = [POOLING_MODES.get(mode, mode) for mode in modes if mode != "include_prompt"]
+    unknown = [mode for mode in modes if mode not in SPELLINGS]
+    if unknown or not modes:
+        raise ValueError(Errors.B060.format(name=name, module=f"Pooling {unknown}"))
+    return "+".join(SPELLINGS[mode] for mode in modes)
+
+
+def _read_dense(files: "_Files", path: str, name: str) -> DenseLayer:
+    config = files.read(_join(path, "config.json")) or {}
+    activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    activation = activation.rsplit(".", 1)[-1].removesuffix("()")
+    if activation not in ACTIVATIONS:
+        raise ValueError(Errors.B060.format(name=name, module=f"Dense with {activation}"))
+    for weights in ("model.safetensors", "pytorch_model.bin"):
+        file_ = files.find(_join(path, weights))
+        if file_ is not None:
+            state = read_state_dict(file_)
+            state = {key.removeprefix("linear."): value for key, value in state.items()}
+            return DenseLayer(len(state["weight"]), "bias" in state, activation, state)
+    raise FileNotFoundError(
+        Errors.B004.format(path=_join(name, path), missing="model.safetensors")
+    )
+
+
+class _Files:
+    """Files of a folder or of the hub's cache."""
+
+    def __init__(self, name: str, download: bool):
+        self.name = name
+        self.download = download
+        self.folder = embedded_folder() if name == EMBEDDED else Path(name).expanduser()
+        self.is_local = name == EMBEDDED or looks_like_path(name)
+
+    def find(self, path: str) -> Optional[Path]:
+        if self.is_local:
+            found: Any = self.folder / path
+            return found if found.is_file() else None
+        found = cached_file(
+            self.name,
+            path,
+            local_files_only=not self.download,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+        return None if found is None else Path(found)
+
+    def read(self, path: str) -> Any:
+        found = self.find(path)
+        if found is None:
+            return None
+        try:
+            return json.loads(found.read_text(encoding="utf8"))
+        except ValueError as error:
+            message = Errors.B006.format(part=path, path=self.name, reason=error)
+            raise ValueError(message) from error
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

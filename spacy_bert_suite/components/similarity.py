@@ -1,0 +1,440 @@
+"""bert_similarity: one vector for each text, and how near texts are to each other."""
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from ..attributes import register_attributes
+from ..backbone.sentence_folder import read_sentence_modules
+from ..backbone.shim import get_shim
+from ..backbone.texts import TextEncoder
+from ..embedding import Embeddings, SentenceEmbedder
+from ..errors import Errors
+from ..heads import check_label
+from ..layers import sentence_starts
+from ..losses import PairLoss, make_batch
+from ..pair_scores import score_pairs
+from ..pairs import Pair, get_pair
+from ..readers import is_for
+from ..vectors import install_hooks
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert_similarity]
+sentence_vectors = "auto"
+token_vectors = true
+chunk_size = 0
+
+[bert_similarity.loss]
+@losses = "spacy-bert-suite.MultipleNegativesRanking.v1"
+scale = 20.0
+symmetric = false
+
+[bert_similarity.scorer]
+@scorers = "spacy-bert-suite.similarity_scorer.v1"
+
+[bert_similarity.model]
+@architectures = "spacy-bert-suite.SentenceEncoder.v1"
+pooling = "auto"
+dense_width = 0
+dense_activation = "Tanh"
+normalize = true
+truncate_dim = 0
+long_documents = "mean"
+
+[bert_similarity.model.bert]
+@architectures = "spacy-bert-suite.BertListener.v1"
+upstream = "bert"
+
+[bert_similarity.model.texts]
+@architectures = "spacy-bert-suite.TextEncoder.v1"
+upstream = "bert"
+""")
+
+SENTENCE_VECTORS = ("auto", "context", "alone", "none")
+ENCODED_AT_ONCE = 512  # texts
+NEEDS = {
+    "score": "pairs with a score",
+    "label": "pairs with a label",
+    "positive": "pairs of texts that belong together",
+    "negative": "triplets: an anchor, a positive and a negative",
+}
+
+
+@Language.factory(
+    "bert_similarity",
+    assigns=["doc._.embedding", "span._.embedding", "doc.tensor"],
+    default_config=DEFAULT_CONFIG["bert_similarity"],
+    default_score_weights={
+        "similarity_score": 1.0,
+        "similarity_spearman": None,
+        "similarity_pearson": None,
+        "similarity_ap": None,
+        "similarity_f": None,
+        "similarity_acc": None,
+    },
+)
+def make_bert_similarity(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Embeddings],
+    loss: PairLoss,
+    sentence_vectors: str,
+    token_vectors: bool,
+    chunk_size: int,
+    scorer: Optional[Callable],
+) -> "BertSimilarity":
+    """Construct a similarity component. On the embedded default it works untrained.
+
+    model (Model): Vectors of docs, and an encoder of texts for training and queries.
+    loss (PairLoss): What training minimizes.
+    sentence_vectors (str): Vectors of sentences from the same pass ("context"), from a pass over
+        each sentence by itself ("alone"), or "none". "auto" is "alone" where the model pools
+        [CLS] states, of which a sentence in its context has none, else "context".
+    token_vectors (bool): Keep the vectors of tokens in `doc.tensor`, for tokens and spans.
+    chunk_size (int): In training, texts whose activations are held at a time: the batch can
+        then be large in little memory, for one more forward pass (Gao et al. 2021); 0 for all.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    for key, value, holds, expected in (
+        (
+            "sentence_vectors",
+            sentence_vectors,
+            sentence_vectors in SENTENCE_VECTORS,
+            " or ".join(SENTENCE_VECTORS),
+        ),
+        ("chunk_size", chunk_size, chunk_size >= 0, "0 or more"),
+    ):
+        if not holds:
+            raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))
+    pipe = BertSimilarity(nlp.vocab, model, name, loss=loss, scorer=scorer)
+    pipe.sentence_vectors = sentence_vectors
+    pipe.token_vectors = token_vectors
+    pipe.chunk_size = chunk_size
+    return pipe
+
+
+class BertSimilarity(TrainablePipe):
+    """Writes `doc._.embedding`, `sent._.embedding` and `doc.tensor`, and lets `.vector` and
+    `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Embeddings],
+        name: str,
+        *,
+        loss: PairLoss,
+        scorer: Optional[Callable] = None,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.loss = loss
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {"labels": []}
+        self.sentence_vectors = "auto"
+        self.token_vectors = True
+        self.chunk_size = 0
+        register_attributes(name, ["doc.embedding", "span.embedding"])
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): Classes of pairs, where the loss learns from these."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        return list(self.labels)
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        return self.model.layers[1]  # type: ignore[return-value]
+
+    # Vectors
+
+    def encode(self, texts: Sequence[str]) -> numpy.ndarray:
+        """Vectors of texts that are in no Doc: queries, or whole collections. The texts are
+        sorted by length, so give many at a time.
+
+        texts (Sequence[str]): Any texts.
+        RETURNS (ndarray): *Shape:* ``(n_texts, width)``, float32
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        module = self._module()
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+        vectors: Optional[numpy.ndarray] = None
+        for start in range(0, len(texts), ENCODED_AT_ONCE):
+            part = order[start : start + ENCODED_AT_ONCE]
+            with torch.no_grad():
+                states = self.text_encoder.predict([texts[i] for i in part])
+                found = module.embed(states).cpu().numpy()
+            if vectors is None:
+                vectors = numpy.zeros((len(texts), found.shape[1]), dtype="float32")
+            vectors[part] = found
+        return numpy.zeros((0, self.width), dtype="float32") if vectors is None else vectors
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): Dimensions of the vectors."""
+        return self._module().n_out
+
+    def predict(self, docs: Iterable[Doc]) -> Optional[Embeddings]:
+        """RETURNS (Optional[Embeddings]): Vectors of docs, sentences and tokens."""
+        docs = list(docs)
+        if not docs:
+            return None
+        module = self._module()
+        module.cfg.update(sentences=self._sentences_from == "context", tokens=self.token_vectors)
+        found = self.model.predict(docs)
+        if self._sentences_from == "alone":
+            texts = [sent.text for doc in docs if has_sentences(doc) for sent in doc.sents]
+            alone = torch.from_numpy(self.encode(texts)).to(found.docs)
+            found = found._replace(sentences=alone)
+        return found
+
+    @property
+    def _sentences_from(self) -> str:
+        if self.sentence_vectors != "auto":
+            return self.sentence_vectors
+        pooling = self._module().cfg["pooling"]
+        return "alone" if "cls" in pooling or "pooler" in pooling or "+" in pooling else "context"
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Optional[Embeddings]) -> None:  # type: ignore[override]
+        """Write vectors and install the hooks."""
+        docs = list(docs)
+        if not docs or scores is None:
+            return
+        sentences = iter(scores.sentences.cpu().numpy())
+        tokens = scores.tokens.cpu().numpy()
+        begin = 0
+        for doc, vector in zip(docs, scores.docs.cpu().numpy()):
+            doc._.embedding = vector.copy()
+            if len(tokens):
+                doc.tensor = tokens[begin : begin + len(doc)].copy()
+                begin += len(doc)
+            if self._sentences_from != "none" and has_sentences(doc):
+                bounds = sentence_starts(doc)
+                for start, end in zip(bounds[:-1], bounds[1:]):
+                    doc[start:end]._.embedding = next(sentences).copy()
+            install_hooks(doc)
+
+    def _module(self) -> SentenceEmbedder:
+        """RETURNS (SentenceEmbedder): The torch module, built at first use."""
+        shim = get_shim(self.model)
+        backbone = self.text_encoder.get_backbone()
+        if shim.module is None:
+            self._build(backbone)
+        shim.module.to(backbone.module.device).eval()
+        shim.module.pooler[0] = getattr(backbone.module.transformer, "pooler", None)
+        return shim.module
+
+    def _build(self, backbone: Any) -> None:
+        """Settle what "auto" means, and take over the dense layers of the backbone's folder."""
+        shim = get_shim(self.model)
+        cfg = shim.cfg
+        weights: List[Any] = []
+        cfg.update(width=backbone.module.width, n_labels=len(self.labels))
+        if cfg["pooling"] == "auto":
+            modules = read_sentence_modules(backbone.name)
+            cfg["pooling"] = "mean" if modules is None else modules.pooling
+            trained = [] if modules is None else modules.dense
+            cfg["dense"] = [[d.width, d.bias, d.activation] for d in trained] + cfg["dense"]
+            weights = [d.weights for d in trained]
+        shim.module = shim.build(cfg)
+        for layer, state in zip(shim.module.dense, weights):
+            layer[0].load_state_dict(state)
+        self.model.set_dim("nO", shim.module.n_out, force=True)
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Build the layers above the backbone.
+
+        labels (Optional[Iterable[str]]): Classes of pairs, for the loss that learns from them;
+            by default those that occur.
+        RAISES (ValueError): If no example is of the kind that the loss learns from. Examples
+            without any pairs are no error: the component need not be trained.
+        """
+        validate_get_examples(get_examples, "BertSimilarity.initialize")
+        pairs = [pair for eg in get_examples() if (pair := self._pair(eg)) is not None]
+        if pairs and not any(self._is_gold(pair) for pair in pairs):
+            needs = NEEDS[self.loss.needs]
+            raise ValueError(Errors.B067.format(name=self.name, needs=needs))
+        if self.loss.needs == "label":
+            found = labels or sorted({pair.label for pair in pairs if pair.label})
+            self._set_labels(list(found))
+        get_shim(self.model).module = None
+        self._module()
+
+    def _set_labels(self, labels: List[str]) -> None:
+        for label in labels:
+            check_label(label, self.name)
+        self.cfg["labels"] = labels
+
+    def _pair(self, eg: Example) -> Optional[Pair]:
+        return get_pair(eg) if is_for(eg, self.name) else None
+
+    def _is_gold(self, pair: Optional[Pair]) -> bool:
+        if pair is None:
+            return False
+        needs = self.loss.needs
+        if needs in ("score", "label"):
+            return getattr(pair, needs) is not None
+        return len(pair.others) > (needs == "negative")
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that hold pairs. All their texts go through the backbone in a
+        pass of their own, not through the listener.
+
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "BertSimilarity.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        mine = [(eg.predicted.text, self._pair(eg)) for eg in examples]
+        batch = [(text, pair) for text, pair in mine if pair is not None and self._is_gold(pair)]
+        if batch:
+            losses[self.name] += self._learn(batch)
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def _learn(self, batch: Sequence[Tuple[str, Pair]]) -> float:
+        """Forward and backward pass. RETURNS (float): The loss."""
+        texts = [text for first, pair in batch for text in (first, *pair.others)]
+        n_texts = [1 + len(pair.others) for _, pair in batch]
+        scores = [0.0 if pair.score is None else pair.score for _, pair in batch]
+        labels = [self._class_of(pair) for _, pair in batch]
+        module = self._module().train()
+
+        def loss_of(vectors: torch.Tensor) -> torch.Tensor:
+            classifier = getattr(module, "classifier", None)
+            return self.loss(make_batch(vectors, n_texts, scores, labels), classifier)
+
+        if not self.chunk_size or len(texts) <= self.chunk_size:
+            return self._learn_at_once(texts, loss_of)
+        return self._learn_in_chunks(texts, loss_of)
+
+    def _class_of(self, pair: Pair) -> int:
+        if self.loss.needs != "label":
+            return 0
+        if pair.label not in self.labels:
+            n, labels = len(self.labels), ", ".join(self.labels)
+            raise ValueError(
+                Errors.B068.format(name=self.name, n=n, labels=labels, label=pair.label)
+            )
+        return self.labels.index(pair.label)
+
+    def _embed(self, texts: Sequence[str]) -> Tuple[torch.Tensor, Callable[[], None]]:
+        """RETURNS (Tuple): Vectors with their graph, and what to call after `backward`, to hand
+        the gradient on to the backbone.
+        """
+        states, backprop = self.text_encoder.begin_update(list(texts))
+        rows = states.rows.detach().requires_grad_()
+        with torch.enable_grad():
+            vectors = get_shim(self.model).module.embed(type(states)(rows, states.layout))
+
+        def hand_on() -> None:
+            if rows.grad is not None:
+                backprop(rows.grad)
+
+        return vectors, hand_on
+
+    def _learn_at_once(self, texts: Sequence[str], loss_of: Callable) -> float:
+        vectors, hand_on = self._embed(texts)
+        with torch.enable_grad():
+            loss = loss_of(vectors)
+            loss.backward()
+        hand_on()
+        return float(loss.detach())
+
+    def _learn_in_chunks(self, texts: Sequence[str], loss_of: Callable) -> float:
+        """Gradient caching (Gao et al. 2021): vectors of all texts without activations, the
+        gradient of the loss for these, then each chunk again, with the same dropout.
+        """
+        states_of_dropout = []
+        vectors = []
+        for chunk in self._chunks(texts):
+            states_of_dropout.append(random_state())
+            vectors.append(self._embed(chunk)[0].detach())
+        cached = torch.cat(vectors).requires_grad_()
+        with torch.enable_grad():
+            loss = loss_of(cached)
+            loss.backward()
+        gradients = cached.grad.split([len(v) for v in vectors])  # type: ignore[union-attr]
+        after = random_state()
+        for chunk, state, gradient in zip(self._chunks(texts), states_of_dropout, gradients):
+            restore(state)
+            again, hand_on = self._embed(chunk)
+            again.backward(gradient)
+            hand_on()
+        restore(after)
+        return float(loss.detach())
+
+    def _chunks(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
+        for start in range(0, len(texts), self.chunk_size):
+            yield texts[start : start + self.chunk_size]
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the examples that hold pairs; none: no scores."""
+        mine = [eg for eg in examples if self._pair(eg) is not None]
+        if not mine or self.scorer is None:
+            return {}
+        return self.scorer(mine, encode=self.encode, **kwargs)
+
+    # Saving
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        self._settle()
+        return super().to_bytes(exclude=exclude)
+
+    def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
+        self._settle()
+        super().to_disk(path, exclude=exclude)
+
+    def _settle(self) -> None:
+        """What "auto" means is saved, not looked up again."""
+        if self.text_encoder.backbone:
+            self._module()
+
+
+def has_sentences(doc: Doc) -> bool:
+    return len(doc) > 0 and doc.has_annotation("SENT_START")
+
+
+def random_state() -> Tuple[torch.Tensor, List[torch.Tensor]]:
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), gpus
+
+
+def restore(state: Tuple[torch.Tensor, List[torch.Tensor]]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1]:
+        torch.cuda.set_rng_state_all(state[1])
+
+
+def make_similarity_scorer() -> Callable:
+    """Registered as "spacy-bert-suite.similarity_scorer.v1"."""
+    return score_pairs

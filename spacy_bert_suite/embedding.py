@@ -1,0 +1,226 @@
+"""States of a text to one vector: Sentence-BERT pooling (Reimers and Gurevych 2019)."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import nn
+
+from .backbone.sentence_folder import ACTIVATIONS
+from .backbone.shim import TorchShim
+from .backbone.states import BertStates, Layout
+from .backbone.wordpieces import ranges
+from .errors import Errors
+from .layers import (
+    forward,
+    join_windows,
+    make_output,
+    max_of_segments,
+    mean_of_ranges,
+    mean_of_segments,
+    sentence_rows,
+    word_states,
+)
+
+POOLING = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "pooler")
+LONG_DOCUMENTS = ("mean", "first")
+N_CLASSIFIED = 3  # u, v and |u - v|
+
+
+class Embeddings(NamedTuple):
+    """Vectors of a batch, float32, on the head's device.
+
+    docs (Tensor): (n_docs, n_out), of length one where the config says so.
+    sentences (Tensor): The same of sentences; none where they were not asked for.
+    tokens (Tensor): (n_tokens, n_out), of any length; none where they were not asked for.
+    """
+
+    docs: torch.Tensor
+    sentences: torch.Tensor
+    tokens: torch.Tensor
+
+
+def SentenceEncoder(
+    bert: Model[List[Doc], BertStates],
+    texts: Model[List[str], BertStates],
+    pooling: str = "auto",
+    dense_width: int = 0,
+    dense_activation: str = "Tanh",
+    normalize: bool = True,
+    truncate_dim: int = 0,
+    long_documents: str = "mean",
+) -> Model[List[Doc], Embeddings]:
+    """Registered as "spacy-bert-suite.SentenceEncoder.v1": one vector for each text.
+
+    bert (Model): The listener, for docs of the pipeline.
+    texts (Model): The text encoder, for texts outside of it: training pairs, queries.
+    pooling (str): mean | cls | max | mean_sqrt_len | weighted_mean | pooler, or several joined
+        by "+"; "auto" does what the backbone's folder says if it is a Sentence-BERT folder,
+        dense layers included, and else takes the mean. Means count [CLS] and [SEP] in.
+    dense_width (int): Width of a linear layer on the pooled vector; 0 for none.
+    dense_activation (str): Tanh | Identity | ReLU | GELU | Sigmoid.
+    normalize (bool): Bring vectors to length one.
+    truncate_dim (int): Keep only the first so many dimensions (Kusupati et al. 2022); 0 for all.
+    long_documents (str): Vector of a doc with several windows: the "mean" over all wordpieces,
+        or what the "first" window gives.
+    RETURNS (Model): The head.
+    """
+    for name in [] if pooling == "auto" else pooling.split("+"):
+        _check("pooling", pooling, name in POOLING, f"auto, or of {', '.join(POOLING)}")
+    expected = " or ".join(LONG_DOCUMENTS)
+    _check("long_documents", long_documents, long_documents in LONG_DOCUMENTS, expected)
+    _check("dense_width", dense_width, dense_width >= 0, "0 or more")
+    known = dense_activation in ACTIVATIONS
+    _check("dense_activation", dense_activation, known, " or ".join(ACTIVATIONS))
+    _check("truncate_dim", truncate_dim, truncate_dim >= 0, "0 or more")
+    texts.first_window = long_documents == "first"  # type: ignore[attr-defined]
+    cfg = {
+        "pooling": pooling,
+        "dense": [[dense_width, True, dense_activation]] if dense_width else [],
+        "normalize": normalize,
+        "truncate_dim": truncate_dim,
+        "long_documents": long_documents,
+        "sentences": False,
+        "tokens": False,
+        "n_labels": 0,
+    }
+    shim = TorchShim(SentenceEmbedder, cfg)
+    return Model("sentence_encoder", forward, layers=[bert, texts], dims={"nO": None}, shims=[shim])
+
+
+class SentenceEmbedder(nn.Module):
+    """Pooling, dense layers, and a classifier of pairs for the loss that needs one.
+
+    pooler (Optional[Module]): BERT's own, which belongs to the backbone; set before each use.
+    """
+
+    def __init__(self, cfg: Dict[str, Any]):
+        super().__init__()
+        self.cfg = cfg
+        width = cfg["width"] * (cfg["pooling"].count("+") + 1)
+        self.dense = nn.ModuleList()
+        for n_out, bias, activation in cfg["dense"]:
+            layers = nn.Linear(width, n_out, bias=bias), getattr(nn, activation)()
+            self.dense.append(nn.Sequential(*layers))
+            width = n_out
+        self.n_out = min(width, cfg["truncate_dim"] or width)
+        if cfg["n_labels"]:
+            self.classifier = make_output(N_CLASSIFIED * self.n_out, cfg["n_labels"])
+        self.pooler: List[Optional[nn.Module]] = [None]  # in a list: no part of this module
+
+    @property
+    def is_plain(self) -> bool:
+        """RETURNS (bool): Whether token states can share the space of the docs' vectors."""
+        return "+" not in self.cfg["pooling"]
+
+    def forward(self, states: BertStates, docs: Sequence[Doc]) -> Embeddings:
+        vectors = self.embed(states)
+        none = vectors[:0]
+        sentences = self._sentences(states, docs) if self.cfg["sentences"] else none
+        if not self.cfg["tokens"] or not self.is_plain:
+            return Embeddings(vectors, sentences, none)
+        return Embeddings(vectors, sentences, self.project(word_states(states, "mean")))
+
+    def embed(self, states: BertStates) -> torch.Tensor:
+        """RETURNS (Tensor): Vectors of whole texts. *Shape:* ``(n_texts, n_out)``"""
+        if self.cfg["long_documents"] == "first":
+            states = first_windows(states)
+        names = self.cfg["pooling"].split("+")
+        return self.finish(torch.cat([pool(states, name, self.pooler[0]) for name in names], dim=1))
+
+    def _sentences(self, states: BertStates, docs: Sequence[Doc]) -> torch.Tensor:
+        return self.finish(mean_of_ranges(states.rows, *sentence_rows(states, docs)))
+
+    def finish(self, vectors: torch.Tensor) -> torch.Tensor:
+        vectors = self.project(vectors)
+        return nn.functional.normalize(vectors, dim=1) if self.cfg["normalize"] else vectors
+
+    def project(self, vectors: torch.Tensor) -> torch.Tensor:
+        for layer in self.dense:
+            vectors = layer(vectors)
+        return vectors[:, : self.cfg["truncate_dim"] or None]
+
+
+def pool(states: BertStates, name: str, pooler: Optional[nn.Module] = None) -> torch.Tensor:
+    """Pool the wordpieces of whole texts, [CLS] and [SEP] of each window included.
+
+    name (str): One of `POOLING`.
+    pooler (Optional[Module]): The encoder's, from (n, width) [CLS] states; for "pooler" only.
+    RETURNS (Tensor): *Shape:* ``(n_texts, width)``, float32
+    """
+    layout = states.layout
+    if name == "cls":
+        return join_windows(states.cls.float(), layout.window_offsets, "mean")
+    if name == "pooler":
+        if pooler is None:
+            raise ValueError(Errors.B061)
+        return join_windows(pooler(states.cls.float()), layout.window_offsets, "mean")
+    segments = texts_of_rows(layout)
+    index = torch.from_numpy(segments).to(states.rows.device)
+    rows = states.rows.float()
+    if name == "max":
+        return max_of_segments(rows, index, layout.n_docs)
+    if name == "weighted_mean":
+        weights = torch.from_numpy(places_of_rows(layout)).to(rows)[:, None]
+        totals = weights.new_zeros(layout.n_docs, 1).index_add(0, index, weights)
+        return sums_of_segments(rows * weights, index, layout.n_docs) / totals
+    mean = mean_of_segments(rows, index, layout.n_docs)
+    if name == "mean":
+        return mean
+    counts = torch.bincount(index, minlength=layout.n_docs).clamp(min=1)
+    return mean * counts.sqrt()[:, None]
+
+
+def sums_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
+    return rows.new_zeros(n, rows.shape[1]).index_add(0, segments, rows)
+
+
+def texts_of_rows(layout: Layout) -> numpy.ndarray:
+    """RETURNS (ndarray): Which text each row of the states belongs to, (n_rows,)."""
+    texts = numpy.arange(layout.n_docs)
+    windows = numpy.repeat(texts, numpy.diff(layout.window_offsets))
+    pieces = numpy.repeat(texts, numpy.diff(layout.piece_offsets))
+    return numpy.concatenate([pieces, windows, windows])
+
+
+def places_of_rows(layout: Layout) -> numpy.ndarray:
+    """RETURNS (ndarray): Place of each row in its text, from 1: a window's [CLS] before its
+    pieces, its [SEP] behind them. (n_rows,)
+    """
+    pieces = ranges(numpy.zeros(layout.n_docs, dtype="int64"), numpy.diff(layout.piece_offsets))
+    begins = numpy.repeat(layout.piece_offsets[:-1], numpy.diff(layout.window_offsets))
+    cls = layout.kept_starts - begins + 1
+    sep = layout.kept_ends - begins + 2
+    return numpy.concatenate([pieces + 2, cls, sep])
+
+
+def first_windows(states: BertStates) -> BertStates:
+    """RETURNS (BertStates): Only the first window of every text, and its pieces."""
+    layout = states.layout
+    if (numpy.diff(layout.window_offsets) == 1).all():
+        return states
+    first = layout.window_offsets[:-1]
+    n_pieces = layout.kept_ends[first] - layout.kept_starts[first]
+    pieces = ranges(layout.kept_starts[first], n_pieces)
+    cls = layout.n_pieces + first
+    rows = numpy.concatenate([pieces, cls, cls + layout.n_windows])
+    ends = numpy.cumsum(n_pieces)
+    short = Layout(
+        numpy.concatenate([[0], ends]),
+        numpy.arange(layout.n_docs + 1),
+        numpy.zeros(layout.n_docs + 1, dtype="int64"),
+        layout.token_starts[:0],
+        layout.token_ends[:0],
+        ends - n_pieces,
+        ends,
+    )
+    return BertStates(states.rows[torch.from_numpy(rows).to(states.rows.device)], short)
+
+
+def _check(key: str, value: Any, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(
+            Errors.B022.format(key=key, value=value, name="SentenceEncoder", expected=expected)
+        )

@@ -1,0 +1,203 @@
+"""Losses over vectors of texts that belong together.
+
+Each registered function returns a loss: called with a `PairBatch` and, where it needs one, a
+classifier of pairs, it gives the mean loss of the batch. `needs` says which gold it learns from.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Callable, List, Optional, Sequence
+
+import torch
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize, relu
+
+from .errors import Errors
+
+DISTANCES = ("euclidean", "cosine")
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Vectors and gold of a batch.
+
+    anchors (Tensor): (n, width).
+    others (List[Tensor]): Of each anchor its other texts, (n_others, width): the second text of
+        a pair, or the positive and then the negatives.
+    scores (Tensor): (n,) similarity of pairs from 0 to 1; not used by losses without scores.
+    labels (Tensor): (n,) class of pairs, int64; the same.
+    """
+
+    anchors: torch.Tensor
+    others: List[torch.Tensor]
+    scores: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def seconds(self) -> torch.Tensor:
+        return torch.stack([others[0] for others in self.others])  # (n, width)
+
+
+@dataclass(frozen=True)
+class PairLoss:
+    """needs (str): "score", "label", "positive" (two texts that belong together) or "negative"
+    (a third one that does not).
+    """
+
+    needs: str
+    function: Callable[[PairBatch, Optional[torch.nn.Module]], torch.Tensor]
+
+    def __call__(
+        self, batch: PairBatch, classifier: Optional[torch.nn.Module] = None
+    ) -> torch.Tensor:
+        return self.function(batch, classifier)
+
+
+def CosineSimilarityLoss() -> PairLoss:
+    """Registered as "spacy-bert-suite.CosineSimilarity.v1": squared difference between the
+    cosine and the score (Reimers and Gurevych 2019, "regression objective").
+    """
+
+    def cosine_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
+        return (cosine_similarity(batch.anchors, batch.seconds) - batch.scores).square().mean()
+
+    return PairLoss("score", cosine_loss)
+
+
+def CoSENTLoss(scale: float = 20.0) -> PairLoss:
+    """Registered as "spacy-bert-suite.CoSENT.v1": log(1 + sum exp(scale * (cos_j - cos_i))) over
+    all i, j of the batch where pair i has the higher score (Su 2022).
+
+    scale (float): Inverse temperature.
+    """
+    _check("CoSENT", "scale", scale, scale > 0, "above 0")
+
+    def cosent_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
+        cosines = cosine_similarity(batch.anchors, batch.seconds) * scale
+        differences = cosines[None, :] - cosines[:, None]  # (i, j)
+        is_higher = batch.scores[:, None] > batch.scores[None, :]
+        return torch.cat([cosines.new_zeros(1), differences[is_higher]]).logsumexp(dim=0)
+
+    return PairLoss("score", cosent_loss)
+
+
+def MultipleNegativesRankingLoss(scale: float = 20.0, symmetric: bool = False) -> PairLoss:
+    """Registered as "spacy-bert-suite.MultipleNegativesRanking.v1": every other text of the batch
+    is a negative for an anchor, its own negatives included (Henderson et al. 2017).
+
+    scale (float): Inverse temperature on the cosine.
+    symmetric (bool): Also find the anchor of each positive among all anchors, and take the mean.
+    """
+    _check("MultipleNegativesRanking", "scale", scale, scale > 0, "above 0")
+
+    def ranking_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
+        positives = batch.seconds
+        negatives = [others[1:] for others in batch.others]
+        candidates = normalize(torch.cat([positives, *negatives]), dim=1)
+        logits = normalize(batch.anchors, dim=1) @ candidates.T * scale
+        n = len(positives)
+        own = torch.arange(n, device=logits.device)
+        loss = cross_entropy(logits, own)
+        return (loss + cross_entropy(logits[:, :n].T, own)) / 2 if symmetric else loss
+
+    return PairLoss("positive", ranking_loss)
+
+
+def SoftmaxLoss() -> PairLoss:
+    """Registered as "spacy-bert-suite.Softmax.v1": cross-entropy of a linear layer over u, v and
+    |u - v| for the class of a pair (Reimers and Gurevych 2019, "classification objective").
+    """
+
+    def softmax_loss(
+        batch: PairBatch, classifier: Optional[torch.nn.Module] = None
+    ) -> torch.Tensor:
+        if classifier is None:
+            raise ValueError(Errors.B062)
+        return cross_entropy(classifier(pair_features(batch)), batch.labels)
+
+    return PairLoss("label", softmax_loss)
+
+
+def pair_features(batch: PairBatch) -> torch.Tensor:
+    """RETURNS (Tensor): u, v and |u - v|. *Shape:* ``(n, 3 * width)``"""
+    u, v = batch.anchors, batch.seconds
+    return torch.cat([u, v, (u - v).abs()], dim=1)
+
+
+def TripletLoss(margin: float = 1.0, distance: str = "euclidean") -> PairLoss:
+    """Registered as "spacy-bert-suite.Triplet.v1": an anchor shall be nearer to its positive than
+    to each of its negatives by a margin (Reimers and Gurevych 2019, "triplet objective").
+
+    margin (float): In units of the distance.
+    distance (str): "euclidean", or "cosine" for 1 - cosine.
+    """
+    expected = " or ".join(DISTANCES)
+    _check("Triplet", "distance", distance, distance in DISTANCES, expected)
+    _check("Triplet", "margin", margin, margin > 0, "above 0")
+
+    def distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        if distance == "cosine":
+            return 1 - cosine_similarity(first, second)
+        return (first - second).square().sum(dim=1).clamp(min=1e-12).sqrt()
+
+    def triplet_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
+        n_negatives = torch.tensor([len(others) - 1 for others in batch.others])
+        rows = torch.arange(len(batch.others)).repeat_interleave(n_negatives)
+        rows = rows.to(batch.anchors.device)
+        negatives = torch.cat([others[1:] for others in batch.others])
+        near = distances(batch.anchors, batch.seconds)[rows]
+        return relu(near - distances(batch.anchors[rows], negatives) + margin).mean()
+
+    return PairLoss("negative", triplet_loss)
+
+
+def MatryoshkaLoss(
+    loss: PairLoss, dims: List[int], weights: Optional[List[float]] = None
+) -> PairLoss:
+    """Registered as "spacy-bert-suite.Matryoshka.v1": the sum of another loss over the first so
+    many dimensions of the vectors (Kusupati et al. 2022). It then pays to set `truncate_dim`.
+
+    loss (PairLoss): Any other one.
+    dims (List[int]): Numbers of dimensions, such as [384, 192, 96].
+    weights (Optional[List[float]]): Weight of each; all 1 by default.
+    """
+    factors = weights or [1.0] * len(dims)
+    _check("Matryoshka", "dims", dims, all(dim > 0 for dim in dims) and len(dims) > 0, "above 0")
+    _check("Matryoshka", "weights", weights, len(factors) == len(dims), "one for each of dims")
+    _check("Matryoshka", "loss", loss.needs, loss.needs != "label", "a loss without a classifier")
+
+    def matryoshka_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
+        parts = [f * loss(shortened(batch, dim), classifier) for f, dim in zip(factors, dims)]
+        return torch.stack(parts).sum()
+
+    return PairLoss(loss.needs, matryoshka_loss)
+
+
+def shortened(batch: PairBatch, dim: int) -> PairBatch:
+    """RETURNS (PairBatch): The batch with the first `dim` dimensions, at length one again."""
+    return replace(
+        batch,
+        anchors=normalize(batch.anchors[:, :dim], dim=1),
+        others=[normalize(others[:, :dim], dim=1) for others in batch.others],
+    )
+
+
+def make_batch(
+    vectors: torch.Tensor,
+    n_texts: Sequence[int],
+    scores: Sequence[float],
+    labels: Sequence[int],
+) -> PairBatch:
+    """vectors (Tensor): Of all texts, example by example, the anchor first. (n_texts, width)
+    n_texts (Sequence[int]): Texts of each example.
+    """
+    parts = vectors.split(list(n_texts))
+    return PairBatch(
+        torch.stack([part[0] for part in parts]),
+        [part[1:] for part in parts],
+        torch.tensor(scores, dtype=vectors.dtype, device=vectors.device),
+        torch.tensor(labels, device=vectors.device),
+    )
+
+
+def _check(name: str, key: str, value, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

@@ -1,0 +1,161 @@
+"""Examples of several texts each: pairs with a score or a class, positives, triplets."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+from spacy.language import Language
+from spacy.training import Example
+
+from .errors import Errors
+from .records import Row, clean, is_name, read_records
+
+PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
+# Names that data sets give to the columns of the first text, the second, and a third.
+FIRST = ("text1", "sentence1", "anchor", "premise", "question", "query", "question1")
+SECOND = ("text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2")
+NEGATIVE = ("negative", "negatives")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What an example holds beyond its doc, whose text is the first.
+
+    others (List[str]): The second text, or the positive one and then negatives.
+    score (Optional[float]): Similarity of the two, from 0 to 1.
+    label (Optional[str]): Class of the two, such as "entailment", or "1" for a paraphrase.
+    """
+
+    others: List[str] = field(default_factory=list)
+    score: Optional[float] = None
+    label: Optional[str] = None
+
+
+def make_pair_example(
+    nlp: Language,
+    texts: Sequence[str],
+    *,
+    score: Optional[float] = None,
+    label: Optional[Union[str, int]] = None,
+) -> Example:
+    """Make a training example from texts that belong together.
+
+    nlp (Language): Makes the doc of the first text.
+    texts (Sequence[str]): Two texts, or three and more: an anchor, its positive, its negatives.
+    score (Optional[float]): How similar the first two are, from 0 to 1.
+    label (Optional[Union[str, int]]): Class of the first two.
+    RETURNS (Example): An example for components that learn from pairs.
+    RAISES (ValueError): If there is only one text, or the score is out of its range.
+    """
+    if isinstance(texts, str) or len(texts) < 2 or not all(isinstance(t, str) for t in texts):
+        raise ValueError(Errors.B063.format(texts=texts))
+    if score is not None and not 0 <= score <= 1:
+        raise ValueError(Errors.B064.format(score=score))
+    first, *others = [clean(text) for text in texts]
+    doc = nlp.make_doc(first)
+    reference = doc.copy()
+    name = None if label is None else str(label)
+    reference.user_data[PAIR] = {"others": others, "score": score, "label": name}
+    return Example(doc, reference)
+
+
+def get_pair(eg: Example) -> Optional[Pair]:
+    """RETURNS (Optional[Pair]): What was stored by `make_pair_example`, if anything was."""
+    stored = eg.reference.user_data.get(PAIR)
+    return None if stored is None else Pair(**stored)
+
+
+def make_pair_corpus(
+    path: Path,
+    max_score: float = 1.0,
+    keep_labels: Optional[List[str]] = None,
+    limit: int = 0,
+) -> Callable[[Language], Iterator[Example]]:
+    """Registered as "spacy-bert-suite.PairCorpus.v1": examples from a .jsonl, .tsv or .csv file
+    (any also .gz) with named columns: text1 and text2 (or sentence1 and sentence2, anchor and
+    positive, premise and hypothesis, question and answer), and score, label or negative.
+
+    path (Path): The file.
+    max_score (float): What the highest score is in the file: 5 for STS. Scores are divided by it.
+    keep_labels (Optional[List[str]]): Leave out pairs with another label: ["1"] or
+        ["entailment"] to learn from paraphrases alone.
+    limit (int): Read only so many; 0 for all.
+    RETURNS (Callable): The corpus.
+    """
+    return PairCorpus(Path(path), max_score, keep_labels, limit)
+
+
+class PairCorpus:
+    """Reads pairs anew for every epoch."""
+
+    def __init__(
+        self, path: Path, max_score: float, keep_labels: Optional[List[str]], limit: int
+    ):
+        self.path = path
+        self.max_score = max_score
+        self.keep_labels = keep_labels
+        self.limit = limit
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        n_read = 0
+        for texts, gold in self.read():
+            yield make_pair_example(nlp, texts, **gold)
+            n_read += 1
+            if n_read == self.limit:
+                return
+        if not n_read:
+            raise ValueError(Errors.B065.format(path=self.path))
+
+    def read(self) -> "Iterator[tuple[List[str], Dict[str, Any]]]":
+        """YIELDS (Tuple[List[str], Dict]): The texts of an example, and its score and label."""
+        for row in read_records(self.path):
+            label = read_label(row)
+            if self.keep_labels is None or label in self.keep_labels:
+                yield read_texts(row), {"score": read_score(row, self.max_score), "label": label}
+
+
+def read_texts(row: Row) -> List[str]:
+    texts = [read_text(row, FIRST), read_text(row, SECOND)]
+    for name in NEGATIVE:
+        negatives = row.record.get(name, [])
+        texts.extend([negatives] if isinstance(negatives, str) else negatives or [])
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise row.wrong("negative", "a text, or a list of texts, none of them empty")
+    return texts
+
+
+def read_text(row: Row, names: Iterable[str]) -> str:
+    name = next((name for name in names if name in row.record), None)
+    if name is None:
+        found = ", ".join(row.record)
+        wanted = " or ".join(names)
+        raise ValueError(
+            Errors.B066.format(path=row.path, line=row.number, found=found, wanted=wanted)
+        )
+    text = row.record[name]
+    if not isinstance(text, str) or not text.strip():
+        raise row.wrong(name, "a text that is not empty")
+    return clean(text)
+
+
+def read_score(row: Row, max_score: float) -> Optional[float]:
+    value = row.record.get("score")
+    if value in (None, ""):
+        return None
+    try:
+        score = float(value) / max_score
+    except (TypeError, ValueError):
+        score = -1.0
+    if not 0 <= score <= 1 or isinstance(value, bool):
+        raise row.wrong("score", f"a number from 0 to max_score, {max_score:g}")
+    return score
+
+
+def read_label(row: Row) -> Optional[str]:
+    label = row.record.get("label")
+    if label is None:
+        return None
+    if not (is_name(label) or (isinstance(label, int) and not isinstance(label, bool))):
+        raise row.wrong("label", "a string or a whole number")
+    return str(label).strip()

@@ -1,0 +1,90 @@
+"""How `.vector` and `.similarity` of Doc, Span and Token find the vectors of the suite.
+
+The hooks are functions of this module and hold nothing, so docs with hooks can be pickled.
+A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a token's its row of
+`doc.tensor`; any other span has the mean of its tokens.
+"""
+
+import warnings
+from typing import Union
+
+import numpy
+from spacy.tokens import Doc, Span, Token
+
+from .errors import Errors, Warnings
+
+Spacy = Union[Doc, Span, Token]
+
+
+def install_hooks(doc: Doc) -> Doc:
+    """Let a doc with `doc._.embedding` answer `.vector`, `.vector_norm`, `.has_vector` and
+    `.similarity`, for itself, its spans and its tokens. Needed again where spaCy drops hooks:
+    after `Doc.from_bytes`, `DocBin`, and `nlp.pipe(n_process=2)`.
+
+    RETURNS (Doc): The doc.
+    """
+    for hooks, vector in (
+        (doc.user_hooks, doc_vector),
+        (doc.user_span_hooks, span_vector),
+        (doc.user_token_hooks, token_vector),
+    ):
+        hooks["vector"] = vector
+        hooks["vector_norm"] = vector_norm
+        hooks["has_vector"] = has_vector
+        hooks["similarity"] = similarity
+    return doc
+
+
+def doc_vector(doc: Doc) -> numpy.ndarray:
+    """RETURNS (ndarray): (width,) float32; empty where there is no embedding."""
+    embedding = doc._.embedding
+    return _nothing() if embedding is None else embedding
+
+
+def span_vector(span: Span) -> numpy.ndarray:
+    """RETURNS (ndarray): (width,) float32; zero for a span without tokens."""
+    embedding = span._.embedding
+    if embedding is not None:
+        return embedding
+    if span.start == 0 and span.end == len(span.doc):
+        return doc_vector(span.doc)
+    tokens = span.doc.tensor[span.start : span.end]
+    return unit(tokens.mean(axis=0)) if len(tokens) else numpy.zeros_like(doc_vector(span.doc))
+
+
+def token_vector(token: Token) -> numpy.ndarray:
+    """RETURNS (ndarray): (width,) float32; empty where token vectors were not kept."""
+    tensor = token.doc.tensor
+    return tensor[token.i] if len(tensor) else _nothing()
+
+
+def vector_norm(item: Spacy) -> float:
+    return float(numpy.linalg.norm(item.vector))
+
+
+def has_vector(item: Spacy) -> bool:
+    return bool(item.vector.any())
+
+
+def similarity(item: Spacy, other: Spacy) -> float:
+    """RETURNS (float): Cosine of the two vectors; 0 where one of them is empty.
+    RAISES (ValueError): If the vectors come from different models.
+    """
+    first, second = item.vector, other.vector
+    if not first.any() or not second.any():
+        warnings.warn(Warnings.B920.format(kind=type(item).__name__), stacklevel=2)
+        return 0.0
+    if first.shape != second.shape:
+        raise ValueError(Errors.B069.format(width=len(first), other=len(second)))
+    cosine = first @ second / (numpy.linalg.norm(first) * numpy.linalg.norm(second))
+    return float(numpy.clip(cosine, -1.0, 1.0))
+
+
+def unit(vectors: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (ndarray): The vectors at length one; those of length zero as they are."""
+    lengths = numpy.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / numpy.where(lengths == 0, 1, lengths)
+
+
+def _nothing() -> numpy.ndarray:
+    return numpy.zeros(0, dtype="float32")
