@@ -147,7 +147,7 @@ def pool(states: BertStates, name: str, pooler: Optional[nn.Module] = None) -> t
     """Pool the wordpieces of whole texts, [CLS] and [SEP] of each window included.
 
     name (str): One of `POOLING`.
-    pooler (Optional[Module]): The encoder's, from (n, width) [CLS] states; for "pooler" only.
+    pooler (Optional[Module]): The encoder's; for "pooler" only.
     RETURNS (Tensor): *Shape:* ``(n_texts, width)``, float32
     """
     layout = states.layout
@@ -156,7 +156,8 @@ def pool(states: BertStates, name: str, pooler: Optional[nn.Module] = None) -> t
     if name == "pooler":
         if pooler is None:
             raise ValueError(Errors.B061)
-        return join_windows(pooler(states.cls.float()), layout.window_offsets, "mean")
+        first = states.cls.float()[:, None]  # all that it looks at: (n_windows, 1, width)
+        return join_windows(pooler(first), layout.window_offsets, "mean")
     segments = texts_of_rows(layout)
     index = torch.from_numpy(segments).to(states.rows.device)
     rows = states.rows.float()

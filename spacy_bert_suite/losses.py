@@ -5,6 +5,7 @@ classifier of pairs, it gives the mean loss of the batch. `needs` says which gol
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Callable, List, Optional, Sequence
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy, normalize, rel
 from .errors import Errors
 
 DISTANCES = ("euclidean", "cosine")
+Classifier = Optional[torch.nn.Module]
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,9 @@ class PairLoss:
     """
 
     needs: str
-    function: Callable[[PairBatch, Optional[torch.nn.Module]], torch.Tensor]
+    function: Callable[..., torch.Tensor]
 
-    def __call__(
-        self, batch: PairBatch, classifier: Optional[torch.nn.Module] = None
-    ) -> torch.Tensor:
+    def __call__(self, batch: PairBatch, classifier: Classifier = None) -> torch.Tensor:
         return self.function(batch, classifier)
 
 
@@ -56,10 +56,11 @@ def CosineSimilarityLoss() -> PairLoss:
     cosine and the score (Reimers and Gurevych 2019, "regression objective").
     """
 
-    def cosine_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
-        return (cosine_similarity(batch.anchors, batch.seconds) - batch.scores).square().mean()
-
     return PairLoss("score", cosine_loss)
+
+
+def cosine_loss(batch: PairBatch, classifier: Classifier) -> torch.Tensor:
+    return (cosine_similarity(batch.anchors, batch.seconds) - batch.scores).square().mean()
 
 
 def CoSENTLoss(scale: float = 20.0) -> PairLoss:
@@ -69,14 +70,14 @@ def CoSENTLoss(scale: float = 20.0) -> PairLoss:
     scale (float): Inverse temperature.
     """
     _check("CoSENT", "scale", scale, scale > 0, "above 0")
+    return PairLoss("score", partial(cosent_loss, scale=scale))
 
-    def cosent_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
-        cosines = cosine_similarity(batch.anchors, batch.seconds) * scale
-        differences = cosines[None, :] - cosines[:, None]  # (i, j)
-        is_higher = batch.scores[:, None] > batch.scores[None, :]
-        return torch.cat([cosines.new_zeros(1), differences[is_higher]]).logsumexp(dim=0)
 
-    return PairLoss("score", cosent_loss)
+def cosent_loss(batch: PairBatch, classifier: Classifier, *, scale: float) -> torch.Tensor:
+    cosines = cosine_similarity(batch.anchors, batch.seconds) * scale
+    differences = cosines[None, :] - cosines[:, None]  # (i, j)
+    is_higher = batch.scores[:, None] > batch.scores[None, :]
+    return torch.cat([cosines.new_zeros(1), differences[is_higher]]).logsumexp(dim=0)
 
 
 def MultipleNegativesRankingLoss(scale: float = 20.0, symmetric: bool = False) -> PairLoss:
@@ -87,33 +88,33 @@ def MultipleNegativesRankingLoss(scale: float = 20.0, symmetric: bool = False) -
     symmetric (bool): Also find the anchor of each positive among all anchors, and take the mean.
     """
     _check("MultipleNegativesRanking", "scale", scale, scale > 0, "above 0")
+    return PairLoss("positive", partial(ranking_loss, scale=scale, symmetric=symmetric))
 
-    def ranking_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
-        positives = batch.seconds
-        negatives = [others[1:] for others in batch.others]
-        candidates = normalize(torch.cat([positives, *negatives]), dim=1)
-        logits = normalize(batch.anchors, dim=1) @ candidates.T * scale
-        n = len(positives)
-        own = torch.arange(n, device=logits.device)
-        loss = cross_entropy(logits, own)
-        return (loss + cross_entropy(logits[:, :n].T, own)) / 2 if symmetric else loss
 
-    return PairLoss("positive", ranking_loss)
+def ranking_loss(
+    batch: PairBatch, classifier: Classifier, *, scale: float, symmetric: bool
+) -> torch.Tensor:
+    positives = batch.seconds
+    negatives = [others[1:] for others in batch.others]
+    candidates = normalize(torch.cat([positives, *negatives]), dim=1)
+    logits = normalize(batch.anchors, dim=1) @ candidates.T * scale
+    n = len(positives)
+    own = torch.arange(n, device=logits.device)
+    loss = cross_entropy(logits, own)
+    return (loss + cross_entropy(logits[:, :n].T, own)) / 2 if symmetric else loss
 
 
 def SoftmaxLoss() -> PairLoss:
     """Registered as "spacy-bert-suite.Softmax.v1": cross-entropy of a linear layer over u, v and
     |u - v| for the class of a pair (Reimers and Gurevych 2019, "classification objective").
     """
-
-    def softmax_loss(
-        batch: PairBatch, classifier: Optional[torch.nn.Module] = None
-    ) -> torch.Tensor:
-        if classifier is None:
-            raise ValueError(Errors.B062)
-        return cross_entropy(classifier(pair_features(batch)), batch.labels)
-
     return PairLoss("label", softmax_loss)
+
+
+def softmax_loss(batch: PairBatch, classifier: Classifier) -> torch.Tensor:
+    if classifier is None:
+        raise ValueError(Errors.B062)
+    return cross_entropy(classifier(pair_features(batch)), batch.labels)
 
 
 def pair_features(batch: PairBatch) -> torch.Tensor:
@@ -132,21 +133,24 @@ def TripletLoss(margin: float = 1.0, distance: str = "euclidean") -> PairLoss:
     expected = " or ".join(DISTANCES)
     _check("Triplet", "distance", distance, distance in DISTANCES, expected)
     _check("Triplet", "margin", margin, margin > 0, "above 0")
+    return PairLoss("negative", partial(triplet_loss, margin=margin, distance=distance))
 
-    def distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        if distance == "cosine":
-            return 1 - cosine_similarity(first, second)
-        return (first - second).square().sum(dim=1).clamp(min=1e-12).sqrt()
 
-    def triplet_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
-        n_negatives = torch.tensor([len(others) - 1 for others in batch.others])
-        rows = torch.arange(len(batch.others)).repeat_interleave(n_negatives)
-        rows = rows.to(batch.anchors.device)
-        negatives = torch.cat([others[1:] for others in batch.others])
-        near = distances(batch.anchors, batch.seconds)[rows]
-        return relu(near - distances(batch.anchors[rows], negatives) + margin).mean()
+def triplet_loss(
+    batch: PairBatch, classifier: Classifier, *, margin: float, distance: str
+) -> torch.Tensor:
+    n_negatives = torch.tensor([len(others) - 1 for others in batch.others])
+    rows = torch.arange(len(batch.others)).repeat_interleave(n_negatives)
+    rows = rows.to(batch.anchors.device)
+    negatives = torch.cat([others[1:] for others in batch.others])
+    near = distances(batch.anchors, batch.seconds, distance)[rows]
+    return relu(near - distances(batch.anchors[rows], negatives, distance) + margin).mean()
 
-    return PairLoss("negative", triplet_loss)
+
+def distances(first: torch.Tensor, second: torch.Tensor, kind: str) -> torch.Tensor:
+    if kind == "cosine":
+        return 1 - cosine_similarity(first, second)
+    return (first - second).square().sum(dim=1).clamp(min=1e-12).sqrt()
 
 
 def MatryoshkaLoss(
@@ -163,12 +167,20 @@ def MatryoshkaLoss(
     _check("Matryoshka", "dims", dims, all(dim > 0 for dim in dims) and len(dims) > 0, "above 0")
     _check("Matryoshka", "weights", weights, len(factors) == len(dims), "one for each of dims")
     _check("Matryoshka", "loss", loss.needs, loss.needs != "label", "a loss without a classifier")
+    function = partial(matryoshka_loss, loss=loss, dims=dims, weights=factors)
+    return PairLoss(loss.needs, function)
 
-    def matryoshka_loss(batch: PairBatch, classifier=None) -> torch.Tensor:
-        parts = [f * loss(shortened(batch, dim), classifier) for f, dim in zip(factors, dims)]
-        return torch.stack(parts).sum()
 
-    return PairLoss(loss.needs, matryoshka_loss)
+def matryoshka_loss(
+    batch: PairBatch,
+    classifier: Classifier,
+    *,
+    loss: PairLoss,
+    dims: List[int],
+    weights: List[float],
+) -> torch.Tensor:
+    parts = [w * loss(shortened(batch, dim), classifier) for w, dim in zip(weights, dims)]
+    return torch.stack(parts).sum()
 
 
 def shortened(batch: PairBatch, dim: int) -> PairBatch:

@@ -89,9 +89,7 @@ def make_pair_corpus(
 class PairCorpus:
     """Reads pairs anew for every epoch."""
 
-    def __init__(
-        self, path: Path, max_score: float, keep_labels: Optional[List[str]], limit: int
-    ):
+    def __init__(self, path: Path, max_score: float, keep_labels: Optional[List[str]], limit: int):
         self.path = path
         self.max_score = max_score
         self.keep_labels = keep_labels

@@ -19,7 +19,7 @@ Spacy = Union[Doc, Span, Token]
 def install_hooks(doc: Doc) -> Doc:
     """Let a doc with `doc._.embedding` answer `.vector`, `.vector_norm`, `.has_vector` and
     `.similarity`, for itself, its spans and its tokens. Needed again where spaCy drops hooks:
-    after `Doc.from_bytes`, `DocBin`, and `nlp.pipe(n_process=2)`.
+    after `Doc.from_bytes` (`to_bytes` warns of it, W109), `DocBin`, and `nlp.pipe(n_process=2)`.
 
     RETURNS (Doc): The doc.
     """
@@ -29,9 +29,10 @@ def install_hooks(doc: Doc) -> Doc:
         (doc.user_token_hooks, token_vector),
     ):
         hooks["vector"] = vector
-        hooks["vector_norm"] = vector_norm
         hooks["has_vector"] = has_vector
         hooks["similarity"] = similarity
+    # Not for spans: of these, spaCy would return the vector itself. By default it takes the norm.
+    doc.user_hooks["vector_norm"] = doc.user_token_hooks["vector_norm"] = vector_norm
     return doc
 
 

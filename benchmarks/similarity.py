@@ -1,0 +1,275 @@
+"""bert_similarity beside sentence-transformers, on the same weights: whether `encode` gives the same
+vectors, how fast, and where fine-tuning with the same loss, epochs and batch ends.
+
+`--part parity`, `--part speed` or `--part tune` (with `--seed`, `--loss`); `--report` prints a table
+of all runs of "tune" so far.
+"""
+
+import gzip
+import json
+import random
+import statistics
+import tempfile
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+import click
+import numpy
+import pipelines
+import spacy
+from common import (
+    BATCH_SIZE,
+    GRAD_CLIP,
+    N_THREADS,
+    WARMUP,
+    WEIGHT_DECAY,
+    append_json,
+    count_words,
+    environment,
+    interleave,
+    news_passages,
+    read_json_lines,
+    set_seed,
+    speed_table,
+    torch,
+    weights_folder,
+)
+from scipy.stats import spearmanr
+from spacy.language import Language
+from thinc.api import Optimizer
+from thinc.schedules import warmup_linear
+
+from spacy_bert_suite.pairs import make_pair_example
+
+RESULTS = Path(__file__).parent / "results" / "similarity.jsonl"
+LEARN_RATE = 2e-5
+# Loss: (data, what sentence-transformers calls it, what we call it).
+LOSSES = {
+    "cosine": ("stsb", "CosineSimilarityLoss", "CosineSimilarity"),
+    "cosent": ("stsb", "CoSENTLoss", "CoSENT"),
+    "softmax": ("nli", "SoftmaxLoss", "Softmax"),
+    "ranking": ("entailment", "MultipleNegativesRankingLoss", "MultipleNegativesRanking"),
+}
+CLASSES = ["contradiction", "entailment", "neutral"]
+Scored = Tuple[str, str, Any]
+
+
+def read_pairs(path: Path, names: Sequence[str]) -> List[Scored]:
+    with gzip.open(path, "rt", encoding="utf8") as lines:
+        return [tuple(json.loads(line)[name] for name in names) for line in lines]  # type: ignore[misc]
+
+
+def stsb(data: Path, split: str) -> List[Scored]:
+    path = data / "similarity" / "stsb_en" / f"{split}.jsonl.gz"
+    return [(a, b, score / 5) for a, b, score in read_pairs(path, ("text1", "text2", "score"))]
+
+
+def train_rows(data: Path, kind: str) -> List[Scored]:
+    if kind == "stsb":
+        return stsb(data, "train")
+    path = data / "nli" / "snli" / "train.jsonl.gz"
+    rows = read_pairs(path, ("premise", "hypothesis", "label"))
+    return [row for row in rows if row[2] == "entailment"] if kind == "entailment" else rows
+
+
+def our_pipeline(loss: str = "cosine", tokens: bool = True, **backbone: Any) -> Language:
+    model = {"@architectures": "spacy-bert-suite.BertModel.v1", **backbone}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": model})
+    losses = {"@losses": f"spacy-bert-suite.{LOSSES[loss][2]}.v1"}
+    nlp.add_pipe("bert_similarity", config={"loss": losses, "token_vectors": tokens})
+    return nlp
+
+
+def peer() -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        weights_folder(), device="cuda" if torch.cuda.is_available() else "cpu"
+    )
+
+
+def spearman(encode: Any, rows: Sequence[Scored]) -> float:
+    first, second = encode([row[0] for row in rows]), encode([row[1] for row in rows])
+    lengths = numpy.linalg.norm(first, axis=1) * numpy.linalg.norm(second, axis=1)
+    return 100 * float(spearmanr((first * second).sum(1) / lengths, [row[2] for row in rows])[0])
+
+
+# Parity
+
+
+def parity(data: Path) -> Dict[str, float]:
+    """Least cosine between our vectors and theirs, in both precisions, and both Spearmans."""
+    rows = stsb(data, "dev")
+    texts = sorted({text for row in rows for text in row[:2]})
+    theirs = peer()
+    expected = theirs.encode(texts)
+    found = {"STS-B dev, sentence-transformers": spearman(theirs.encode, rows)}
+    for precision in ("fp32", "auto"):
+        ours = our_pipeline(precision=precision).get_pipe("bert_similarity")
+        cosines = (ours.encode(texts) * expected).sum(axis=1)
+        found[f"least cosine, {precision}"] = float(cosines.min())
+        found[f"STS-B dev, ours, {precision}"] = spearman(ours.encode, rows)
+    return found
+
+
+# Speed
+
+
+def speed(data: Path, rounds: int, n_texts: int) -> None:
+    rows = stsb(data, "train")
+    random.Random(0).shuffle(rows)
+    sentences = [row[0] for row in rows][: 4 * n_texts]
+    passages = [" ".join(news_passages(data, 8 * n_texts)[i::n_texts][:4]) for i in range(n_texts)]
+    for title, texts in (("short sentences", sentences), ("passages", passages)):
+        measure_speed(title, texts, rounds)
+
+
+def measure_speed(title: str, texts: List[str], rounds: int) -> None:
+    nlp = our_pipeline(tokens=False)
+    theirs, ours = peer(), nlp.get_pipe("bert_similarity")
+    systems = {
+        "sentence-transformers": partial(theirs.encode, texts),
+        "ours, encode": partial(ours.encode, texts),
+        "ours, nlp.pipe": lambda: list(nlp.pipe(texts)),
+        "ours, nlp.pipe, token vectors": partial(run_with_tokens, nlp, texts),
+    }
+    words = count_words(texts)
+    print(f"\n{title}: {len(texts)} texts, {words} words")
+    interleave(systems, 1, words)
+    speeds = interleave(systems, rounds, words)
+    append_json(RESULTS, {"speed": title, "words_per_second": speeds, **environment()})
+    print(f"\n{speed_table(speeds, 'words/s', 'ours, encode')}\n")
+
+
+def run_with_tokens(nlp: Language, texts: List[str]) -> None:
+    pipe = nlp.get_pipe("bert_similarity")
+    pipe.token_vectors = True
+    for _ in nlp.pipe(texts):
+        pass
+    pipe.token_vectors = False
+
+
+# Fine-tuning
+
+
+def batches(rows: Sequence[Scored], epochs: int, seed: int) -> Iterator[List[Scored]]:
+    rng = random.Random(seed)
+    for _ in range(epochs):
+        order = rng.sample(range(len(rows)), len(rows))
+        for start in range(0, len(order), BATCH_SIZE):
+            yield [rows[i] for i in order[start : start + BATCH_SIZE]]
+
+
+def tune_ours(data: Path, loss: str, epochs: int, seed: int) -> float:
+    kind = LOSSES[loss][0]
+    rows = train_rows(data, kind)
+    nlp = our_pipeline(loss)
+    gold = {"stsb": "score", "nli": "label", "entailment": ""}[kind]
+    examples = [
+        [make_pair_example(nlp, row[:2], **({gold: row[2]} if gold else {})) for row in batch]
+        for batch in batches(rows, epochs, seed)
+    ]
+    nlp.initialize(lambda: [eg for batch in examples for eg in batch])
+    n = len(examples)
+    schedule: Any = warmup_linear(LEARN_RATE, max(1, int(WARMUP * n)), n)
+    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
+    optimizer = Optimizer(schedule, eps=1e-8, use_averages=False, **options)
+    pipelines.train(nlp, examples, optimizer)
+    return spearman(nlp.get_pipe("bert_similarity").encode, stsb(data, "dev"))
+
+
+def tune_peer(data: Path, loss: str, epochs: int, seed: int) -> float:
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+        losses,
+    )
+
+    kind, name, _ = LOSSES[loss]
+    rows = train_rows(data, kind)
+    model = peer()
+    columns: Dict[str, List[Any]] = {"a": [r[0] for r in rows], "b": [r[1] for r in rows]}
+    if kind == "stsb":
+        columns["score"] = [row[2] for row in rows]
+    elif kind == "nli":
+        columns["label"] = [CLASSES.index(row[2]) for row in rows]
+    options = {"sentence_embedding_dimension": 384, "num_labels": 3} if kind == "nli" else {}
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=BATCH_SIZE,
+        learning_rate=LEARN_RATE,
+        warmup_ratio=WARMUP,
+        weight_decay=WEIGHT_DECAY,
+        max_grad_norm=GRAD_CLIP,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(columns),
+        loss=getattr(losses, name)(model, **options),
+    )
+    trainer.train()
+    return spearman(model.eval().encode, stsb(data, "dev"))
+
+
+TUNE = {"sentence-transformers": tune_peer, "ours": tune_ours}
+
+
+def report(out: Path) -> str:
+    found: Dict[Any, List[float]] = defaultdict(list)
+    for record in read_json_lines(out):
+        if "loss" in record:
+            found[record["loss"], record["epochs"], record["system"]].append(record["spearman"])
+    lines = ["| loss | epochs | system | STS-B dev Spearman | seeds |", "|---|---:|---|---:|---:|"]
+    for (loss, epochs, system), values in sorted(found.items()):
+        mean = f"{statistics.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        lines.append(f"| {loss} | {epochs} | {system} | {mean} | {len(values)} |")
+    return "\n".join(lines)
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--part", type=click.Choice(["parity", "speed", "tune"]), default="parity")
+@click.option("--system", type=click.Choice(list(TUNE)), multiple=True, default=list(TUNE))
+@click.option("--loss", type=click.Choice(list(LOSSES)), default="cosine")
+@click.option("--epochs", default=1, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option(
+    "--texts", default=128, show_default=True, help="Passages; four times as many sentences."
+)
+@click.option("--threads", default=N_THREADS, show_default=True)
+@click.option("--report", "only_report", is_flag=True)
+def main(data, part, system, loss, epochs, seed, rounds, texts, threads, only_report) -> None:
+    torch.set_num_threads(threads)
+    if only_report:
+        print(report(RESULTS))
+    elif part == "parity":
+        found = parity(data)
+        append_json(RESULTS, {"parity": found, **environment()})
+        print("\n".join(f"{name}: {value:.7f}" for name, value in found.items()))
+    elif part == "speed":
+        speed(data, rounds, texts)
+    else:
+        for name in system:
+            set_seed(seed)
+            score = TUNE[name](data, loss, epochs, seed)
+            record = {"system": name, "loss": loss, "epochs": epochs, "seed": seed}
+            append_json(RESULTS, {**record, "spearman": score, **environment()})
+            print(f"{name}, {loss}, seed {seed}: {score:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Reading pairs, and scoring cosines."""
+
+import gzip
+import json
+
+import numpy
+import pytest
+import spacy
+
+from spacy_bert_suite.pair_scores import rank_binary, score_pairs
+from spacy_bert_suite.pairs import get_pair, make_pair_corpus, make_pair_example
+
+RECORDS = [
+    {"text1": "A", "text2": "B", "score": 2.5},
+    {"premise": "A", "hypothesis": "B", "label": "neutral"},
+    {"sentence1": "A", "sentence2": "B", "label": 1},
+    {"anchor": "A", "positive": "B", "negative": "C"},
+    {"question": "A", "answer": "B", "negatives": ["C", "D"]},
+    {"question": "A", "answer_sentence": "B"},
+]
+
+
+@pytest.fixture
+def nlp():
+    return spacy.blank("en")
+
+
+def write(path, records):
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wt", encoding="utf8") as file_:
+        file_.writelines(json.dumps(record) + "\n" for record in records)
+    return path
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz"])
+def test_jsonl(nlp, tmp_path, name):
+    corpus = make_pair_corpus(write(tmp_path / name, RECORDS), max_score=5.0)
+    examples = list(corpus(nlp))
+    assert [eg.predicted.text for eg in examples] == ["A"] * 6
+    found = [get_pair(eg) for eg in examples]
+    assert [pair.score for pair in found] == [0.5, None, None, None, None, None]
+    assert [pair.label for pair in found] == [None, "neutral", "1", None, None, None]
+    assert [pair.others for pair in found] == [["B"]] * 3 + [["B", "C"], ["B", "C", "D"], ["B"]]
+    assert len(list(corpus(nlp))) == 6  # once for every epoch
+
+
+@pytest.mark.parametrize("suffix, mark", [(".csv", ","), (".tsv", "\t")])
+def test_tables(nlp, tmp_path, suffix, mark):
+    path = tmp_path / f"pairs{suffix}"
+    lines = [("text1", "text2", "score"), ("A", "B", "1"), ("C", "D", "0.25")]
+    path.write_text("\n".join(mark.join(line) for line in lines), encoding="utf8")
+    found = [(eg.text, get_pair(eg)) for eg in make_pair_corpus(path)(nlp)]
+    assert [(text, pair.others, pair.score) for text, pair in found] == [
+        ("A", ["B"], 1.0),
+        ("C", ["D"], 0.25),
+    ]
+
+
+def test_labels_to_keep_and_limit(nlp, tmp_path):
+    path = write(tmp_path / "x.jsonl", RECORDS)
+    kept = list(make_pair_corpus(path, max_score=5, keep_labels=["1"])(nlp))
+    assert [get_pair(eg).label for eg in kept] == ["1"]
+    assert len(list(make_pair_corpus(path, max_score=5, limit=2)(nlp))) == 2
+
+
+@pytest.mark.parametrize(
+    "record, code",
+    [
+        ({"text1": "A"}, "B066.*text2"),
+        ({"first": "A", "second": "B"}, "B066.*first, second"),
+        ({"text1": "A", "text2": " "}, "B204.*text2"),
+        ({"text1": "A", "text2": "B", "score": 5}, "B204.*score"),
+        ({"text1": "A", "text2": "B", "score": "high"}, "B204.*score"),
+        ({"text1": "A", "text2": "B", "score": -0.1}, "B204.*score"),
+        ({"text1": "A", "text2": "B", "score": float("nan")}, "B204.*score"),
+        ({"text1": "A", "text2": "B", "label": [1]}, "B204.*label"),
+        ({"text1": "A", "text2": "B", "negative": ["C", ""]}, "B204.*negative"),
+    ],
+)
+def test_malformed_records(nlp, tmp_path, record, code):
+    with pytest.raises(ValueError, match=f"line 2.*{code.split('.*')[1]}|{code}"):
+        list(make_pair_corpus(write(tmp_path / "x.jsonl", [RECORDS[1], record]))(nlp))
+
+
+def test_no_pairs_and_no_file(nlp, tmp_path):
+    (tmp_path / "x.jsonl").write_text("", encoding="utf8")
+    with pytest.raises(ValueError, match="B065"):
+        list(make_pair_corpus(tmp_path / "x.jsonl")(nlp))
+    with pytest.raises(ValueError, match="B200"):
+        list(make_pair_corpus(tmp_path / "y.jsonl")(nlp))
+
+
+@pytest.mark.parametrize("texts", ["Anna", ["Anna"], ["Anna", 7]])
+def test_too_few_texts(nlp, texts):
+    with pytest.raises(ValueError, match="B063"):
+        make_pair_example(nlp, texts)
+
+
+def test_scores_out_of_range(nlp):
+    with pytest.raises(ValueError, match="B064"):
+        make_pair_example(nlp, ["A", "B"], score=5)
+
+
+def test_examples_survive_bytes(nlp):
+    eg = make_pair_example(nlp, ["A", "B"], score=0.5)
+    again = spacy.tokens.Doc(nlp.vocab).from_bytes(eg.reference.to_bytes())
+    assert again.user_data == eg.reference.user_data
+
+
+# Scores
+
+VECTORS = {"x": [1.0, 0.0], "y": [0.0, 1.0], "near x": [0.8, 0.6], "nearer x": [0.96, 0.28]}
+
+
+def encode(texts):
+    return numpy.asarray([VECTORS[text] for text in texts], dtype="float32")
+
+
+def score(nlp, *pairs):
+    if not spacy.tokens.Doc.has_extension("embedding"):
+        spacy.tokens.Doc.set_extension("embedding", default=None)
+    return score_pairs([make_pair_example(nlp, *p[:1], **p[1]) for p in pairs], encode=encode)
+
+
+def test_graded_pairs(nlp):
+    found = score(
+        nlp,
+        (["x", "y"], {"score": 0.1}),
+        (["x", "near x"], {"score": 0.5}),
+        (["x", "nearer x"], {"score": 0.4}),
+    )
+    assert found["similarity_spearman"] == pytest.approx(0.5)
+    expected = numpy.corrcoef([0.0, 0.8, 0.96], [0.1, 0.5, 0.4])[0, 1]
+    assert found["similarity_pearson"] == pytest.approx(expected, abs=1e-6)
+    assert found["similarity_score"] == found["similarity_spearman"]
+    assert found["similarity_ap"] is found["similarity_acc"] is None
+
+
+def test_binary_pairs(nlp):
+    found = score(
+        nlp,
+        (["x", "y"], {"label": 0}),
+        (["x", "near x"], {"label": 0}),
+        (["x", "nearer x"], {"label": 1}),
+    )
+    assert found["similarity_ap"] == found["similarity_f"] == found["similarity_score"] == 1.0
+    assert found["similarity_threshold"] == pytest.approx((0.8 + 0.96) / 2)
+
+
+def test_rank_binary_by_hand():
+    gold = numpy.asarray([True, False, True, False])
+    average_precision, f1, threshold = rank_binary(gold, numpy.asarray([0.9, 0.8, 0.7, 0.1]))
+    assert average_precision == pytest.approx((1 + 2 / 3) / 2)
+    assert f1 == pytest.approx(2 * (2 / 3) / (2 / 3 + 1))
+    assert threshold == pytest.approx((0.7 + 0.1) / 2)
+
+
+def test_positives_and_negatives(nlp):
+    found = score(nlp, (["x", "nearer x"], {}), (["y", "near x"], {}))
+    assert found["similarity_acc"] == 1.0
+    found = score(nlp, (["x", "near x", "nearer x"], {}), (["y", "y"], {}))
+    assert found["similarity_acc"] == 0.5  # the first has a negative that is nearer
+
+
+@pytest.mark.parametrize("gold", [{"score": 0.5}, {"label": "1"}])
+def test_nothing_to_compare(nlp, gold):
+    found = score(nlp, (["x", "y"], gold), (["x", "near x"], gold))
+    assert found["similarity_score"] is None
