@@ -5,6 +5,7 @@ may be gzipped. What is malformed raises an error that names the file and the li
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import spacy
@@ -12,6 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
 from .errors import Errors
+from .pairs import PAIR, PairCorpus, make_pair_example
 from .records import RECORD_SUFFIXES, Renames, Row, clean, is_name, read_lines, read_rows
 
 SUFFIXES = (*RECORD_SUFFIXES, ".conll", ".bio", ".iob", ".txt")
@@ -29,14 +31,16 @@ def convert(
     *,
     lang: str = "en",
     rename: Renames | None = None,
+    max_score: float = 1.0,
 ) -> int:
     """Convert one annotated file to a `.spacy` corpus.
 
-    kind (str): "ner", "textcat", "sentiment" or "multitask".
+    kind (str): "ner", "textcat", "sentiment", "multitask" or "pairs".
     source (Union[str, Path]): The annotated file, plain or gzipped.
     target (Union[str, Path]): The file to write; its folder is made.
     lang (str): Language of the tokenizer.
     rename (Optional[Dict[str, str]]): New names for labels, such as {"1": "positive"}.
+    max_score (float): Of pairs: what the highest score is in the file, 5 for STS.
     RETURNS (int): Number of texts written.
     RAISES (ValueError): For an unknown kind or language, a malformed line, a file without
         annotation, a folder, or a target that is the source.
@@ -47,11 +51,12 @@ def convert(
         raise ValueError(Errors.B216.format(path=source))
     if Path(source).resolve() == Path(target).resolve():
         raise ValueError(Errors.B215.format(path=source))
-    docs = list(CONVERTERS[kind](Path(source), tokenizer_of(lang), rename or {}))
-    if not any(doc.cats or doc.has_annotation("ENT_IOB") for doc in docs):
+    make_docs = partial(pair_docs, max_score=max_score) if kind == "pairs" else CONVERTERS[kind]
+    docs = list(make_docs(Path(source), tokenizer_of(lang), rename or {}))
+    if not any(doc.cats or PAIR in doc.user_data or doc.has_annotation("ENT_IOB") for doc in docs):
         raise ValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs).to_disk(target)
+    DocBin(docs=docs, store_user_data=kind == "pairs").to_disk(target)
     return len(docs)
 
 
@@ -162,11 +167,28 @@ def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
         yield doc
 
 
+def pair_docs(path: Path, nlp: Language, rename: Renames, max_score: float = 1.0) -> Iterator[Doc]:
+    """Pairs from records with two texts and a `score`, a `label` or a `negative`; see
+    `PairCorpus.v1` for the names of the columns.
+
+    path (Path): A .jsonl, .tsv or .csv file.
+    nlp (Language): Gives the tokenizer.
+    rename (Dict[str, str]): New names for labels.
+    max_score (float): What the highest score is in the file.
+    YIELDS (Doc): The first text of each record; the rest is in its `user_data`.
+    """
+    for texts, gold in PairCorpus(path, max_score, None, 0).read():
+        label = gold["label"]
+        gold["label"] = rename.get(label, label)
+        yield make_pair_example(nlp, texts, **gold).reference
+
+
 CONVERTERS: dict[str, Callable[[Path, Language, Renames], Iterator[Doc]]] = {
     "ner": ner_docs,
     "textcat": textcat_docs,
     "sentiment": sentiment_docs,
     "multitask": multitask_docs,
+    "pairs": pair_docs,
 }
 
 

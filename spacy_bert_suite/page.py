@@ -18,6 +18,8 @@ ENTITY_LEGEND = "Boxes are entities with their probability. "
 SENTIMENT_LEGEND = """Sentences: <i style="border-bottom: 2px solid var(--good)">positive</i>
 <i style="border-bottom: 2px dashed var(--bad)">negative</i>, the stronger the deeper the colour."""
 
+SUMMARY_LEGEND = """ <i class="summary">Marked sentences</i> are the summary."""
+
 PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -60,6 +62,15 @@ article { display: grid; grid-template-columns: minmax(0, 1fr) 17rem; gap: 2rem;
 [data-mood="negative"] { --tint: var(--bad); }
 .sentence[data-mood="negative"] { border-bottom-style: dashed; }
 .sentence:target { outline: 2px solid var(--bar); outline-offset: 2px; }
+.summary { text-decoration: underline 3px var(--bar); text-underline-offset: .3em; }
+.matrix { max-width: 72rem; margin: 0 auto 1.5rem; overflow-x: auto; }
+.matrix table { border-collapse: separate; border-spacing: 2px; font-size: .8rem;
+  font-family: system-ui, -apple-system, "Segoe UI", sans-serif; }
+.matrix td, .matrix th { padding: .35rem .5rem; font-weight: 400; text-align: center;
+  font-variant-numeric: tabular-nums; }
+.matrix th[scope="row"] { text-align: left; }
+.matrix tbody td { border-radius: 3px; min-width: 3rem;
+  background: color-mix(in srgb, var(--bar) calc(var(--strength) * .8), var(--card)); }
 mark { background: var(--bg); color: inherit; padding: .18em .35em; margin: 0 .1em;
   border-radius: .35em;
   -webkit-box-decoration-break: clone; box-decoration-break: clone; }

@@ -9,12 +9,9 @@ from spacy.language import Language
 from spacy.training import Example
 
 from .errors import Errors
-from .records import Row, clean, is_name, read_records
+from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, clean, is_name, read_records
 
 PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
-# Names that data sets give to the columns of the first text, the second, and a third.
-FIRST = ("text1", "sentence1", "anchor", "premise", "question", "query", "question1")
-SECOND = ("text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2")
 NEGATIVE = ("negative", "negatives")
 
 
@@ -63,7 +60,9 @@ def make_pair_example(
 def get_pair(eg: Example) -> Optional[Pair]:
     """RETURNS (Optional[Pair]): What was stored by `make_pair_example`, if anything was."""
     stored = eg.reference.user_data.get(PAIR)
-    return None if stored is None else Pair(**stored)
+    if stored is None:
+        return None
+    return Pair(list(stored["others"]), stored["score"], stored["label"])  # msgpack made a tuple
 
 
 def make_pair_corpus(
@@ -74,7 +73,8 @@ def make_pair_corpus(
 ) -> Callable[[Language], Iterator[Example]]:
     """Registered as "spacy-bert-suite.PairCorpus.v1": examples from a .jsonl, .tsv or .csv file
     (any also .gz) with named columns: text1 and text2 (or sentence1 and sentence2, anchor and
-    positive, premise and hypothesis, question and answer), and score, label or negative.
+    positive, premise and hypothesis, question and answer), and score, label or negative. A table
+    without names has two texts and a score.
 
     path (Path): The file.
     max_score (float): What the highest score is in the file: 5 for STS. Scores are divided by it.
@@ -114,7 +114,7 @@ class PairCorpus:
 
 
 def read_texts(row: Row) -> List[str]:
-    texts = [read_text(row, FIRST), read_text(row, SECOND)]
+    texts = [read_text(row, FIRST_COLUMNS), read_text(row, SECOND_COLUMNS)]
     for name in NEGATIVE:
         negatives = row.record.get(name, [])
         texts.extend([negatives] if isinstance(negatives, str) else negatives or [])

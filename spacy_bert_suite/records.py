@@ -17,6 +17,12 @@ Renames = dict[str, str]
 Cells = tuple[int, list[str]]  # number of the line and its columns
 ReadRecord = Callable[[list[str]], dict[str, Any]]
 TEXT_COLUMNS = ("text", "sentence")
+# Names that data sets give to the first text of a pair, and to the second.
+FIRST_COLUMNS = ("text1", "sentence1", "anchor", "premise", "question", "query", "question1")
+SECOND_COLUMNS = (
+    "text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2",
+)  # fmt: skip
+PAIR_COLUMNS = (*FIRST_COLUMNS, *SECOND_COLUMNS)
 RECORD_SUFFIXES = (".jsonl", ".tsv", ".csv")
 MAX_CSV_FIELD = 2**31 - 1  # what a C long holds everywhere
 
@@ -99,6 +105,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def read_records(path: Path) -> Iterator[Row]:
     """The records of a .jsonl file, or of a .tsv or .csv file whose first line names its columns.
+    A table without any known name in its first line holds two texts and a score, as STS does.
 
     path (Path): The file.
     YIELDS (Row): One per record.
@@ -109,6 +116,8 @@ def read_records(path: Path) -> Iterator[Row]:
         return
     lines = _csv_cells(path) if suffix == ".csv" else _tsv_cells(path)
     header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    if not {"score", "label", *PAIR_COLUMNS} & set(header):
+        header, lines = ["text1", "text2", "score"], [(0, []), *lines]
     for number, cells in lines[1:]:
         _check_width(path, number, cells, header)
         yield Row(path, number, dict(zip(header, cells)))

@@ -13,7 +13,18 @@ import wasabi
 from spacy import displacy
 from spacy.tokens import Doc, Span
 
-from .page import COLORS, ENTITY, ENTITY_LEGEND, N_COLORS, PAGE, SENTIMENT_LEGEND
+from .heatmap import similarity_matrix
+from .page import (
+    COLORS,
+    ENTITY,
+    ENTITY_LEGEND,
+    N_COLORS,
+    PAGE,
+    SENTIMENT_LEGEND,
+    SUMMARY_LEGEND,
+)
+
+SUMMARY = "summary"  # key of doc.spans
 
 
 class Part(NamedTuple):
@@ -22,11 +33,12 @@ class Part(NamedTuple):
     span: Span
     ents: Sequence[Span]  # also those that only begin or end in it
     sentiment: dict[str, Any] | None
+    is_summary: bool  # whether it is part of the summary
 
 
 def render_page(docs: Iterable[Doc], *, title: str = "Annotated texts") -> str:
-    """A web page that needs nothing else: entities with their scores, bars for categories, and
-    sentences coloured by sentiment.
+    """A web page that needs nothing else: entities with their scores, bars for categories,
+    sentences coloured by sentiment, those of the summary marked, and a matrix of similarities.
 
     docs (Iterable[Doc]): The annotated texts.
     title (str): Heading of the page.
@@ -37,8 +49,10 @@ def render_page(docs: Iterable[Doc], *, title: str = "Annotated texts") -> str:
         ENTITY_LEGEND if any(score_of(ent) is not None for doc in docs for ent in doc.ents) else ""
     )
     legend += SENTIMENT_LEGEND if any(sentiment_of(doc) for doc in docs) else ""
+    legend += SUMMARY_LEGEND if any(SUMMARY in doc.spans for doc in docs) else ""
     articles = [_article(doc, f"text-{i}") for i, doc in enumerate(docs, start=1)]
-    return PAGE.substitute(title=escape(title), legend=legend, articles="\n".join(articles))
+    body = "\n".join([*articles, similarity_matrix(docs)])
+    return PAGE.substitute(title=escape(title), legend=legend, articles=body)
 
 
 def table(docs: Iterable[Doc], *, width: int = 60) -> str:
@@ -65,14 +79,16 @@ def parts_of(doc: Doc) -> list[Part]:
     # An empty doc has the annotation, but no sentence.
     sents = list(doc.sents) if doc.has_annotation("SENT_START") else []
     if not sents:
-        return [Part(doc[:], doc.ents, sentiment_of(doc))]
+        return [Part(doc[:], doc.ents, sentiment_of(doc), False)]
     ents = doc.ents
+    summary = {span.start for span in doc.spans[SUMMARY]} if SUMMARY in doc.spans else set()
     starts, ends = [ent.start for ent in ents], [ent.end for ent in ents]
     return [
         Part(
             sent,
             ents[bisect_right(ends, sent.start) : bisect_left(starts, sent.end)],
             sentiment_of(sent),
+            sent.start in summary,
         )
         for sent in sents
     ]
@@ -162,7 +178,8 @@ def _sentence(part: Part, key: str, colors: dict[str, str]) -> str:
     mood = ""
     if part.sentiment:
         mood = f' title="{escape(_mood(part.sentiment))}" {_tint(part.sentiment)}'
-    return f'{before}<div id="{key}" class="sentence"{mood}>{html}</div>{after}'
+    kind = "sentence summary" if part.is_summary else "sentence"
+    return f'{before}<div id="{key}" class="{kind}"{mood}>{html}</div>{after}'
 
 
 def _split_space(text: str) -> tuple[str, str, str]:

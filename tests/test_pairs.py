@@ -6,7 +6,9 @@ import json
 import numpy
 import pytest
 import spacy
+from spacy.training import Corpus
 
+from spacy_bert_suite.converters import convert
 from spacy_bert_suite.pair_scores import rank_binary, score_pairs
 from spacy_bert_suite.pairs import get_pair, make_pair_corpus, make_pair_example
 
@@ -53,6 +55,16 @@ def test_tables(nlp, tmp_path, suffix, mark):
     assert [(text, pair.others, pair.score) for text, pair in found] == [
         ("A", ["B"], 1.0),
         ("C", ["D"], 0.25),
+    ]
+
+
+def test_a_table_without_names(nlp, tmp_path):
+    path = tmp_path / "sts.csv"
+    path.write_text('"A, too",B,5.0\nC,D,1.0\n', encoding="utf8")
+    found = [(eg.text, get_pair(eg)) for eg in make_pair_corpus(path, max_score=5)(nlp)]
+    assert [(text, pair.others, pair.score) for text, pair in found] == [
+        ("A, too", ["B"], 1.0),
+        ("C", ["D"], 0.2),
     ]
 
 
@@ -166,3 +178,12 @@ def test_positives_and_negatives(nlp):
 def test_nothing_to_compare(nlp, gold):
     found = score(nlp, (["x", "y"], gold), (["x", "near x"], gold))
     assert found["similarity_score"] is None
+
+
+def test_converted_pairs_train_with_spacys_own_reader(nlp, tmp_path):
+    source = write(tmp_path / "x.jsonl", RECORDS)
+    assert convert("pairs", source, tmp_path / "x.spacy", max_score=5, rename={"1": "same"}) == 6
+    found = [get_pair(eg) for eg in Corpus(tmp_path / "x.spacy")(nlp)]
+    assert [pair.score for pair in found] == [0.5, None, None, None, None, None]
+    assert [pair.label for pair in found] == [None, "neutral", "same", None, None, None]
+    assert found[4].others == ["B", "C", "D"]

@@ -98,9 +98,7 @@ def _read_dense(files: "_Files", path: str, name: str) -> DenseLayer:
             state = read_state_dict(file_)
             state = {key.removeprefix("linear."): value for key, value in state.items()}
             return DenseLayer(len(state["weight"]), "bias" in state, activation, state)
-    raise FileNotFoundError(
-        Errors.B004.format(path=_join(name, path), missing="model.safetensors")
-    )
+    raise FileNotFoundError(Errors.B004.format(path=_join(name, path), missing="model.safetensors"))
 
 
 class _Files:
