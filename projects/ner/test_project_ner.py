@@ -2,7 +2,7 @@ import srsly
 
 
 def test_ner_project(run_project):
-    root = run_project("ner", "all", steps=60, build="none")
+    root = run_project("ner", "all", as_user=True, steps=60, build="none")
     scores = srsly.read_json(root / "metrics" / "dev.json")
     assert scores["ents_f"] > 0.2
     assert set(scores["ents_per_type"]) == {"LOC", "ORG", "PER"}
