@@ -1,6 +1,6 @@
 """Every Doc and Span attribute that the suite sets, in one table."""
 
-from typing import Any, Dict, Iterable, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Type
 
 from spacy.tokens import Doc, Span
 
@@ -21,18 +21,34 @@ ATTRIBUTES: Dict[str, Tuple[Type, Any]] = {
 }
 
 
-def register_attributes(name: str, attributes: Iterable[str]) -> None:
+METHODS: Dict[str, Type] = {
+    "doc.paraphrase": Doc,  # doc._.paraphrase(other): probability that both say the same
+}
+
+
+def register_attributes(
+    name: str, attributes: Iterable[str], methods: Optional[Dict[str, Callable]] = None
+) -> None:
     """Make attributes known to spaCy.
 
     name (str): The component that sets them, for the error message.
     attributes (Iterable[str]): Keys of `ATTRIBUTES`.
+    methods (Optional[Dict[str, Callable]]): Functions by keys of `METHODS`.
     RAISES (ValueError): If another package has taken one of the names.
     """
     for key in attributes:
         owner, default = ATTRIBUTES[key]
-        attribute = key.split(".")[1]
-        if not owner.has_extension(attribute):
-            owner.set_extension(attribute, default=default)
-        elif owner.get_extension(attribute) != (default, None, None, None):
-            message = Errors.B056.format(owner=owner.__name__, attribute=attribute, name=name)
-            raise ValueError(message)
+        _register(name, owner, key, (default, None, None, None))
+    for key, method in (methods or {}).items():
+        _register(name, METHODS[key], key, (None, method, None, None))
+
+
+def _register(name: str, owner: Type, key: str, extension: Tuple) -> None:
+    attribute = key.split(".")[1]
+    default, method, _, _ = extension
+    if not owner.has_extension(attribute):
+        options = {"default": default} if method is None else {"method": method}
+        owner.set_extension(attribute, **options)
+    elif owner.get_extension(attribute) != extension:
+        message = Errors.B056.format(owner=owner.__name__, attribute=attribute, name=name)
+        raise ValueError(message)

@@ -163,6 +163,15 @@ class Errors(metaclass=WithCodes):
         "Vectors of {width} and {other} dimensions cannot be compared. Make both with the same "
         "pipeline."
     )
+    B070 = (
+        "'{name}' found pairs, but none of use for mode = '{mode}': it needs {needs}. Check the "
+        "corpus, or choose another mode."
+    )
+    B071 = (
+        "doc._.paraphrase() needs a doc that has just come out of a pipeline with "
+        "'bert_paraphrase': what it calls is not kept in bytes. Run the text through it again, or "
+        "use nlp.get_pipe('bert_paraphrase').predict_pairs()."
+    )
     # Summaries
     B080 = (
         "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "
@@ -187,33 +196,10 @@ class Errors(metaclass=WithCodes):
         "At temperature {temperature} an epoch that leaves nothing out of {n_examples} examples "
         "has {n_drawn}. Set temperature to 1 or more."
     )
-    # Mining, clustering and the correction of vectors
-    B140 = (
-        "The vector in row {row} holds a value that is not a finite number. Check the text it was "
-        "made from, or leave it out."
-    )
-    B141 = (
-        "Vectors must be one array of numbers of the shape (n, width), or docs whose vectors are "
-        "equally wide; found the shape {shape} of {dtype}."
-    )
-    B142 = (
-        "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
-        "the docs again, or give vectors."
-    )
-    B143 = "{name} is {value!r}; it must be {expected}."
-    B144 = (
-        "'{method}' keeps the distances of all pairs: {n} vectors would take {size}. Use 'kmeans' "
-        "or 'community', or a sample."
-    )
-    B145 = "There are {found} {what} for {n} vectors. Give one for every vector, in the same order."
-    B146 = "{name} has not been fitted. Call fit() with vectors first, or load a saved one."
-    B147 = "{name} was fitted on vectors {expected} wide; these are {found} wide."
-    B148 = "{name} needs at least {least} vectors to learn from, got {n}."
-    B149 = (
-        "'{path}' is not a saved correction of vectors: {reason}. Give a file that to_disk() wrote."
-    )
     # Search
-    B110 = "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
+    B110 = (
+        "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
+    )
     B111 = (
         "The index is damaged: {path} cannot be read: {reason}. Copy it again, or build it anew "
         "from its texts."
@@ -252,12 +238,39 @@ class Errors(metaclass=WithCodes):
     B125 = "A search by words, or with rerank, needs a text; a query is only a vector."
     B126 = "rerank must return one finite number for each of {n_hits} hits, not {found}."
     B127 = "An item to add is a str, a Doc or a Span, not {found}."
-    B128 = "The server at {url} does not answer as a Qdrant server does: {reason}. Check the address."
+    B128 = (
+        "The server at {url} does not answer as a Qdrant server does: {reason}. Check the address."
+    )
     B129 = (
         "'{collection}' is on a server and cannot be saved to a folder. Use the snapshots of the "
         "server."
     )
     B130 = "No query has a relevant document. Check that the judgements belong to the queries."
+    # Mining, clustering and the correction of vectors
+    B140 = (
+        "The vector in row {row} holds a value that is not a finite number. Check the text it was "
+        "made from, or leave it out."
+    )
+    B141 = (
+        "Vectors must be one array of numbers of the shape (n, width), or docs whose vectors are "
+        "equally wide; found the shape {shape} of {dtype}."
+    )
+    B142 = (
+        "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
+        "the docs again, or give vectors."
+    )
+    B143 = "{name} is {value!r}; it must be {expected}."
+    B144 = (
+        "'{method}' keeps the distances of all pairs: {n} vectors would take {size}. Use 'kmeans' "
+        "or 'community', or a sample."
+    )
+    B145 = "There are {found} {what} for {n} vectors. Give one for every vector, in the same order."
+    B146 = "{name} has not been fitted. Call fit() with vectors first, or load a saved one."
+    B147 = "{name} was fitted on vectors {expected} wide; these are {found} wide."
+    B148 = "{name} needs at least {least} vectors to learn from, got {n}."
+    B149 = (
+        "'{path}' is not a saved correction of vectors: {reason}. Give a file that to_disk() wrote."
+    )
     # Converters, pages and the command line
     B200 = "There is no file or folder '{path}'."
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."

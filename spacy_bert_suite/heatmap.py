@@ -27,7 +27,7 @@ def similarity_matrix(docs: Sequence[Doc]) -> str:
         _row(i, doc, cosines) for (i, doc), cosines in zip(known, (vectors @ vectors.T).tolist())
     )
     return (
-        "<section class='matrix'><h2>Similarity</h2>"
+        '<section class="matrix"><h2>Similarity</h2>'
         f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 

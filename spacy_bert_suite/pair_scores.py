@@ -60,11 +60,49 @@ def _score_graded(pairs: List[Pair], cosines: numpy.ndarray) -> Dict[str, Option
 
 def _score_binary(pairs: List[Pair], cosines: numpy.ndarray) -> Dict[str, Optional[float]]:
     rows = [i for i, pair in enumerate(pairs) if pair.label is not None]
-    gold = numpy.asarray([str(pairs[i].label).lower() in POSITIVE for i in rows], dtype=bool)
+    gold = numpy.asarray([is_positive(pairs[i].label) for i in rows], dtype=bool)
     keys = ("similarity_ap", "similarity_f", "similarity_threshold")
     if not gold.any() or gold.all():
         return dict.fromkeys(keys)
     return dict(zip(keys, rank_binary(gold, cosines[rows])))
+
+
+def is_positive(label: Optional[str]) -> bool:
+    """RETURNS (bool): Whether a label says yes: 1, "paraphrase", "entailment" ..."""
+    return str(label).lower() in POSITIVE
+
+
+def score_predictions(
+    pairs: Sequence[Pair], predicted: numpy.ndarray, *, labels: Sequence[str], mode: str, **cfg: Any
+) -> Dict[str, Optional[float]]:
+    """Score what a cross-encoder says of pairs.
+
+    pairs (Sequence[Pair]): With gold.
+    predicted (ndarray): (n_pairs,), or (n_pairs, n_labels) in the mode "classes".
+    RETURNS (Dict[str, Optional[float]]): `paraphrase_acc`; in the mode "binary" also
+        `paraphrase_f` (F1 at 0.5), `paraphrase_ap` (average precision), `paraphrase_best_f` and
+        `paraphrase_threshold`; in the mode "graded" `paraphrase_spearman` and
+        `paraphrase_pearson` instead. `paraphrase_score` is the accuracy, or the Spearman.
+    """
+    if mode == "graded":
+        graded = _score_graded(list(pairs), predicted)
+        found = {key.replace("similarity", "paraphrase"): value for key, value in graded.items()}
+        return {**found, "paraphrase_score": found["paraphrase_spearman"]}
+    if mode == "classes":
+        right = [labels[i] == pair.label for i, pair in zip(predicted.argmax(axis=1), pairs)]
+        accuracy = float(numpy.mean(right))
+        return {"paraphrase_acc": accuracy, "paraphrase_score": accuracy}
+    gold = numpy.asarray([is_positive(pair.label) for pair in pairs], dtype=bool)
+    chosen = predicted >= 0.5
+    accuracy = float((gold == chosen).mean())
+    scores: Dict[str, Optional[float]] = {
+        "paraphrase_acc": accuracy,
+        "paraphrase_f": 2.0 * float((gold & chosen).sum()) / max(1, int(gold.sum() + chosen.sum())),
+        "paraphrase_score": accuracy,
+    }
+    ranked = rank_binary(gold, predicted) if gold.any() and not gold.all() else (None,) * 3
+    keys = ("paraphrase_ap", "paraphrase_best_f", "paraphrase_threshold")
+    return {**scores, **dict(zip(keys, ranked))}
 
 
 def rank_binary(gold: numpy.ndarray, scores: numpy.ndarray) -> "tuple[float, float, float]":

@@ -13,6 +13,9 @@ def test_multitask_project(run_project):
     assert "<mark" in page
     assert "<dt>sport</dt>" in page
     assert page.count('class="sentence"') > 50
+    assert page.count('class="sentence summary"') == 5
+    examples = (root / "output" / "examples.html").read_text(encoding="utf8")
+    assert '<section class="matrix">' in examples
 
 
 def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
@@ -26,7 +29,7 @@ def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
         ner="ner/a",
         textcat="textclass/b",
         sentiment="mood/c",
-        separate_steps=100,
+        separate_steps=60,
     )
     scores = {
         task: srsly.read_json(root / "metrics" / f"separate_{task}.json")

@@ -1,6 +1,7 @@
 """Layers that run texts of their own through the backbone's weights."""
 
 from typing import Any, Callable, List
+from weakref import ref
 
 from thinc.api import Model
 
@@ -19,11 +20,21 @@ class BoundEncoder(Model):
         self.component_name = "the component"
         self.backbone: List[Model] = []  # in a list: no sublayer
         self.trains_backbone = True
+        self.owner = Owner()
 
-    def bind(self, backbone: Model, component_name: str, trainable: bool) -> None:
+    def bind(self, backbone: Model, component_name: str, trainable: bool, owner: "Owner") -> None:
         self.backbone[:] = [backbone]
         self.component_name = component_name
         self.trains_backbone = trainable
+        self.owner = owner
+
+    def settle(self) -> None:
+        """Let the backbone finish its last training step, before texts outside the stream of the
+        pipeline are encoded.
+        """
+        component = self.owner.get()
+        if component is not None:
+            component.settle()
 
     def get_backbone(self) -> Any:
         """RETURNS (BackboneShim): The weights and the tokenizer.
@@ -33,3 +44,16 @@ class BoundEncoder(Model):
             name, upstream = self.component_name, self.upstream_name
             raise ValueError(Errors.B032.format(name=name, upstream=upstream))
         return get_backbone(self.backbone[0])
+
+
+class Owner:
+    """The backbone's component, which goes when its pipeline goes."""
+
+    def __init__(self, component: Any = None):
+        self._component = None if component is None else ref(component)
+
+    def get(self) -> Any:
+        return None if self._component is None else self._component()
+
+    def __reduce__(self):
+        return Owner, ()

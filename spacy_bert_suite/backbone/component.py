@@ -20,7 +20,7 @@ from thinc.api import Config, Model, Optimizer
 
 from ..attributes import register_attributes
 from ..errors import Errors, Warnings
-from .bound import BoundEncoder
+from .bound import BoundEncoder, Owner
 from .listener import BertListener, no_gradient
 from .model import get_backbone
 from .shim import AdamWSettings
@@ -118,7 +118,7 @@ class Bert(Transformer):
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
             if isinstance(node, BoundEncoder):
-                node.bind(self.model, component.name, self.is_trainable)
+                node.bind(self.model, component.name, self.is_trainable, Owner(self))
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
                 self.add_listener(cast(Any, node), component.name)
@@ -146,9 +146,14 @@ class Bert(Transformer):
 
     def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
         """RETURNS (BertStates): The states of the docs."""
-        if not self._is_open:  # an open batch is being annotated before the heads learn from it
-            self._settle()
-        return self.model.predict(list(docs))
+        docs = list(docs)
+        if not self._is_annotating(docs):
+            self.settle()
+        return self.model.predict(docs)
+
+    def _is_annotating(self, docs: Sequence[Doc]) -> bool:
+        """Whether the open batch is being annotated before the heads learn from it."""
+        return self._is_open and self._pending.holds(docs)  # type: ignore[union-attr]
 
     def set_annotations(self, docs: Iterable[Doc], states: BertStates) -> None:  # type: ignore[override]
         """Hand the states to the listeners."""
@@ -183,7 +188,7 @@ class Bert(Transformer):
         """
         examples = list(examples)
         validate_examples(examples, "Bert.update")
-        self._settle()
+        self.settle()
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         docs = [eg.predicted for eg in examples]
@@ -227,8 +232,10 @@ class Bert(Transformer):
         """Whether there is a training batch of which no head has sent a gradient."""
         return self._pending is not None and self._pending.dRows is None
 
-    def _settle(self) -> None:
-        """Do what is left of the last training batch."""
+    def settle(self) -> None:
+        """Do what is left of the last training batch: components call this before they use the
+        weights in a pass of their own.
+        """
         self._backward()
         if self._late_step is not None:
             settings, self._late_step = self._late_step, None
@@ -272,18 +279,18 @@ class Bert(Transformer):
         torch.set_num_threads(1)
 
     def __reduce__(self):
-        self._settle()
+        self.settle()
         return super().__reduce__()
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        self._settle()
+        self.settle()
         return super().to_bytes(exclude=exclude)
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save: the folder `model` holds config.json, model.safetensors and the tokenizer,
         and opens in `transformers` by itself.
         """
-        self._settle()
+        self.settle()
         backbone = get_backbone(self.model)
         serialize = {
             "cfg": lambda p: srsly.write_json(p, self.cfg),
@@ -320,6 +327,10 @@ class _TrainingBatch:
         self.states: Optional[BertStates] = None
         self.backprop: Callable[[torch.Tensor], None] = no_gradient
         self.dRows: Optional[torch.Tensor] = None
+
+    def holds(self, docs: Sequence[Doc]) -> bool:
+        mine = {id(doc) for doc in self.docs}
+        return all(id(doc) in mine for doc in docs)
 
     def get_states(self) -> BertStates:
         if self.states is None:

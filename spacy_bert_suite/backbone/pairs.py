@@ -1,6 +1,6 @@
 """Two texts in one window: their own pass through the shared weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, List, Sequence, Tuple
 
 import numpy
@@ -10,7 +10,14 @@ from thinc.api import Model
 from ..errors import Errors
 from .bound import BoundEncoder
 from .encoder import Rows
-from .wordpieces import Wordpieces, WordpieceTokenizer, clean, make_windows, offsets_of
+from .wordpieces import (
+    Wordpieces,
+    WordpieceTokenizer,
+    clean,
+    cut_texts,
+    make_windows,
+    offsets_of,
+)
 
 N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
 Pair = Tuple[str, str]
@@ -36,6 +43,10 @@ class PairStates:
     starts: numpy.ndarray
     ends: numpy.ndarray
 
+    def with_rows(self, rows: torch.Tensor) -> "PairStates":
+        """RETURNS (PairStates): The same with other states."""
+        return replace(self, rows=rows)
+
     @property
     def cls(self) -> torch.Tensor:
         rows = torch.from_numpy(self.row_offsets[:-1]).to(self.rows.device)
@@ -43,10 +54,15 @@ class PairStates:
 
 
 class PairEncoder(BoundEncoder):
-    """Encodes pairs with the backbone's weights."""
+    """Encodes pairs with the backbone's weights.
+
+    cuts_first (bool): Cut first texts that would leave less than half of the window to the
+        second; else that is an error.
+    """
 
     def __init__(self, upstream_name: str):
         super().__init__("pair-encoder", forward, upstream_name)
+        self.cuts_first = False
 
 
 def make_pair_encoder(upstream: str = "bert") -> Model[List[Pair], PairStates]:
@@ -64,6 +80,8 @@ def forward(
     backbone = model.get_backbone()
     tokenizer = backbone.wordpieces
     firsts = tokenizer([clean(first) for first, _ in pairs])
+    if model.cuts_first:
+        firsts = cut_texts(firsts, (backbone.window - N_SPECIAL) // 2)
     seconds = tokenizer([clean(second) for _, second in pairs])
     spans = _windows(firsts, seconds, backbone.window, backbone.stride)
     rows, row_offsets = _rows(tokenizer, firsts, seconds, spans)

@@ -7,7 +7,7 @@ from thinc.api import Model
 
 from .bound import BoundEncoder
 from .states import BertStates, make_layout
-from .wordpieces import Wordpieces, clean, make_windows, offsets_of, ranges
+from .wordpieces import clean, cut_texts, make_windows
 
 N_SPECIAL = 2
 
@@ -39,7 +39,7 @@ def forward(
     backbone = model.get_backbone()
     pieces = backbone.wordpieces([clean(text) for text in texts])
     if model.first_window:
-        pieces = _cut(pieces, backbone.window - N_SPECIAL)
+        pieces = cut_texts(pieces, backbone.window - N_SPECIAL)
     windows = make_windows(pieces.offsets, backbone.window - N_SPECIAL, backbone.stride)
     no_tokens = numpy.zeros(0, dtype="int64")
     offsets = numpy.zeros(len(texts) + 1, dtype="int64")
@@ -47,9 +47,3 @@ def forward(
     rows = backbone.rows_of(pieces, windows)
     output, backprop = backbone.run(rows, is_train and model.trains_backbone)
     return BertStates(output.detach(), layout), backprop
-
-
-def _cut(pieces: Wordpieces, n_most: int) -> Wordpieces:
-    lengths = numpy.minimum(numpy.diff(pieces.offsets), n_most)
-    kept = ranges(pieces.offsets[:-1], lengths)
-    return Wordpieces(pieces.ids[kept], pieces.starts[kept], pieces.ends[kept], offsets_of(lengths))

@@ -202,6 +202,13 @@ def align_tokens(
     return starts, numpy.maximum(starts, ends), offsets
 
 
+def cut_texts(pieces: Wordpieces, n_most: int) -> Wordpieces:
+    """RETURNS (Wordpieces): At most the first `n_most` pieces of each text."""
+    lengths = numpy.minimum(numpy.diff(pieces.offsets), n_most)
+    kept = ranges(pieces.offsets[:-1], lengths)
+    return Wordpieces(pieces.ids[kept], pieces.starts[kept], pieces.ends[kept], offsets_of(lengths))
+
+
 def ranges(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
     """RETURNS (ndarray): starts[0], starts[0] + 1, ... (lengths[0] of them), starts[1], ..."""
     total = int(lengths.sum())

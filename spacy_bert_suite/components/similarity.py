@@ -167,7 +167,10 @@ class BertSimilarity(TrainablePipe):
         texts (Sequence[str]): Any texts.
         RETURNS (ndarray): *Shape:* ``(n_texts, width)``, float32
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        self.text_encoder.settle()
+        return self._encode([texts] if isinstance(texts, str) else list(texts))
+
+    def _encode(self, texts: List[str]) -> numpy.ndarray:
         module = self._module()
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         vectors: Optional[numpy.ndarray] = None
@@ -196,7 +199,7 @@ class BertSimilarity(TrainablePipe):
         found = self.model.predict(docs)
         if self._sentences_from == "alone":
             texts = [sent.text for doc in docs if has_sentences(doc) for sent in doc.sents]
-            alone = torch.from_numpy(self.encode(texts)).to(found.docs)
+            alone = torch.from_numpy(self._encode(texts)).to(found.docs)
             found = found._replace(sentences=alone)
         return found
 

@@ -172,7 +172,7 @@ def test_nothing_is_learnt_without_gold(nlp, optimizer):
     examples = [Example.from_dict(nlp.make_doc("Anna works"), {})]
     losses = nlp.update(examples, sgd=optimizer)
     assert losses["bert_textcat"] == losses["bert_sentiment"] == 0
-    bert_of(nlp)._settle()
+    bert_of(nlp).settle()
     assert bert_of(nlp).model.to_bytes() == before
 
 
@@ -196,7 +196,7 @@ def test_a_step_is_plain_adamw(nlp, optimizer, style):
     expected.step()
     if style == "sgd":
         nlp.update(examples, sgd=optimizer)
-        bert_of(nlp)._settle()
+        bert_of(nlp).settle()
     else:
         nlp.update(examples, sgd=False)
         for _, pipe in nlp.pipeline:

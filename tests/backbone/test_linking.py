@@ -23,7 +23,7 @@ def nlp(make_nlp):
 
 def weights(nlp):
     bert = nlp.get_pipe("bert")
-    bert._settle()
+    bert.settle()
     return bert.model.to_bytes()
 
 

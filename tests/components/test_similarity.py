@@ -429,6 +429,22 @@ def test_pairs_cost_no_pass_of_the_listener(tiny_bert, optimizer, monkeypatch):
     assert passes == [8]
 
 
+def test_the_last_step_is_taken_before_texts_are_encoded(tiny_bert, optimizer):
+    nlp = make(tiny_bert, loss={"name": "CoSENT"})
+    examples = scored(nlp)
+    nlp.initialize(lambda: examples)
+    pipe = nlp.get_pipe("bert_similarity")
+    untrained = pipe.encode(TEXTS)
+    nlp.update(examples, sgd=optimizer)
+    encoded = pipe.encode(TEXTS)
+    assert abs(encoded - untrained).max() > 1e-4
+    assert [doc.vector for doc in nlp.pipe(TEXTS)] == [pytest.approx(v, abs=1e-6) for v in encoded]
+    nlp.update(examples, sgd=optimizer)
+    annotated = numpy.stack([doc.vector for doc in nlp.pipe(TEXTS)])
+    assert abs(annotated - encoded).max() > 1e-4
+    assert pipe.encode(TEXTS) == pytest.approx(annotated, abs=1e-6)
+
+
 def test_a_frozen_backbone_keeps_its_weights(tiny_bert, optimizer):
     nlp = make(
         tiny_bert, bert={"trainable": False}, loss={"name": "CosineSimilarity"}, dense_width=8

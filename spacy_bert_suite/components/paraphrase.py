@@ -1,0 +1,347 @@
+"""bert_paraphrase: what two texts are to each other, read together."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from ..attributes import register_attributes
+from ..backbone.shim import get_shim
+from ..cross_encoder import PairScores
+from ..errors import Errors
+from ..heads import check_label, loss_and_gradients
+from ..pair_scores import is_positive, score_predictions
+from ..pairs import Pair, get_pair
+from ..readers import is_for
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert_paraphrase]
+mode = "binary"
+symmetric = false
+
+[bert_paraphrase.scorer]
+@scorers = "spacy-bert-suite.paraphrase_scorer.v1"
+
+[bert_paraphrase.model]
+@architectures = "spacy-bert-suite.PairClassifier.v1"
+pooling = "mean"
+long_texts = "mean"
+dropout = 0.1
+
+[bert_paraphrase.model.pairs]
+@architectures = "spacy-bert-suite.PairEncoder.v1"
+upstream = "bert"
+""")
+
+MODES = ("binary", "graded", "classes")
+READ_AT_ONCE = 256  # pairs
+HOOK = "paraphrase"  # key in doc.user_hooks
+Texts = Tuple[str, str]
+
+
+@Language.factory(
+    "bert_paraphrase",
+    default_config=DEFAULT_CONFIG["bert_paraphrase"],
+    default_score_weights={
+        "paraphrase_score": 1.0,
+        "paraphrase_acc": None,
+        "paraphrase_f": None,
+        "paraphrase_ap": None,
+        "paraphrase_spearman": None,
+    },
+)
+def make_bert_paraphrase(
+    nlp: Language,
+    name: str,
+    model: Model[List[Texts], PairScores],
+    mode: str,
+    symmetric: bool,
+    scorer: Optional[Callable],
+) -> "BertParaphrase":
+    """Construct a cross-encoder of pairs.
+
+    model (Model): Logits of pairs.
+    mode (str): "binary" learns from labels that say yes or no (1 and 0, "paraphrase", ...),
+        "graded" from scores from 0 to 1, "classes" from any labels, such as those of natural
+        language inference.
+    symmetric (bool): Read each pair in both orders, and take the mean.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    if mode not in MODES:
+        expected = " or ".join(MODES)
+        raise ValueError(Errors.B022.format(key="mode", value=mode, name=name, expected=expected))
+    return BertParaphrase(nlp.vocab, model, name, mode=mode, symmetric=symmetric, scorer=scorer)
+
+
+class BertParaphrase(TrainablePipe):
+    """Gives `doc._.paraphrase(other)`, and probabilities of pairs of texts. Learns from pairs:
+    see `pairs.py`. Both texts stand in one window, in a pass of their own.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Texts], PairScores],
+        name: str,
+        *,
+        mode: str = "binary",
+        symmetric: bool = False,
+        scorer: Optional[Callable] = None,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.mode = mode
+        self.symmetric = symmetric
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
+        register_attributes(name, [], methods={"doc.paraphrase": paraphrase})
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The classes; none in the other modes."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        return list(self.labels)
+
+    # Prediction
+
+    def predict_pairs(self, pairs: Iterable[Texts]) -> numpy.ndarray:
+        """Read pairs of texts, many at a time.
+
+        pairs (Iterable[Tuple[str, str]]): Any texts.
+        RETURNS (ndarray): Probability, or predicted score, of each pair, (n_pairs,); in the mode
+            "classes" a probability of each class, (n_pairs, n_labels), in the order of `labels`.
+        """
+        self.model.layers[0].settle()  # type: ignore[attr-defined]
+        pairs = [(str(first), str(second)) for first, second in pairs]
+        found = self._probabilities(pairs)
+        if self.symmetric:
+            found = (found + self._probabilities([(b, a) for a, b in pairs])) / 2
+        return found if self.mode == "classes" else found[:, 0]
+
+    def _probabilities(self, pairs: Sequence[Texts]) -> numpy.ndarray:
+        logits = self._logits(pairs) / self.cfg["temperature"]
+        found = logits.softmax(dim=1) if self.mode == "classes" else logits.sigmoid()
+        return found.numpy()
+
+    def _logits(self, pairs: Sequence[Texts]) -> torch.Tensor:
+        """RETURNS (Tensor): *Shape:* ``(n_pairs, n_out)``, float32, on the host"""
+        order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
+        logits = torch.zeros(len(pairs), self._n_out)
+        for start in range(0, len(order), READ_AT_ONCE):
+            part = order[start : start + READ_AT_ONCE]
+            logits[part] = self.model.predict([pairs[i] for i in part]).pairs.cpu()
+        return logits
+
+    @property
+    def _n_out(self) -> int:
+        return max(1, len(self.labels))
+
+    def rerank(self, query: str, hits: Sequence[Any]) -> List[float]:
+        """Score search results: `index.search(query, rerank=nlp.get_pipe(...).rerank)`.
+
+        hits (Sequence[Hit]): Things with a `text`.
+        RETURNS (List[float]): A probability for each hit; in the mode "classes" that of the
+            class that says yes.
+        """
+        found = self.predict_pairs([(query, hit.text) for hit in hits])
+        if self.mode != "classes":
+            return found.tolist()
+        columns = [i for i, label in enumerate(self.labels) if is_positive(label)]
+        return found[:, columns].sum(axis=1).tolist()
+
+    def predict(self, docs: Iterable[Doc]) -> None:
+        """There is nothing to predict for a doc alone."""
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
+        """Let `doc._.paraphrase` find this component."""
+        for doc in docs:
+            doc.user_hooks[HOOK] = Comparer(self)
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Build the model.
+
+        labels (Optional[Iterable[str]]): The classes, in the mode "classes"; by default those
+            that occur.
+        RAISES (ValueError): If there are pairs, but none with the gold that the mode needs; or if
+            there are no classes.
+        """
+        validate_get_examples(get_examples, "BertParaphrase.initialize")
+        pairs = [pair for eg in get_examples() if (pair := self._pair(eg)) is not None]
+        if pairs and not any(self._is_gold(pair) for pair in pairs):
+            needs = "pairs with a score" if self.mode == "graded" else "pairs with a label"
+            raise ValueError(Errors.B070.format(name=self.name, mode=self.mode, needs=needs))
+        if self.mode == "classes":
+            found = list(labels or sorted({pair.label for pair in pairs if pair.label}))
+            for label in found:
+                check_label(label, self.name)
+            if len(found) < 2:
+                names = ", ".join(found)
+                raise ValueError(Errors.B052.format(name=self.name, n=2, found=names))
+            self.cfg["labels"] = found
+        get_shim(self.model).module = None
+        self.model.set_dim("nO", self._n_out, force=True)
+        self.model.initialize()
+
+    def _pair(self, eg: Example) -> Optional[Pair]:
+        return get_pair(eg) if is_for(eg, self.name) else None
+
+    def _is_gold(self, pair: Optional[Pair]) -> bool:
+        if pair is None:
+            return False
+        return (pair.score if self.mode == "graded" else pair.label) is not None
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that hold pairs.
+
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "BertParaphrase.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        batch = self._with_gold(examples)
+        if batch:
+            scores, backprop = self.model.begin_update([(a, pair.others[0]) for a, pair in batch])
+            logits = scores.pairs.requires_grad_()
+            loss, gradients = loss_and_gradients(
+                self._loss(logits, [pair for _, pair in batch]), [logits]
+            )
+            backprop(gradients)
+            losses[self.name] += loss
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def _loss(self, logits: torch.Tensor, pairs: Sequence[Pair]) -> torch.Tensor:
+        """RETURNS (Tensor): Mean cross-entropy; of a graded pair, with its score as a soft gold."""
+        if self.mode == "classes":
+            gold = torch.tensor([self._class_of(pair) for pair in pairs], device=logits.device)
+            return torch.nn.functional.cross_entropy(logits, gold)
+        values = [
+            float(pair.score or 0.0) if self.mode == "graded" else float(is_positive(pair.label))
+            for pair in pairs
+        ]
+        gold = torch.tensor(values, device=logits.device)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], gold)
+
+    def _class_of(self, pair: Pair) -> int:
+        if pair.label not in self.labels:
+            n, labels = len(self.labels), ", ".join(self.labels)
+            raise ValueError(
+                Errors.B068.format(name=self.name, n=n, labels=labels, label=pair.label)
+            )
+        return self.labels.index(pair.label)
+
+    def calibrate(self, examples: Iterable[Example]) -> float:
+        """Fit the temperature by which logits are divided, so that probabilities are neither too
+        sure nor too timid on these examples (Guo et al. 2017). Saved with the component.
+
+        RETURNS (float): The temperature.
+        """
+        batch = self._with_gold(examples)
+        if batch:
+            self.model.layers[0].settle()  # type: ignore[attr-defined]
+            pairs = [pair for _, pair in batch]
+            logits = self._logits([(text, pair.others[0]) for text, pair in batch])
+            found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
+            self.cfg["temperature"] = found
+        return self.cfg["temperature"]
+
+    def _with_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
+        """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
+        found = [(eg.predicted.text, self._pair(eg)) for eg in examples]
+        return [(text, pair) for text, pair in found if pair is not None and self._is_gold(pair)]
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the examples that hold pairs with gold; none: no scores."""
+        mine = self._with_gold(examples)
+        if not mine or self.scorer is None:
+            return {}
+        predicted = self.predict_pairs((text, pair.others[0]) for text, pair in mine)
+        gold = [pair for _, pair in mine]
+        return self.scorer(gold, predicted, labels=self.labels, mode=self.mode, **kwargs)
+
+
+class Comparer:
+    """Behind `doc._.paraphrase`. A copy of a doc in bytes or a pickle goes without it."""
+
+    def __init__(self, pipe: Optional[BertParaphrase]):
+        self.pipe = pipe
+
+    def __call__(self, doc: Doc, other: Any) -> Any:
+        if self.pipe is None:
+            raise ValueError(Errors.B071)
+        texts = doc.text, other if isinstance(other, str) else other.text
+        found = self.pipe.predict_pairs([texts])[0]
+        if self.pipe.mode != "classes":
+            return float(found)
+        return dict(zip(self.pipe.labels, found.tolist()))
+
+    def __reduce__(self):
+        return Comparer, (None,)
+
+
+def paraphrase(doc: Doc, other: Any) -> Any:
+    """`doc._.paraphrase(other)`: a probability, or one of each class.
+
+    other (Union[str, Doc, Span]): The second text.
+    RAISES (ValueError): If the doc has not come out of a pipeline with 'bert_paraphrase'.
+    """
+    return doc.user_hooks.get(HOOK, Comparer(None))(doc, other)
+
+
+def best_temperature(loss_of: Callable[[float], float]) -> float:
+    """RETURNS (float): The temperature from 0.05 to 20 with the least loss, by golden section."""
+    from scipy.optimize import minimize_scalar
+
+    bounds = numpy.log([0.05, 20.0])
+    found = minimize_scalar(lambda x: loss_of(float(numpy.exp(x))), bounds=bounds, method="bounded")
+    return float(numpy.exp(found.x))
+
+
+def make_calibrate(path: str) -> Callable[[Language], Language]:
+    """Registered as the callback "spacy-bert-suite.calibrate.v1", for `training.before_to_disk`:
+    fits the temperature of every `bert_paraphrase` before the pipeline is saved.
+
+    path (str): Development pairs, as for `spacy.Corpus.v1`.
+    """
+
+    def calibrate(nlp: Language) -> Language:
+        pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertParaphrase)]
+        if pipes:
+            examples = list(Corpus(path)(nlp))
+            for pipe in pipes:
+                pipe.calibrate(examples)
+        return nlp
+
+    return calibrate
+
+
+def make_paraphrase_scorer() -> Callable:
+    """Registered as "spacy-bert-suite.paraphrase_scorer.v1"."""
+    return score_predictions

@@ -1,0 +1,223 @@
+"""bert_paraphrase: pairs read together."""
+
+import pickle
+
+import numpy
+import pytest
+import spacy
+import torch
+from conftest import bert_model
+from spacy.tokens import Doc
+from spacy.training import Example
+from transformers import AutoModel, AutoTokenizer
+
+from spacy_bert_suite.components.paraphrase import best_temperature
+from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.readers import stamped
+
+PAIRS = [
+    (("Anna works in Paris.", "Ben lives near Oslo."), 1, 0.9, "entailment"),
+    (("The film was awful.", "The film was great."), 0, 0.1, "contradiction"),
+    (("Carla met Ben at the bank.", "Anna works in London."), 0, 0.3, "neutral"),
+    (("Ben lives in Paris.", "The film was great."), 1, 0.6, "entailment"),
+]
+GOLD = {"binary": "label", "graded": "score", "classes": "label"}
+
+
+def make(source, mode="binary", bert=None, **config):
+    options = {key: config.pop(key) for key in ("symmetric",) if key in config}
+    model = {
+        "@architectures": "spacy-bert-suite.PairClassifier.v1",
+        "pairs": {"@architectures": "spacy-bert-suite.PairEncoder.v1"},
+        **config,
+    }
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(source), **(bert or {})})
+    nlp.add_pipe("bert_paraphrase", config={"mode": mode, "model": model, **options})
+    return nlp
+
+
+def examples_for(nlp, mode):
+    column = {"binary": 1, "graded": 2, "classes": 3}[mode]
+    return [make_pair_example(nlp, row[0], **{GOLD[mode]: row[column]}) for row in PAIRS]
+
+
+def initialized(source, mode="binary", **config):
+    nlp = make(source, mode, **config)
+    examples = examples_for(nlp, mode)
+    nlp.initialize(lambda: examples)
+    return nlp, examples, nlp.get_pipe("bert_paraphrase")
+
+
+@pytest.mark.parametrize("mode", GOLD)
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+def test_learns_and_survives_saving(tiny_bert, optimizer, tmp_path, mode, pooling):
+    nlp, examples, pipe = initialized(tiny_bert, mode, pooling=pooling)
+    first = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
+    for _ in range(120):
+        last = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
+    assert last < first
+    scores = nlp.evaluate(examples)
+    assert scores["paraphrase_score"] > 0.9
+    texts = [row[0] for row in PAIRS]
+    expected = pipe.predict_pairs(texts)
+    nlp.to_disk(tmp_path)
+    for again in (spacy.load(tmp_path), pickle.loads(pickle.dumps(nlp))):
+        loaded = again.get_pipe("bert_paraphrase")
+        assert loaded.predict_pairs(texts) == pytest.approx(expected, abs=1e-5)
+        assert loaded.labels == pipe.labels
+
+
+def test_logits_equal_hugging_face(still_bert):
+    _, _, pipe = initialized(still_bert, pooling="cls")
+    model = AutoModel.from_pretrained(still_bert).eval()
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    output = pipe.model.shims[0].module.output
+    for (pair, *_), found in zip(PAIRS, pipe.predict_pairs([row[0] for row in PAIRS])):
+        with torch.no_grad():
+            cls = model(**tokenizer(*pair, return_tensors="pt")).last_hidden_state[0, 0]
+            assert float(output(cls).sigmoid()) == pytest.approx(float(found), abs=1e-5)
+
+
+def test_gradients_equal_plain_torch(still_bert):
+    nlp, examples, pipe = initialized(still_bert, "graded", pooling="pooler", dropout=0.0)
+    pipe.update(examples)
+    model = AutoModel.from_pretrained(still_bert).train()
+    tokenizer = AutoTokenizer.from_pretrained(still_bert)
+    output = pipe.model.shims[0].module.output
+    logits = [
+        output(model(**tokenizer(*row[0], return_tensors="pt")).pooler_output)[0, 0].reshape(())
+        for row in PAIRS
+    ]
+    gold = torch.tensor([row[2] for row in PAIRS])
+    torch.nn.functional.binary_cross_entropy_with_logits(torch.stack(logits), gold).backward()
+    module = nlp.get_pipe("bert").model.shims[0].module
+    found = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+    for name, parameter in model.named_parameters():
+        assert found[f"transformer.{name}"] == pytest.approx(parameter.grad, rel=1e-3, abs=1e-6)
+
+
+def test_docs_ask_about_others(tiny_bert):
+    nlp, _, pipe = initialized(tiny_bert)
+    doc = nlp("Anna works in Paris.")
+    expected = float(pipe.predict_pairs([(doc.text, "Ben lives")])[0])
+    for other in ("Ben lives", nlp("Ben lives"), nlp("Ben lives near")[:2]):
+        assert doc._.paraphrase(other) == pytest.approx(expected, abs=1e-6)
+    assert doc.copy()._.paraphrase("Ben lives") == pytest.approx(expected, abs=1e-6)
+    for lost in (nlp.make_doc("Anna"), pickle.loads(pickle.dumps(doc))):
+        with pytest.raises(ValueError, match="B071"):
+            lost._.paraphrase("Ben")
+
+
+def test_classes_have_names(tiny_bert):
+    nlp, _, pipe = initialized(tiny_bert, "classes")
+    assert pipe.labels == ("contradiction", "entailment", "neutral")
+    found = nlp("Anna")._.paraphrase("Ben")
+    assert list(found) == list(pipe.labels) and sum(found.values()) == pytest.approx(1.0)
+    strange = make_pair_example(nlp, ["a", "b"], label="other")
+    with pytest.raises(ValueError, match="B068.*other"):
+        nlp.update([strange])
+
+
+def test_symmetric_is_the_mean_of_both_orders(tiny_bert):
+    _, _, pipe = initialized(tiny_bert)
+    there, back = pipe.predict_pairs([("Anna works", "Ben"), ("Ben", "Anna works")])
+    assert abs(there - back) > 1e-4
+    pipe.symmetric = True
+    assert pipe.predict_pairs([("Anna works", "Ben")])[0] == pytest.approx((there + back) / 2)
+
+
+def test_batches_do_not_matter(tiny_bert):
+    _, _, pipe = initialized(tiny_bert)
+    pairs = [("", ""), ("a", " "), ("Anna " * 200, "Ben " * 300), ("x" * 900, "\x00\ud800")]
+    pairs += [row[0] for row in PAIRS]
+    together = pipe.predict_pairs(pairs)
+    one_by_one = [pipe.predict_pairs([pair])[0] for pair in pairs]
+    assert together == pytest.approx(one_by_one, abs=1e-5)
+    assert ((together > 0) & (together < 1)).all()
+    assert pipe.predict_pairs([]).shape == (0,)
+
+
+def test_temperature_makes_the_likelihood_best(tiny_bert, optimizer):
+    nlp, examples, pipe = initialized(tiny_bert)
+    wrong = make_pair_example(nlp, ["Anna works in Paris.", "Ben lives near Oslo."], label=0)
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    sure = pipe.predict_pairs([PAIRS[0][0]])[0]
+    assert pipe.calibrate([*examples, wrong]) > 1.0
+    assert 0.5 < pipe.predict_pairs([PAIRS[0][0]])[0] < sure
+
+
+def test_best_temperature():
+    logits, gold = torch.tensor([4.0, 4.0, 4.0, -4.0]), torch.tensor([1.0, 1.0, 0.0, 0.0])
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    # Three of four are right: the best probability of being right is 3/4.
+    found = best_temperature(lambda t: float(loss(logits / t, gold)))
+    assert 4 / found == pytest.approx(numpy.log(3), abs=1e-2)
+
+
+def test_reranks(tiny_bert, optimizer):
+    class Hit:
+        def __init__(self, text):
+            self.text = text
+
+    _, _, pipe = initialized(tiny_bert)
+    hits = [Hit("Ben lives near Oslo."), Hit("The film was great.")]
+    expected = pipe.predict_pairs([("Anna", hit.text) for hit in hits]).tolist()
+    assert pipe.rerank("Anna", hits) == expected
+    _, _, pipe = initialized(tiny_bert, "classes")
+    expected = pipe.predict_pairs([("Anna", hit.text) for hit in hits])[:, 1].tolist()
+    assert pipe.rerank("Anna", hits) == pytest.approx(expected)
+
+
+def test_others_and_bare_examples_are_skipped(tiny_bert, optimizer):
+    nlp, examples, _ = initialized(tiny_bert)
+    bare = [Example.from_dict(nlp.make_doc(text), {}) for text in ("Anna", "")]
+    others = [stamped(eg, "bert_ner") for eg in examples]
+    assert nlp.update(bare + others, sgd=optimizer)["bert_paraphrase"] == 0.0
+    assert "paraphrase_score" not in nlp.evaluate(bare)
+    assert isinstance(nlp("")._.paraphrase("a"), float)
+
+
+def test_a_frozen_backbone(tiny_bert, optimizer):
+    nlp, examples, _ = initialized(tiny_bert, bert={"trainable": False})
+    before = nlp.get_pipe("bert").to_bytes()
+    first = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
+    for _ in range(40):
+        last = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
+    assert last < first and nlp.get_pipe("bert").to_bytes() == before
+
+
+def test_wrong_gold(tiny_bert):
+    nlp = make(tiny_bert, "graded")
+    with pytest.raises(ValueError, match="B070.*score"):
+        nlp.initialize(lambda: examples_for(nlp, "binary"))
+    nlp = make(tiny_bert, "classes")
+    one = [make_pair_example(nlp, ["a", "b"], label="same")]
+    with pytest.raises(ValueError, match="B052.*same"):
+        nlp.initialize(lambda: one)
+
+
+@pytest.mark.parametrize(
+    "config, code",
+    [
+        ({"mode": "triple"}, "B022.*mode"),
+        ({"pooling": "max"}, "B022.*pooling"),
+        ({"long_texts": "last"}, "B022.*long_texts"),
+        ({"dropout": 1.0}, "B022.*dropout"),
+    ],
+)
+def test_wrong_config(tiny_bert, config, code):
+    with pytest.raises(ValueError, match=code):
+        make(tiny_bert, **config)
+
+
+def test_not_initialized(tiny_bert):
+    nlp = make(tiny_bert)
+    with pytest.raises(ValueError, match="B050.*bert_paraphrase"):
+        nlp("Anna")._.paraphrase("Ben")
+    assert Doc.has_extension("paraphrase")
+    alone = spacy.blank("en")
+    pipe = alone.add_pipe("bert_paraphrase")
+    with pytest.raises(ValueError, match="B050|B032"):
+        pipe.predict_pairs([("a", "b")])
