@@ -8,10 +8,12 @@ from .errors import Errors
 
 # Values are plain (numbers, strings, lists, dicts, arrays): they survive to_bytes and pickle.
 ATTRIBUTES: Dict[str, Tuple[Type, Any]] = {
+    "doc.answers": (Doc, None),  # a dict for each question, List[Dict]
     "doc.bert_states": (Doc, None),  # {"pieces", "cls", "sep", "align"}: arrays on the host
     "doc.cluster": (Doc, None),  # label of the doc's cluster, int; -1 for none
     "doc.embedding": (Doc, None),  # (width,) float32
     "doc.labels": (Doc, None),  # categories above their thresholds, List[str]
+    "doc.questions": (Doc, None),  # to be answered by bert_qa, List[str]
     "doc.sentiment": (Doc, None),  # {"label", "score", "probabilities", "polarity"}
     "doc.summary": (Doc, None),  # the chosen sentences as one text, str
     "span.embedding": (Span, None),  # (width,) float32, of a sentence

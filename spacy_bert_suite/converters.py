@@ -14,9 +14,13 @@ from spacy.tokens import Doc, DocBin, Span
 
 from .errors import Errors
 from .pairs import PAIR, PairCorpus, make_pair_example
+from .questions import QUESTION, make_question_example
 from .records import RECORD_SUFFIXES, Renames, Row, clean, is_name, read_lines, read_rows
+from .squad import QuestionCorpus
+from .summarization.corpus import summary_docs
+from .summarization.gold import REFERENCES
 
-SUFFIXES = (*RECORD_SUFFIXES, ".conll", ".bio", ".iob", ".txt")
+SUFFIXES = (*RECORD_SUFFIXES, ".json", ".conll", ".bio", ".iob", ".txt")
 CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
 OPENING = {*"([{$€£#", "“"}
 CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
@@ -35,7 +39,8 @@ def convert(
 ) -> int:
     """Convert one annotated file to a `.spacy` corpus.
 
-    kind (str): "ner", "textcat", "sentiment", "multitask" or "pairs".
+    kind (str): "ner", "textcat", "sentiment", "multitask", "pairs", "qa" or
+        "summaries".
     source (Union[str, Path]): The annotated file, plain or gzipped.
     target (Union[str, Path]): The file to write; its folder is made.
     lang (str): Language of the tokenizer.
@@ -53,11 +58,16 @@ def convert(
         raise ValueError(Errors.B215.format(path=source))
     make_docs = partial(pair_docs, max_score=max_score) if kind == "pairs" else CONVERTERS[kind]
     docs = list(make_docs(Path(source), tokenizer_of(lang), rename or {}))
-    if not any(doc.cats or PAIR in doc.user_data or doc.has_annotation("ENT_IOB") for doc in docs):
+    if not any(map(is_annotated, docs)):
         raise ValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs, store_user_data=kind == "pairs").to_disk(target)
+    DocBin(docs=docs, store_user_data=kind in STORES_USER_DATA).to_disk(target)
     return len(docs)
+
+
+def is_annotated(doc: Doc) -> bool:
+    has_texts = any(key in doc.user_data for key in (PAIR, QUESTION, REFERENCES))
+    return bool(doc.cats) or has_texts or doc.has_annotation("ENT_IOB")
 
 
 def tokenizer_of(lang: str) -> Language:
@@ -183,13 +193,30 @@ def pair_docs(path: Path, nlp: Language, rename: Renames, max_score: float = 1.0
         yield make_pair_example(nlp, texts, **gold).reference
 
 
+def question_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Questions from SQuAD's .json, or from .jsonl records with `context`, `question` and `answers`;
+    see `QuestionCorpus.v1`.
+
+    path (Path): The file.
+    nlp (Language): Gives the tokenizer.
+    rename (Dict[str, str]): Not used.
+    YIELDS (Doc): The context of each question; the question is in its `user_data`.
+    """
+    for context, question in QuestionCorpus(path).read():
+        answers = question.answers
+        yield make_question_example(nlp, context, question.text, answers, id=question.id).reference
+
+
 CONVERTERS: dict[str, Callable[[Path, Language, Renames], Iterator[Doc]]] = {
     "ner": ner_docs,
     "textcat": textcat_docs,
     "sentiment": sentiment_docs,
     "multitask": multitask_docs,
     "pairs": pair_docs,
+    "qa": question_docs,
+    "summaries": summary_docs,
 }
+STORES_USER_DATA = ("pairs", "qa", "summaries")
 
 
 def read_token(path: Path, number: int, line: str) -> tuple[str, str]:

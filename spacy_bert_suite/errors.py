@@ -232,7 +232,7 @@ class Errors(metaclass=WithCodes):
     )
     B120 = "A text has no vector. Give the index a pipeline (nlp), or give Docs or vectors."
     B121 = "{key} is {value!r}; it must be {expected}."
-    B122 = "{what} needs {library}. Install it: pip install 'spacy_bert_suite[search]'"
+    B122 = "{what} needs {library}. Install it: pip install 'spacy_bert_suite[search]'."
     B123 = "The index at {path} was changed by another process. Load it again, then write."
     B124 = "'{path}' holds other files. Give an empty or new folder, or load the index."
     B125 = "A search by words, or with rerank, needs a text; a query is only a vector."
@@ -308,6 +308,32 @@ class Errors(metaclass=WithCodes):
     B218 = (
         "{path}, line {line}: the line has {found} columns, its header {expected}. Correct the "
         "line or remove it."
+    )
+    # Questions
+    B240 = (
+        "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "
+        "the list, or leave doc._.questions unset."
+    )
+    B241 = (
+        "The answer {answer!r} does not stand at character {start} of its text, which has {found!r} "
+        "there. Count characters from 0, from the start of the context."
+    )
+    B242 = (
+        "{path}, {place}: '{field}' is {found}; it must be {expected}. Correct the question or "
+        "remove it."
+    )
+    B243 = (
+        "{path} holds no questions in the layout of SQuAD: {reason}. Give its .json, or .jsonl "
+        "with context, question and answers."
+    )
+    B244 = (
+        "'{name}' found no questions: no training example has any. Read the corpus with "
+        "'spacy-bert-suite.QuestionCorpus.v1', or make examples with make_question_example()."
+    )
+    B245 = "There are no questions to tune the threshold of '{name}' on. Check the corpus."
+    B246 = (
+        "The pipeline has no component '{name}' to answer questions, only: {found}. Add 'bert_qa' "
+        "after 'bert' and train it, or give the name of yours."
     )
 
 

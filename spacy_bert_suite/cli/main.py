@@ -13,7 +13,7 @@ from ..errors import Errors
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-KINDS = ("ner", "textcat", "sentiment", "multitask")
+KINDS = ("ner", "textcat", "sentiment", "multitask", "pairs", "qa", "summaries")
 PATH = click.Path(path_type=Path)
 
 
@@ -31,14 +31,24 @@ def cli() -> None:
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
+@click.option("--max-score", default=1.0, help="Of pairs: the highest score, such as 5 for STS.")
 def convert(
-    kind: str, source: Path, target: Path, split: str, dataset: str, rename: str, lang: str
+    kind: str,
+    source: Path,
+    target: Path,
+    split: str,
+    dataset: str,
+    rename: str,
+    lang: str,
+    max_score: float,
 ) -> None:
     """Convert annotated texts to a .spacy corpus.
 
     KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO tags; 'textcat'
     and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv; 'multitask' .jsonl
-    records with text, entities, topic and sentiment.
+    records with text, entities, topic and sentiment; 'pairs' records with text1, text2 and score,
+    label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl records with context,
+    question and answers.
     """
     from .. import converters
 
@@ -46,7 +56,9 @@ def convert(
         if split:
             source = converters.find_split(source, split, dataset)
         renames = parse_renames(rename)
-        n_docs = converters.convert(kind, source, target, lang=lang, rename=renames)
+        n_docs = converters.convert(
+            kind, source, target, lang=lang, rename=renames, max_score=max_score
+        )
     click.echo(f"{n_docs} texts: {source} -> {target}")
 
 
@@ -133,3 +145,7 @@ def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
         raise ValueError(Errors.B214.format(name=name, reason=error)) from error
     nlp.max_length = max(nlp.max_length, MAX_TEXT)
     return list(nlp.pipe(texts))
+
+
+from . import index as _index  # noqa: E402, F401  (adds its commands)
+from . import summaries as _summaries  # noqa: E402, F401

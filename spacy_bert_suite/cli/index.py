@@ -1,0 +1,265 @@
+"""Commands for search: `index build`, `index add`, `index evaluate` and `search`."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+
+import click
+
+from ..errors import Errors
+from ..records import RECORD_SUFFIXES, Row, clean, read_lines, read_records
+from .main import PATH, clean_errors, cli
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from ..search import Hit, SemanticIndex
+
+EMBEDDED = "embedded"
+MODES = ("vector", "bm25", "hybrid")
+COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}  # longest first
+WIDTH = 80  # characters of a text in a table
+
+
+class Passage(NamedTuple):
+    text: str
+    id: str
+    metadata: Dict[str, Any]
+
+
+@cli.group()
+def index() -> None:
+    """Build collections of texts that can be searched by meaning and by words."""
+
+
+@index.command()
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("target", metavar="INDEX", type=PATH)
+@click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline that has vectors.")
+@click.option("--unit", type=click.Choice(["doc", "sentence"]), default="doc", show_default=True)
+@click.option("--storage", type=click.Choice(["float32", "float16", "int8"]), default="float32")
+@click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
+def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
+    """Make a new index of the texts of INPUT: .jsonl, .tsv or .csv with a `text` and, if there
+    are, `id` and `title`; other columns are metadata. A folder may hold a file `corpus`.
+    """
+    from ..search import SemanticIndex
+
+    with clean_errors():
+        path = find_file(source, "corpus", "corpus_dev")
+        nlp = load_pipeline(model)
+        info = {"model": model, "unit": unit}
+        folder = None if overwrite else target
+        made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
+        n_entries = add_passages(made, path, unit=unit, replace=False)
+        if overwrite:
+            made.save(target)
+    click.echo(f"{n_entries} entries: {path} -> {target}")
+
+
+@index.command()
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("target", metavar="INDEX", type=PATH)
+@click.option("--replace", is_flag=True, help="Put texts in the place of those with their ids.")
+def add(source: Path, target: Path, replace: bool) -> None:
+    """Add the texts of INPUT to INDEX, with the pipeline that has made it."""
+    with clean_errors():
+        path = find_file(source, "corpus", "corpus_dev")
+        opened = open_index(target)
+        unit = opened.info.get("unit", "doc")
+        n_entries = add_passages(opened, path, unit=unit, replace=replace)
+    click.echo(f"{n_entries} entries: {path} -> {target}")
+
+
+@index.command()
+@click.argument("source", metavar="INPUT", type=PATH)
+@click.argument("path", metavar="INDEX", type=PATH)
+@click.option("--output", type=PATH, help="A .json file to write the figures to.")
+def evaluate(source: Path, path: Path, output: Path) -> None:
+    """Search INDEX with the queries of the folder INPUT and measure what is found. It holds
+    `queries` (id, text) and `qrels` (query_id, doc_id, relevance), or `queries_dev` and
+    `qrels_dev`.
+    """
+    from wasabi import table
+
+    with clean_errors():
+        queries = read_queries(find_file(source, "queries", "queries_dev"))
+        judgements = read_judgements(find_file(source, "qrels", "qrels_dev"))
+        figures = measure(open_index(path), queries, judgements)
+    rows = [(mode, *(f"{v:.3f}" for v in values.values())) for mode, values in figures.items()]
+    header = ("search", *figures[MODES[0]])
+    click.echo(table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r")))
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf8")
+
+
+@cli.command()
+@click.argument("path", metavar="INDEX", type=PATH)
+@click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
+@click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
+@click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
+@click.option("--where", multiple=True, help="FIELD=VALUE, or with >=, <=, >, <; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hit.")
+def search(path: Path, queries: List[str], k: int, mode: str, where: List[str], as_json: bool):
+    """Print what in INDEX fits each QUERY best."""
+    with clean_errors():
+        opened = open_index(path)
+        found = opened.batch(queries, k, mode=mode, where=parse_where(where))
+    for query, hits in zip(queries, found):
+        click.echo(json_lines(query, hits) if as_json else hits_table(query, hits))
+
+
+def open_index(path: Path) -> "SemanticIndex":
+    """An index with the pipeline that has made it."""
+    from ..search import SemanticIndex
+
+    opened = SemanticIndex.load(path)
+    opened.nlp = load_pipeline(opened.info.get("model", EMBEDDED))
+    return opened
+
+
+def load_pipeline(name: str) -> "Language":
+    """Load a pipeline, or assemble one on the embedded weights."""
+    import spacy
+
+    if name != EMBEDDED:
+        try:
+            return spacy.load(name)
+        except (ValueError, OSError, ImportError) as error:
+            raise ValueError(Errors.B214.format(name=name, reason=error)) from error
+    nlp = spacy.blank("en")
+    for factory in ("sentencizer", "bert", "bert_similarity"):
+        nlp.add_pipe(factory)
+    return nlp
+
+
+def find_file(path: Path, *names: str) -> Path:
+    """A file, or the first of these names in a folder."""
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise ValueError(Errors.B200.format(path=path))
+    for name in names:
+        for suffix in RECORD_SUFFIXES:
+            for found in (path / f"{name}{suffix}", path / f"{name}{suffix}.gz"):
+                if found.is_file():
+                    return found
+    looked_for = " or ".join(f"{name}.jsonl" for name in names)
+    raise ValueError(Errors.B207.format(looked_for=looked_for, path=path))
+
+
+def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: bool) -> int:
+    """Add the texts of a file, with a progress bar on stderr."""
+    from itertools import tee
+
+    from tqdm import tqdm
+
+    n_lines = sum(1 for _ in read_lines(path))
+    passages = tqdm(read_passages(path), total=n_lines, unit=" texts", leave=False)
+    texts, ids, metadata = tee(passages, 3)
+    n_entries = target.add(
+        (passage.text for passage in texts),
+        ids=(passage.id for passage in ids),
+        metadata=(passage.metadata for passage in metadata),
+        unit=unit,
+        replace=replace,
+    )
+    target.optimize()
+    return n_entries
+
+
+def read_passages(path: Path) -> Iterator[Passage]:
+    """Texts with their titles, ids and metadata; the number of the line where there is no id."""
+    for row in read_records(path):
+        text, title = row.text(), row.record.get("title")
+        if isinstance(title, str) and title.strip() and not text.startswith(title):
+            text = f"{clean(title)}. {text}"
+        fields = {f: v for f, v in row.record.items() if f not in ("id", "text")}
+        yield Passage(text, name_of(row, "id", default=str(row.number)), fields)
+
+
+def read_queries(path: Path) -> Dict[str, str]:
+    return {name_of(row, "id"): row.text() for row in read_records(path)}
+
+
+def read_judgements(path: Path) -> Dict[str, Dict[str, float]]:
+    judgements: Dict[str, Dict[str, float]] = {}
+    for row in read_records(path):
+        try:
+            relevance = float(row.record["relevance"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise row.wrong("relevance", "a number") from error
+        judgements.setdefault(name_of(row, "query_id"), {})[name_of(row, "doc_id")] = relevance
+    return judgements
+
+
+def name_of(row: Row, field: str, default: str = "") -> str:
+    value = row.record.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value):
+        raise row.wrong(field, "a string or a whole number")
+    return str(value)
+
+
+def measure(
+    searched: "SemanticIndex", queries: Dict[str, str], judgements: Dict[str, Dict[str, float]]
+) -> Dict[str, Dict[str, float]]:
+    """Figures of every way to search."""
+    from ..search.metrics import evaluate as evaluate_rankings
+
+    figures = {}
+    for mode in MODES:
+        found = searched.batch(list(queries.values()), k=100, mode=mode)
+        rankings = {name: [hit.id for hit in hits] for name, hits in zip(queries, found)}
+        figures[mode] = evaluate_rankings(rankings, judgements)
+    return figures
+
+
+def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
+    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one. Several values for one
+    field: any of them.
+    """
+    where: Dict[str, Any] = {}
+    for condition in conditions:
+        sign = next((sign for sign in (*COMPARISONS, "=") if sign in condition), None)
+        field, _, text = condition.partition(sign) if sign else ("", "", "")
+        if not field:
+            raise ValueError(Errors.B119.format(condition=condition))
+        if sign == "=":
+            where.setdefault(field, []).extend(values_of(text))
+        else:
+            where.setdefault(field, {})[COMPARISONS[str(sign)]] = values_of(text)[0]
+    return where
+
+
+def values_of(text: str) -> List[Any]:
+    """What a value on the command line can mean: 1990 is a number or a text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return [text]
+    return [value, text] if isinstance(value, (bool, int, float)) else [text]
+
+
+def hits_table(query: str, hits: "List[Hit]") -> str:
+    from wasabi import table
+
+    rows = [
+        (f"{hit.score:.3f}", hit.id, shortened(hit.text), shortened(fields_of(hit))) for hit in hits
+    ]
+    header = ("score", "id", "text", "metadata")
+    return f"\n{query}" + table(rows, header=header, divider=True, aligns=("r", "l", "l", "l"))
+
+
+def fields_of(hit: "Hit") -> str:
+    return ", ".join(f"{field}={value}" for field, value in hit.metadata.items())
+
+
+def shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def json_lines(query: str, hits: "List[Hit]") -> str:
+    return "\n".join(json.dumps({"query": query, **vars(hit)}) for hit in hits)

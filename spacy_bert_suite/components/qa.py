@@ -1,0 +1,379 @@
+"""bert_qa: questions about a text, answered with spans of it."""
+
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from ..answers import Answer, Reading, decide, read, score_spans
+from ..attributes import register_attributes
+from ..backbone.pairs import Pair, PairStates
+from ..backbone.shim import get_shim
+from ..errors import Errors
+from ..extraction import answer_loss
+from ..questions import Question, check_question, get_question
+from ..readers import is_for
+from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert_qa]
+null_threshold = null
+max_answer_pieces = 30
+
+[bert_qa.scorer]
+@scorers = "spacy-bert-suite.qa_scorer.v1"
+
+[bert_qa.model]
+@architectures = "spacy-bert-suite.AnswerExtractor.v1"
+dropout = 0.0
+
+[bert_qa.model.pairs]
+@architectures = "spacy-bert-suite.PairEncoder.v1"
+upstream = "bert"
+""")
+
+# Characters of texts and questions in one pass; four make about one wordpiece.
+READ_AT_ONCE = 262_144
+TRAINED_AT_ONCE = 32_768
+Asked = Tuple[Doc, str]
+
+
+@Language.factory(
+    "bert_qa",
+    assigns=["doc._.answers"],
+    default_config=DEFAULT_CONFIG["bert_qa"],
+    default_score_weights={
+        "qa_f1": 1.0,
+        "qa_em": None,
+        "qa_has_answer_em": None,
+        "qa_has_answer_f1": None,
+        "qa_no_answer_acc": None,
+    },
+)
+def make_bert_qa(
+    nlp: Language,
+    name: str,
+    model: Model[List[Pair], PairStates],
+    null_threshold: Optional[float],
+    max_answer_pieces: int,
+    scorer: Optional[Callable],
+) -> "BertQuestionAnswering":
+    """Construct a component that answers questions.
+
+    model (Model): Logits of start and end for pairs of a question and a text.
+    null_threshold (Optional[float]): There is no answer if the score of "no answer" is above that
+        of the best span by more than this. Without it, `initialize` decides: 0 if the data holds
+        questions without an answer, and if not, every question gets one.
+    max_answer_pieces (int): Most wordpieces in an answer.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    if max_answer_pieces < 1:
+        raise ValueError(
+            Errors.B022.format(
+                key="max_answer_pieces", value=max_answer_pieces, name=name, expected="at least 1"
+            )
+        )
+    return BertQuestionAnswering(
+        nlp.vocab,
+        model,
+        name,
+        null_threshold=null_threshold,
+        max_answer_pieces=max_answer_pieces,
+        scorer=scorer,
+    )
+
+
+class BertQuestionAnswering(TrainablePipe):
+    """Answers `doc._.questions` in `doc._.answers`, and any question with `answer`. A question and
+    a text make a pass of their own through the backbone.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Pair], PairStates],
+        name: str = "bert_qa",
+        *,
+        null_threshold: Optional[float] = None,
+        max_answer_pieces: int = 30,
+        scorer: Optional[Callable] = None,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {
+            "null_threshold": null_threshold,
+            "max_answer_pieces": max_answer_pieces,
+        }
+        self.decides = null_threshold is None  # whether `initialize` sets the threshold
+        register_attributes(name, ["doc.questions", "doc.answers"])
+
+    @property
+    def null_threshold(self) -> Optional[float]:
+        """RETURNS (Optional[float]): Null score above which there is no answer; None answers all."""
+        return self.cfg["null_threshold"]
+
+    # Answering
+
+    def answer(
+        self,
+        docs: Union[Doc, Iterable[Doc]],
+        questions: Union[str, Iterable[str]],
+        top_k: int = 1,
+    ) -> Any:
+        """Answer questions about docs, every question about every doc.
+
+        docs (Union[Doc, Iterable[Doc]]): One or several.
+        questions (Union[str, Iterable[str]]): One or several.
+        top_k (int): Answers wanted. Spans that overlap a better one are left out.
+        RETURNS (Union[Answer, List]): An `Answer`, or with `top_k` above 1 a list, best first. For
+            several questions a list of these; for several docs a list of those.
+        RAISES (ValueError): If a question is empty, or longer than a window has room for.
+        """
+        doc_list = [docs] if isinstance(docs, Doc) else list(docs)
+        asked = [questions] if isinstance(questions, str) else list(questions)
+        pairs = [(doc, question) for doc in doc_list for question in asked]
+        found = iter(self.answer_pairs(pairs, top_k))
+        by_doc: List[Any] = []
+        for _ in doc_list:
+            answers = [next(found) for _ in asked]
+            row = answers if top_k > 1 else [best for (best,) in answers]
+            by_doc.append(row[0] if isinstance(questions, str) else row)
+        return by_doc[0] if isinstance(docs, Doc) else by_doc
+
+    def answer_pairs(self, pairs: Iterable[Asked], top_k: int = 1) -> List[List[Answer]]:
+        """Answer each question about its own doc, all in batches.
+
+        pairs (Iterable[Tuple[Doc, str]]): Docs and questions.
+        top_k (int): Answers wanted for each.
+        RETURNS (List[List[Answer]]): For each pair its answers, best first.
+        """
+        pairs = list(pairs)
+        readings = self.read_pairs(pairs, top_k)
+        return [
+            decide(reading, question, self.null_threshold, top_k)
+            for reading, (_, question) in zip(readings, pairs)
+        ]
+
+    def read_pairs(self, pairs: Iterable[Asked], top_k: int = 1) -> List[Reading]:
+        """RETURNS (List[Reading]): What is found for each pair of a doc and a question, before it
+        is decided whether there is an answer. A pair that comes twice is read once.
+        """
+        pairs = list(pairs)
+        if top_k < 1:
+            raise ValueError(
+                Errors.B022.format(key="top_k", value=top_k, name=self.name, expected="at least 1")
+            )
+        places: Dict[Pair, List[int]] = {}
+        for place, (doc, question) in enumerate(pairs):
+            check_question(question, self.name)
+            places.setdefault((question, doc.text), []).append(place)
+        readings: Dict[int, Reading] = {}
+        for batch in batches(list(places), READ_AT_ONCE):
+            scores = score_spans(self.model.predict(batch), self.cfg["max_answer_pieces"])
+            for pair, spans in zip(batch, scores):
+                for place in places[pair]:
+                    readings[place] = read(spans, pairs[place][0], top_k)
+        return [readings[place] for place in range(len(pairs))]
+
+    def predict(self, docs: Iterable[Doc]) -> List[Optional[List[Answer]]]:  # type: ignore[override]
+        """RETURNS (List[Optional[List[Answer]]]): For each doc an answer to each of its questions;
+        None for a doc without `doc._.questions`.
+        """
+        docs = list(docs)
+        asked = [questions_of(doc) for doc in docs]
+        pairs = [(doc, text) for doc, texts in zip(docs, asked) for text in texts or ()]
+        found = iter(self.answer_pairs(pairs))
+        return [None if texts is None else [next(found)[0] for _ in texts] for texts in asked]
+
+    def set_annotations(  # type: ignore[override]
+        self, docs: Iterable[Doc], answers: Sequence[Optional[List[Answer]]]
+    ) -> None:
+        """Write `doc._.answers`, a dict for each question."""
+        for doc, of_doc in zip(docs, answers):
+            if of_doc is not None:
+                doc._.answers = [answer.to_dict() for answer in of_doc]
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Dict] = None,
+    ) -> None:
+        """Build the head, and see whether there are questions without an answer.
+
+        get_examples (Callable): Gives examples with questions.
+        RAISES (ValueError): If none has a question.
+        """
+        validate_get_examples(get_examples, "BertQuestionAnswering.initialize")
+        questions = [found for eg in get_examples() if (found := self._question(eg))]
+        if not questions:
+            raise ValueError(Errors.B244.format(name=self.name))
+        if self.decides:
+            always = all(question.is_answerable for question in questions)
+            self.cfg["null_threshold"] = None if always else 0.0
+        self.model.initialize()
+
+    def _question(self, eg: Example) -> Optional[Question]:
+        return get_question(eg) if is_for(eg, self.name) else None
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that hold a question.
+
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "BertQuestionAnswering.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        answers: List[Optional[Tuple[int, int]]] = []
+        pairs: List[Pair] = []
+        for eg in examples:
+            question = self._question(eg)
+            if question is not None:
+                pairs.append((question.text, eg.predicted.text))
+                answers.append(question.target)
+        if pairs:
+            losses[self.name] += self._learn(pairs, answers)
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def _learn(self, pairs: List[Pair], answers: Sequence[Optional[Tuple[int, int]]]) -> float:
+        """Forward and backward pass. What is longer than `TRAINED_AT_ONCE` goes through in parts,
+        each weighted by its length. RETURNS (float): The loss.
+        """
+        n_characters = sum(map(length, pairs))
+        rest = iter(answers)
+        total = 0.0
+        for batch in batches(pairs, TRAINED_AT_ONCE):
+            share = sum(map(length, batch)) / n_characters
+            states, backprop = self.model.begin_update(batch)
+            loss, gradient = answer_loss(states, [next(rest) for _ in batch])
+            backprop(gradient * share)
+            total += loss * share
+        return total
+
+    # Scoring
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the examples that hold a question; none: no scores."""
+        mine = [eg for eg in examples if self._question(eg) is not None]
+        if not mine or self.scorer is None:
+            return {}
+        return self.scorer(mine, answer_pairs=self.answer_pairs, **kwargs)
+
+    def tune(self, examples: Iterable[Example]) -> Optional[float]:
+        """Find the threshold for "no answer" with the best F1. Saved with the component.
+
+        examples (Iterable[Example]): Development questions, with and without an answer.
+        RETURNS (Optional[float]): The threshold; None, to answer all, where each has an answer.
+        RAISES (ValueError): If none holds a question.
+        """
+        mine = [(eg.predicted, q) for eg in examples if (q := self._question(eg)) is not None]
+        if not mine:
+            raise ValueError(Errors.B245.format(name=self.name))
+        threshold = None
+        if not all(question.is_answerable for _, question in mine):
+            readings = self.read_pairs([(doc, question.text) for doc, question in mine])
+            gold = [[text for text, _ in question.answers] for _, question in mine]
+            best = [reading.candidates[0].span.text if reading.candidates else ""
+                    for reading in readings]  # fmt: skip
+            threshold = best_null_threshold(
+                [reading.null_score for reading in readings],
+                [f1_score(text, right) for text, right in zip(best, gold)],
+                [f1_score("", right) for right in gold],
+            )
+        self.cfg["null_threshold"] = threshold
+        return threshold
+
+
+def questions_of(doc: Doc) -> Optional[List[str]]:
+    """RETURNS (Optional[List[str]]): `doc._.questions`, where a single one need not be a list."""
+    questions = doc._.questions
+    if questions is None:
+        return None
+    return [questions] if isinstance(questions, str) else list(questions)
+
+
+def length(pair: Pair) -> int:
+    return len(pair[0]) + len(pair[1]) + 1
+
+
+def batches(pairs: Sequence[Pair], n_most: int) -> Iterator[List[Pair]]:
+    """YIELDS (List[Pair]): The pairs in order, at most `n_most` characters at a time, or one."""
+    batch: List[Pair] = []
+    n_characters = 0
+    for pair in pairs:
+        if batch and n_characters + length(pair) > n_most:
+            yield batch
+            batch, n_characters = [], 0
+        batch.append(pair)
+        n_characters += length(pair)
+    if batch:
+        yield batch
+
+
+def make_tune_null_threshold(path: str) -> Callable[[Language], Language]:
+    """Registered as the callback "spacy-bert-suite.tune_null_threshold.v1", for
+    `training.before_to_disk`: tunes the threshold of every `bert_qa` before it is saved.
+
+    path (str): Development questions: a `.spacy` corpus, or a file as for `QuestionCorpus.v1`.
+    """
+
+    def tune(nlp: Language) -> Language:
+        heads = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertQuestionAnswering)]
+        examples = read_examples(path, nlp) if heads else []
+        for head in heads:
+            head.tune(examples)
+        return nlp
+
+    return tune
+
+
+def make_qa_scorer() -> Callable:
+    """Registered as "spacy-bert-suite.qa_scorer.v1"."""
+    return score_answers
+
+
+def score_answers(
+    examples: Iterable[Example],
+    *,
+    answer_pairs: Callable[[List[Asked]], List[List[Answer]]],
+    **cfg: Any,
+) -> Dict[str, Optional[float]]:
+    """Exact match and F1 of the answers; see `squad_scores`.
+
+    examples (Iterable[Example]): Their predicted docs are read here.
+    answer_pairs (Callable): Answers for pairs of a doc and a question.
+    """
+    found = [(eg, question) for eg in examples if (question := get_question(eg)) is not None]
+    answers = answer_pairs([(eg.predicted, question.text) for eg, question in found])
+    gold = [[text for text, _ in question.answers] for _, question in found]
+    return squad_scores([best.text for (best,) in answers], gold)

@@ -1,0 +1,289 @@
+"""bert_summarizer: the sentences that say most of what a doc says."""
+
+import warnings
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+
+from ..attributes import register_attributes
+from ..backbone.listener import BertListener
+from ..errors import Errors, Warnings
+from ..heads import Gradients, loss_and_gradients
+from ..readers import is_for
+from ..summarization.gold import gold_labels, has_summary, score_summaries
+from ..summarization.length import Length
+from ..summarization.scorer import SentenceScores
+from ..summarization.selection import (
+    Choice,
+    Settings,
+    choose_by_centrality,
+    choose_by_clusters,
+    choose_by_scores,
+)
+from ..summarization.sentences import plain_text, sentence_states, sentences_of
+
+DEFAULT_CONFIG = Config().from_str("""
+[bert_summarizer]
+method = "kmeans"
+ratio = null
+n_sentences = null
+max_words = null
+elbow = false
+min_words = 5
+lead_weight = 0.2
+keep_first = true
+diversity = 0.3
+trigram_blocking = true
+spans_key = "summary"
+
+[bert_summarizer.scorer]
+@scorers = "spacy-bert-suite.summary_scorer.v1"
+
+[bert_summarizer.model]
+@architectures = "spacy-bert-suite.SentenceScorer.v1"
+n_layers = 2
+n_heads = 8
+dropout = 0.1
+max_sentences = 512
+
+[bert_summarizer.model.bert]
+@architectures = "spacy-bert-suite.BertListener.v1"
+upstream = "bert"
+""")
+
+METHODS = {
+    "kmeans": choose_by_clusters,
+    "centrality": choose_by_centrality,
+    "trained": choose_by_scores,
+}
+
+
+@Language.factory(
+    "bert_summarizer",
+    assigns=["doc.spans", "doc._.summary", "span._.summary_score"],
+    default_config=DEFAULT_CONFIG["bert_summarizer"],
+    default_score_weights={
+        "summary_rouge1": 0.33,
+        "summary_rouge2": 0.33,
+        "summary_rougeL": 0.34,
+    },
+)
+def make_bert_summarizer(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], SentenceScores],
+    scorer: Optional[Callable],
+    method: str,
+    ratio: Optional[float],
+    n_sentences: Optional[int],
+    max_words: Optional[int],
+    elbow: bool,
+    min_words: int,
+    lead_weight: float,
+    keep_first: bool,
+    diversity: float,
+    trigram_blocking: bool,
+    spans_key: str,
+) -> "BertSummarizer":
+    """Construct a summarizer.
+
+    model (Model): Scores of sentences; only its listener is used unless the method is "trained".
+    scorer (Optional[Callable]): The scoring method.
+    method (str): "kmeans" (the sentence closest to the center of each cluster), "centrality" (what
+        is like the rest of the doc), or "trained".
+    ratio, n_sentences, max_words, elbow: One way to tell the length; by default a fifth of the
+        sentences. See `Length`.
+    min_words, lead_weight, keep_first, diversity, trigram_blocking: See `Settings`.
+    spans_key (str): Where in `doc.spans` the summary is written, and gold is read.
+    """
+    settings = Settings(
+        Length(ratio, n_sentences, max_words, elbow, name),
+        min_words=min_words,
+        lead_weight=lead_weight,
+        keep_first=keep_first,
+        diversity=diversity,
+        trigram_blocking=trigram_blocking,
+    )
+    return BertSummarizer(
+        nlp.vocab, model, name, method=method, settings=settings, spans_key=spans_key, scorer=scorer
+    )
+
+
+class BertSummarizer(TrainablePipe):
+    """Writes `doc.spans["summary"]`, `doc._.summary` and `sent._.summary_score`. The method
+    "trained" learns from `doc.spans["summary"]` of the reference: the sentences to choose.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], SentenceScores],
+        name: str = "bert_summarizer",
+        *,
+        method: str = "kmeans",
+        settings: Optional[Settings] = None,
+        spans_key: str = "summary",
+        scorer: Optional[Callable] = None,
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.method = method
+        self.settings = settings or Settings(Length(name=name))
+        self.spans_key = spans_key
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {}
+        self._has_warned = False
+        self._check("method", method, method in METHODS, "one of " + ", ".join(METHODS))
+        diversity = self.settings.diversity
+        self._check("diversity", diversity, 0 <= diversity <= 1, "from 0 to 1")
+        register_attributes(name, ["doc.summary", "span.summary_score"])
+
+    def _check(self, key: str, value: Any, holds: bool, expected: str) -> None:
+        if not holds:
+            raise ValueError(
+                Errors.B022.format(key=key, value=value, name=self.name, expected=expected)
+            )
+
+    @property
+    def is_trainable(self) -> bool:
+        return self.method == "trained"
+
+    def set_length(
+        self,
+        *,
+        ratio: Optional[float] = None,
+        n_sentences: Optional[int] = None,
+        max_words: Optional[int] = None,
+        elbow: bool = False,
+    ) -> None:
+        """Make longer or shorter summaries from now on; what is saved is the length in the config.
+        One of the four is given; see `Length`.
+        """
+        length = Length(ratio, n_sentences, max_words, elbow, self.name)
+        self.settings = replace(self.settings, length=length)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+    ) -> None:
+        """Build the model, if the method is "trained"; the others have nothing to initialize.
+
+        get_examples (Callable): Gives examples.
+        RAISES (ValueError): If none of them has a gold summary.
+        """
+        validate_get_examples(get_examples, "BertSummarizer.initialize")
+        if not self.is_trainable:
+            return
+        for node in self.model.walk():
+            if isinstance(node, BertListener) and node.store is None:
+                upstream = node.upstream_name
+                raise ValueError(Errors.B032.format(name=self.name, upstream=upstream))
+        if not any(self._has_gold(eg) for eg in get_examples()):
+            raise ValueError(Errors.B081.format(name=self.name, key=self.spans_key))
+        self.model.initialize()
+
+    def predict(self, docs: Iterable[Doc]) -> List[Choice]:
+        """RETURNS (List[Choice]): Scores and chosen sentences of each doc."""
+        docs = list(docs)
+        if not docs:
+            return []
+        self._warn_without_boundaries(docs)
+        if self.is_trainable:
+            rows = self.model.predict(docs).logits.sigmoid()
+        else:
+            rows, _ = sentence_states(self.model.layers[0].predict(docs), docs)
+        values = rows.float().cpu().numpy()
+        choices, start = [], 0
+        for doc in docs:
+            texts = [plain_text(sentence) for sentence in sentences_of(doc)]
+            own = values[start : start + len(texts)]
+            choices.append(METHODS[self.method](own, texts, self.settings))
+            start += len(texts)
+        return choices
+
+    def _warn_without_boundaries(self, docs: Sequence[Doc]) -> None:
+        if not self._has_warned and not all(doc.has_annotation("SENT_START") for doc in docs):
+            self._has_warned = True
+            warnings.warn(Warnings.B904.format(name=self.name), stacklevel=2)
+
+    def set_annotations(self, docs: Iterable[Doc], choices: Sequence[Choice]) -> None:
+        """Write the summary of each doc, and the score of each sentence."""
+        for doc, choice in zip(docs, choices):
+            sentences = sentences_of(doc)
+            for sentence, score in zip(sentences, choice.scores.tolist()):
+                sentence._.summary_score = score
+            chosen = [sentences[i] for i in choice.chosen]
+            doc.spans[self.spans_key] = chosen
+            doc._.summary = " ".join(plain_text(sentence) for sentence in chosen)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that have a gold summary, if there are any and the method is
+        "trained".
+
+        examples (Iterable[Example]): A batch.
+        drop (float): Not used: dropout is set in the model's config.
+        losses (Dict[str, float]): The mean loss of the batch is added under the name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, "BertSummarizer.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if self.is_trainable and any(self._has_gold(eg) for eg in examples):
+            model: Model = self.model  # its backprop takes gradients, not scores
+            scores, backprop = model.begin_update([eg.predicted for eg in examples])
+            loss, gradients = self.get_loss(examples, scores)
+            if any(gradient is not None for gradient in gradients):
+                backprop(gradients)
+            losses[self.name] += loss
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: SentenceScores
+    ) -> Tuple[float, Gradients]:
+        """RETURNS (Tuple[float, Gradients]): Mean binary cross-entropy of the sentences of docs
+        with gold, and the gradient of the scores.
+        """
+        labels = [gold_labels(eg, self.spans_key, is_given=self._has_gold(eg)) for eg in examples]
+        gold = torch.from_numpy(numpy.concatenate(labels)).to(scores.logits.device)
+        is_given = ~gold.isnan()
+        logits = scores.logits.requires_grad_()
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits[is_given], gold[is_given], reduction="sum"
+        )
+        return loss_and_gradients(losses / max(1, int(is_given.sum())), [logits])
+
+    def _has_gold(self, eg: Example) -> bool:
+        return is_for(eg, self.name) and bool(eg.reference.spans.get(self.spans_key))
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the examples that are for this component and have a summary; none: no scores."""
+        mine = [eg for eg in examples if is_for(eg, self.name) and has_summary(eg, self.spans_key)]
+        if not mine or self.scorer is None:
+            return {}
+        return self.scorer(mine, **{"spans_key": self.spans_key, **kwargs})
+
+
+def make_summary_scorer() -> Callable:
+    """Registered as "spacy-bert-suite.summary_scorer.v1"."""
+    return score_summaries

@@ -1,0 +1,72 @@
+"""Questions to a collection: a search finds passages, and a reader the answer in them, as in Chen
+et al. 2017.
+"""
+
+from typing import Any, List, NamedTuple, Optional
+
+from spacy.language import Language
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc
+
+from .answers import Answer, decide, join_readings
+from .errors import Errors
+
+
+class Found(NamedTuple):
+    """An answer, and where it was found.
+
+    answer (Answer): Its span lies in a Doc made of the text of the hit. Probabilities are over
+        the spans of all passages that were read.
+    hit (Optional[Hit]): The entry of the index: id, text, metadata. None for no answer.
+    """
+
+    answer: Answer
+    hit: Any
+
+
+def ask(
+    index: Any,
+    question: str,
+    *,
+    nlp: Language,
+    k: int = 5,
+    top_k: int = 1,
+    name: str = "bert_qa",
+    **options: Any,
+) -> List[Found]:
+    """Answer a question from a collection of texts.
+
+    index (SemanticIndex): The collection.
+    question (str): The question.
+    nlp (Language): A pipeline with "bert_qa".
+    k (int): Passages to read, the best of the search.
+    top_k (int): Answers wanted.
+    name (str): Name of the component that reads.
+    **options: Of `SemanticIndex.batch`: mode, where, and so on.
+    RETURNS (List[Found]): At least one, best first: from all passages as if they were one text.
+    RAISES (ValueError): If the question is empty, or the pipeline has no such component.
+    """
+    if name not in nlp.pipe_names:
+        raise ValueError(Errors.B246.format(name=name, found=", ".join(nlp.pipe_names)))
+    reader: Any = nlp.get_pipe(name)
+    hits = index.search(question, k, **options)
+    docs = [make_doc(nlp, hit.text) for hit in hits]
+    by_doc = {id(doc): hit for doc, hit in zip(docs, hits)}
+    # An empty text stands for a search that finds nothing.
+    pairs = [(doc, question) for doc in docs or [nlp.make_doc("")]]
+    reading = join_readings(reader.read_pairs(pairs, top_k))
+    answers = decide(reading, question, reader.null_threshold, top_k)
+    return [Found(answer, _hit_of(answer, by_doc)) for answer in answers]
+
+
+def _hit_of(answer: Answer, by_doc: Any) -> Optional[Any]:
+    return None if answer.span is None else by_doc[id(answer.span.doc)]
+
+
+def make_doc(nlp: Language, text: str) -> Doc:
+    """RETURNS (Doc): The tokens, and the sentences if the pipeline has a sentencizer."""
+    doc = nlp.make_doc(text)
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, Sentencizer):
+            doc = pipe(doc)
+    return doc

@@ -1,0 +1,59 @@
+"""Files that are whole or absent: what a killed process leaves behind can be read."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import Errors
+
+try:
+    import fcntl
+except ImportError:  # Windows: two writers at a time are not noticed there
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it has the old content or the new one, never a part.
+
+    path (Path): The file; its folder exists.
+    content (bytes): All of it.
+    """
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file_:
+        file_.write(content)
+        sync(file_)
+    os.replace(part, path)
+    sync_folder(path.parent)
+
+
+def sync(file_) -> None:
+    file_.flush()
+    os.fsync(file_.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Be the only writer of a folder; the system ends that when the process dies.
+
+    RAISES (ValueError): If another one is writing.
+    """
+    with (folder / LOCK).open("wb") as file_:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file_, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(Errors.B116.format(path=folder)) from error
+        yield

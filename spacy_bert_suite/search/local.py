@@ -1,0 +1,233 @@
+"""An index on this machine: exact or approximate search in a store of segments."""
+
+import secrets
+import shutil
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+
+from .bm25 import Tokenize, WordIndex
+from .columns import Column, read_columns, select
+from .engine import EF_SEARCH, Engine
+from .manifest import Accelerator
+from .records import Record
+from .scan import OVERSAMPLING, Found, merge, nothing, scan
+from .segment import CHUNK, Segment
+from .store import Batch, Store
+
+SCANNED = 20_000  # so few selected entries are scanned exactly
+MOST_CANDIDATES = 2000  # asked of the graph when a filter removes many
+
+Ranking = List[Tuple[Any, float]]  # keys and scores, best first
+Masks = List[Optional[numpy.ndarray]]  # for each segment, which rows count; None for all
+
+
+class LocalBackend:
+    """Searches a store.
+
+    store (Store): The segments.
+    tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
+    temporary (bool): The folder goes with this object.
+    """
+
+    numbered = True  # ids that the user does not give are numbers
+
+    def __init__(self, store: Store, tokenize: Tokenize, temporary: bool = False) -> None:
+        self.store, self.tokenize = store, tokenize
+        self._columns: Dict[str, Dict[str, Column]] = {}
+        self._words: Tuple[int, Optional[WordIndex]] = (-1, None)
+        self._engine: Tuple[str, Optional[Engine]] = ("", None)
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, store.folder, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    @property
+    def width(self) -> int:
+        return self.store.manifest.width
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        return self.store.manifest.info
+
+    @property
+    def n_docs(self) -> int:
+        return self.store.manifest.n_docs
+
+    def add(self, batches: Iterable[Batch], n_docs: Callable[[], int], replace: bool) -> int:
+        return self.store.add(batches, n_docs, replace)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        return self.store.delete(ids)
+
+    def compact(self) -> None:
+        self.store.compact()
+
+    def save(self, folder: Path) -> None:
+        self.store.save(folder)
+
+    def records(self, keys: Sequence[int]) -> List[Record]:
+        return [self.store.record(key) for key in keys]
+
+    def dense(
+        self,
+        queries: numpy.ndarray,
+        k: int,
+        where: Dict[str, Any],
+        exact: bool,
+        ef: int = EF_SEARCH,
+    ) -> List[Ranking]:
+        """Find the entries whose vectors are nearest.
+
+        queries (ndarray): (n_queries, width) float32, of length one.
+        k (int): Entries for each.
+        where (Dict[str, Any]): Conditions on the metadata.
+        exact (bool): Scan everything, even if there is a graph.
+        ef (int): Candidates that the graph looks at, at least.
+        RETURNS (List[List[Tuple[int, float]]]): Keys and cosines for each query.
+        """
+        masks = self._masks(where)
+        engine, n_keys = (None, 0) if exact else self._graph()
+        limit = self._n_candidates(k, masks)
+        if engine is None or not limit:
+            return rankings(*self._scan(queries, k, masks))
+        kept = self._joined(masks, n_keys)
+        n_kept = n_keys if kept is None else int(kept.sum())
+        newer = self._scan(queries, k, masks, from_key=n_keys)
+        found = []
+        for i, keys in enumerate(engine.search(queries, limit, ef)):
+            keys = keys if kept is None else keys[kept[keys]]
+            if len(keys) < min(k, n_kept):  # the filter and the query are far apart
+                found.extend(rankings(*self._scan(queries[i : i + 1], k, masks)))
+                continue
+            scores = self.store.vectors_of(keys) @ queries[i]
+            own = (newer[0][i : i + 1], newer[1][i : i + 1])
+            found.extend(rankings(*merge([(scores[None], keys[None]), own], k)))
+        return found
+
+    def lexical(self, texts: Sequence[str], k: int, where: Dict[str, Any]) -> List[Ranking]:
+        """RETURNS (List[List[Tuple[int, float]]]): Keys and BM25 scores for each query."""
+        index = self._word_index()
+        masks = [_whole(s, m) for s, m in self._pairs(self._masks(where))]
+        selected = numpy.concatenate(masks) if masks else None
+        rankings = []
+        for text in texts:
+            scores, keys = index.search(self.tokenize(text), k, selected)
+            rankings.append(list(zip(keys.tolist(), scores.tolist())))
+        return rankings
+
+    def optimize(self, *, hnsw: bool, bm25: bool) -> None:
+        """Make the structures that make searches faster, and name them in the manifest."""
+        with self.store.locked():
+            made = dict(self.store.manifest.accelerators)
+            n_keys = self.store.manifest.n_keys
+            if hnsw and n_keys:
+                made["hnsw"] = Accelerator(f"hnsw-{secrets.token_hex(8)}", n_keys)
+                folder, storage = self._folder(made["hnsw"]), self.store.manifest.storage
+                Engine.build(folder, self._chunks(), self.width, storage)
+            if bm25 and n_keys:
+                made["bm25"] = Accelerator(f"bm25-{secrets.token_hex(8)}", n_keys)
+                self._word_index(new=True).save(self._folder(made["bm25"]))
+            self.store.commit(accelerators=made)
+
+    def _folder(self, made: Accelerator) -> Path:
+        return self.store.folder / made.name
+
+    def _pairs(self, masks: Masks) -> Iterator[Tuple[Segment, Optional[numpy.ndarray]]]:
+        return zip(self.store.segments, masks)
+
+    def _masks(self, where: Dict[str, Any]) -> Masks:
+        masks: Masks = []
+        for segment in self.store.segments:
+            mask = segment.live_mask() if len(segment.deleted) else None
+            if where:
+                fitting = select(self._columns_of(segment), segment.n_rows, where)
+                mask = fitting if mask is None else mask & fitting
+            masks.append(mask)
+        return masks
+
+    def _columns_of(self, segment: Segment) -> Dict[str, Column]:
+        current = {segment.info.name for segment in self.store.segments}
+        self._columns = {name: c for name, c in self._columns.items() if name in current}
+        if segment.info.name not in self._columns:
+            self._columns[segment.info.name] = read_columns(segment)
+        return self._columns[segment.info.name]
+
+    def _joined(self, masks: Masks, n_keys: int) -> Optional[numpy.ndarray]:
+        """Which of the first keys count; None for all."""
+        if all(mask is None for mask in masks):
+            return None
+        return numpy.concatenate([_whole(s, m) for s, m in self._pairs(masks)])[:n_keys]
+
+    def _n_candidates(self, k: int, masks: Masks) -> int:
+        """How many to ask of the graph so that enough pass the filter; 0 where a scan is better."""
+        n_rows = self.store.manifest.n_keys
+        n_selected = sum(s.n_rows if m is None else int(m.sum()) for s, m in self._pairs(masks))
+        if n_selected <= SCANNED:
+            return 0
+        limit = k if n_selected == n_rows else int(2 * k * n_rows / n_selected) + 10
+        limit *= OVERSAMPLING if self.store.manifest.storage == "int8" else 1
+        return limit if limit <= MOST_CANDIDATES else 0
+
+    def _scan(self, queries: numpy.ndarray, k: int, masks: Masks, from_key: int = 0) -> Found:
+        parts = [nothing(len(queries))]
+        for segment, mask in self._pairs(masks):
+            n_skipped = from_key - segment.first_key
+            if n_skipped >= segment.n_rows:
+                continue
+            if n_skipped > 0:
+                mask = _whole(segment, mask).copy()
+                mask[:n_skipped] = False
+            scores, rows = scan(queries, segment, k, mask)
+            parts.append((scores, rows + segment.first_key))
+        return merge(parts, k)
+
+    def _graph(self) -> Tuple[Optional[Engine], int]:
+        """The graph, opened once, and the key from which on it knows nothing."""
+        made = self.store.manifest.accelerators.get("hnsw")
+        if made is None:
+            return None, 0
+        if self._engine[0] != made.name:
+            self._engine = (made.name, Engine.load(self._folder(made)))
+        return self._engine[1], made.n_keys
+
+    def _word_index(self, new: bool = False) -> WordIndex:
+        """BM25 over all entries: as saved, if it knows all of them, or made in memory."""
+        manifest = self.store.manifest
+        generation, index = self._words
+        if index is not None and generation == manifest.generation and not new:
+            return index
+        made = manifest.accelerators.get("bm25")
+        if made is not None and made.n_keys == manifest.n_keys and not new:
+            index = WordIndex.load(self._folder(made), made.n_keys)
+        else:
+            index = WordIndex.build(self._texts(), self.tokenize)
+        self._words = (manifest.generation, index)
+        return index
+
+    def _texts(self) -> Iterator[str]:
+        """The text of every key; of deleted ones nothing, so that their words do not count."""
+        for segment in self.store.segments:
+            live = segment.live_mask()
+            for row in range(segment.n_rows):
+                yield segment.record(row).text if live[row] else ""
+
+    def _chunks(self) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
+        """Live keys and their vectors."""
+        for segment in self.store.segments:
+            rows = numpy.flatnonzero(segment.live_mask())
+            for start in range(0, len(rows), CHUNK):
+                part = rows[start : start + CHUNK]
+                yield part + segment.first_key, segment.vectors[part].astype("float32")
+
+
+def _whole(segment: Segment, mask: Optional[numpy.ndarray]) -> numpy.ndarray:
+    return numpy.ones(segment.n_rows, dtype=bool) if mask is None else mask
+
+
+def rankings(scores: numpy.ndarray, keys: numpy.ndarray) -> List[Ranking]:
+    return [list(zip(k, s)) for k, s in zip(keys.tolist(), scores.tolist())]

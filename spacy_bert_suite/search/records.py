@@ -1,0 +1,111 @@
+"""What the index keeps of a text, and what it gives back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterator, List, Optional, Union
+
+import numpy
+from spacy.tokens import Doc, Span
+
+from ..errors import Errors
+from .where import SCALARS
+
+Item = Union[Doc, Span]
+UNITS = ("doc", "sentence")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of an index: a Doc, or a span of it.
+
+    id (str): Id of the Doc; all its spans have it.
+    text (str): Text of the span.
+    start (int): First character of the span in the Doc.
+    end (int): Character after the last one.
+    metadata (Dict[str, Any]): What was given with the Doc.
+    """
+
+    id: str
+    text: str
+    start: int
+    end: int
+    metadata: Dict[str, Any]
+
+    def to_json(self) -> bytes:
+        """RETURNS (bytes): One line; lone surrogates, which no file can hold, are escaped."""
+        return (json.dumps(asdict(self), ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, line: bytes) -> "Record":
+        return cls(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Hit(Record):
+    """A result of a search.
+
+    score (float): Cosine for "vector"; the BM25 score for "bm25"; the fused score for "hybrid";
+        what `rerank` gave, if there was one. Higher is better.
+    """
+
+    score: float
+
+    @classmethod
+    def of(cls, record: Record, score: float) -> "Hit":
+        return cls(record.id, record.text, record.start, record.end, record.metadata, score)
+
+
+def units_of(item: Item, unit: str) -> Iterator[Item]:
+    """Cut a Doc or Span into what gets a vector of its own.
+
+    item (Union[Doc, Span]): What to cut.
+    unit (str): "doc" for all of it, "sentence" for its sentences.
+    YIELDS (Union[Doc, Span]): The parts that hold more than whitespace.
+    RAISES (ValueError): If sentences are asked for and the Doc has no boundaries.
+    """
+    doc = item.doc if isinstance(item, Span) else item
+    if unit == "sentence" and len(doc) and not doc.has_annotation("SENT_START"):
+        raise ValueError(Errors.B113)
+    cut = unit == "sentence" and len(doc)
+    for part in item.sents if cut else [item]:  # type: ignore[union-attr]
+        if part.text.strip():
+            yield part
+
+
+def record_of(item: Union[str, Item], id_: str, metadata: Dict[str, Any]) -> Record:
+    if not isinstance(item, Span):
+        text = item if isinstance(item, str) else item.text
+        return Record(id_, text, 0, len(text), metadata)
+    return Record(id_, item.text, item.start_char, item.end_char, metadata)
+
+
+def vector_of(item: Item) -> numpy.ndarray:
+    """RETURNS (ndarray): The vector of a Doc or Span, (width,) float32.
+    RAISES (ValueError): If no component made one.
+    """
+    vector = numpy.asarray(item.vector.get() if hasattr(item.vector, "get") else item.vector)
+    if vector.ndim != 1 or not vector.size:
+        raise ValueError(Errors.B112)
+    return vector.astype("float32")
+
+
+def check_metadata(metadata: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): A copy.
+    RAISES (ValueError): If it holds more than strings, finite numbers, True, False, None, and
+        lists of them.
+    """
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise ValueError(Errors.B118.format(field="metadata", value=metadata))
+    for field, value in metadata.items():
+        values: List[Any] = value if isinstance(value, list) else [value]
+        if not isinstance(field, str) or not all(map(_is_plain, values)):
+            raise ValueError(Errors.B118.format(field=field, value=value))
+    return dict(metadata)
+
+
+def _is_plain(value: Any) -> bool:
+    is_finite = not isinstance(value, float) or bool(numpy.isfinite(value))
+    return isinstance(value, SCALARS) and is_finite

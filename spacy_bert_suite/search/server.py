@@ -1,0 +1,300 @@
+"""An index on a Qdrant server or cluster, for what one machine cannot hold.
+
+The only module that knows `qdrant_client`.
+"""
+
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Dict, List, Mapping, Tuple
+from urllib.parse import urlsplit
+
+import numpy
+
+from ..errors import Errors
+from .bm25 import K1, B, Tokenize, words_of
+from .engine import EF_CONSTRUCT, EF_SEARCH, M
+from .fusion import Ranking
+from .records import Record
+from .store import Batch
+
+WORDS = "bm25"  # name of the sparse vectors
+MEAN_WORDS = 100  # assumed length of an entry: a server does not tell the true mean
+NAMESPACE = uuid.UUID("2bd1e4a6-6ac3-4f36-8a4c-1b6bbf7f9a53")
+OVERSAMPLING = 4.0
+SCROLLED = 1000  # points read at a time
+
+
+class ServerBackend:
+    """Searches a collection of a Qdrant server.
+
+    client (qdrant_client.QdrantClient): The connection.
+    collection (str): Name of the collection; the first `add` makes it if it is not there.
+    tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
+    storage (str): "float32", "float16" or "int8", for a collection that is made.
+    indexed (bool): Index the ids, for a collection that is made; a client in memory cannot.
+    """
+
+    numbered = False  # ids that the user does not give are random: several machines may write
+    n_docs = 0
+
+    def __init__(
+        self,
+        client: Any,
+        collection: str,
+        tokenize: Tokenize = words_of,
+        *,
+        storage: str = "float32",
+        indexed: bool = True,
+    ) -> None:
+        self.client, self.collection, self.tokenize = client, collection, tokenize
+        self.storage, self.indexed = storage, indexed
+        self.info: Dict[str, Any] = {"collection": collection}
+
+    def __len__(self) -> int:
+        return self.client.count(self.collection).count if self._exists() else 0
+
+    def _exists(self) -> bool:
+        return self.client.collection_exists(self.collection)
+
+    @property
+    def width(self) -> int:
+        if not self._exists():
+            return 0
+        return self.client.get_collection(self.collection).config.params.vectors.size
+
+    def add(self, batches: Iterable[Batch], n_docs: Callable[[], int], replace: bool) -> int:
+        """Add entries batch by batch: after an error some are there. To add them again with
+        `replace` is safe.
+        """
+        n_added = 0
+        for vectors, records in batches:
+            self._make_collection(vectors.shape[1])
+            ids = sorted({record.id for record in records})
+            if not replace:
+                self._refuse(ids)
+            points = self._points(vectors, records)
+            self.client.upsert(self.collection, points, wait=True)
+            if replace:
+                self._delete_other(ids, [point.id for point in points])
+            n_added += len(records)
+        return n_added
+
+    def _make_collection(self, width: int) -> None:
+        found = self.width
+        if found and found != width:
+            raise ValueError(Errors.B114.format(what=f"{width} wide, not {found}"))
+        if found:
+            return
+        models = import_models()
+        vectors = models.VectorParams(
+            size=width, distance=models.Distance.DOT, **storage_options(self.storage)
+        )
+        words = models.SparseVectorParams(modifier=models.Modifier.IDF)
+        self.client.create_collection(
+            self.collection,
+            vectors_config=vectors,
+            sparse_vectors_config={WORDS: words},
+            hnsw_config=models.HnswConfigDiff(m=M, ef_construct=EF_CONSTRUCT),
+        )
+        if self.indexed:
+            self.client.create_payload_index(self.collection, "id", "keyword")
+
+    def _refuse(self, ids: List[str]) -> None:
+        models = import_models()
+        same = models.Filter(must=[_any("id", ids)])
+        points, _ = self.client.scroll(self.collection, scroll_filter=same, limit=1)
+        if points:
+            raise ValueError(Errors.B117.format(id=points[0].payload["id"]))
+
+    def _points(self, vectors: numpy.ndarray, records: Sequence[Record]) -> List[Any]:
+        models = import_models()
+        return [
+            models.PointStruct(
+                id=point_id(record),
+                vector={"": vector.tolist(), WORDS: self._weights(record.text)},
+                payload=dict(vars(record)),
+            )
+            for vector, record in zip(vectors, records)
+        ]
+
+    def _weights(self, text: str):
+        """Term weights of BM25 without idf, which the server knows."""
+        words = self.tokenize(text)
+        norm = K1 * (1 - B + B * len(words) / MEAN_WORDS)
+        return sparse({word: n / (n + norm) for word, n in Counter(words).items()})
+
+    def _delete_other(self, ids: List[str], kept: List[str]) -> None:
+        models = import_models()
+        selector = models.Filter(
+            must=[_any("id", ids)], must_not=[models.HasIdCondition(has_id=kept)]
+        )
+        self.client.delete(self.collection, models.FilterSelector(filter=selector), wait=True)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        if not self._exists():
+            return 0
+        models = import_models()
+        selected = models.Filter(must=[_any("id", list(ids))])
+        n_deleted = self.client.count(self.collection, count_filter=selected).count
+        selector = models.FilterSelector(filter=selected)
+        self.client.delete(self.collection, selector, wait=True)
+        return n_deleted
+
+    def dense(
+        self,
+        queries: numpy.ndarray,
+        k: int,
+        where: Dict[str, Any],
+        exact: bool,
+        ef: int = EF_SEARCH,
+    ) -> List[Ranking]:
+        """RETURNS (List[List[Tuple[str, float]]]): Keys and cosines for each query."""
+        models = import_models()
+        rescoring = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+        params = models.SearchParams(
+            exact=exact,
+            hnsw_ef=max(k, ef),
+            quantization=rescoring if self.storage == "int8" else None,
+        )
+        return self._search([q.tolist() for q in queries], k, where, params=params)
+
+    def lexical(self, texts: Sequence[str], k: int, where: Dict[str, Any]) -> List[Ranking]:
+        """RETURNS (List[List[Tuple[str, float]]]): Keys and BM25 scores for each query."""
+        queries = [sparse(Counter(self.tokenize(text))) for text in texts]
+        return self._search(queries, k, where, using=WORDS)
+
+    def _search(self, queries: List[Any], k: int, where: Dict[str, Any], **options: Any):
+        if not queries or not self._exists():
+            return [[] for _ in queries]
+        models = import_models()
+        filter_ = to_filter(where)
+        requests = [
+            models.QueryRequest(query=query, limit=k, filter=filter_, **options)
+            for query in queries
+        ]
+        responses = self.client.query_batch_points(self.collection, requests)
+        return [[(p.id, p.score) for p in r.points] for r in responses]
+
+    def records(self, keys: Sequence[str]) -> List[Record]:
+        found: Dict[str, Record] = {}
+        for start in range(0, len(keys), SCROLLED):
+            part = list(keys[start : start + SCROLLED])
+            for point in self.client.retrieve(self.collection, part, with_payload=True):
+                found[point.id] = Record(**point.payload)
+        return [found[key] for key in keys]
+
+    def optimize(self, *, hnsw: bool, bm25: bool) -> None:
+        """A server does this by itself."""
+
+    def compact(self) -> None:
+        """A server does this by itself."""
+
+    def save(self, folder: Any) -> None:
+        raise ValueError(Errors.B129.format(collection=self.collection))
+
+
+def open_url(url: str, tokenize: Tokenize) -> ServerBackend:
+    """Open a collection on a server.
+
+    url (str): http://HOST:PORT/COLLECTION
+    tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
+    RETURNS (ServerBackend): The collection.
+    RAISES (ValueError): If the address names no collection or the server does not answer.
+    """
+    parts = urlsplit(url)
+    collection = parts.path.strip("/")
+    if not collection or "/" in collection:
+        expected = "of the form http://HOST:PORT/COLLECTION"
+        raise ValueError(Errors.B121.format(key="The address", value=url, expected=expected))
+    client_class, unreachable = import_client()
+    client = client_class(url=f"{parts.scheme}://{parts.netloc}", check_compatibility=False)
+    backend = ServerBackend(client, collection, tokenize)
+    try:
+        len(backend)
+    except unreachable as error:
+        raise ValueError(Errors.B128.format(url=url, reason=error)) from error
+    return backend
+
+
+def point_id(record: Record) -> str:
+    """RETURNS (str): The same for the same span of the same Doc."""
+    return str(uuid.uuid5(NAMESPACE, f"{record.start} {record.end} {record.id}"))
+
+
+def sparse(weights: Mapping[str, float]):
+    """Words are numbered by a hash of 32 bits; the rare ones that share it are added up."""
+    summed: Dict[int, float] = {}
+    for word, weight in weights.items():
+        digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=4).digest()
+        index = int.from_bytes(digest, "little")
+        summed[index] = summed.get(index, 0.0) + weight
+    return import_models().SparseVector(indices=list(summed), values=list(summed.values()))
+
+
+def to_filter(where: Dict[str, Any]):
+    """RETURNS (Optional[Filter]): Conditions on metadata in the server's form."""
+    if not where:
+        return None
+    models = import_models()
+    return models.Filter(must=[_condition(f'metadata."{f}"', c) for f, c in where.items()])
+
+
+def _condition(key: str, condition: Any):
+    models = import_models()
+    if isinstance(condition, Mapping):
+        strings = any(isinstance(limit, str) for limit in condition.values())
+        range_ = models.DatetimeRange if strings else models.Range
+        return models.FieldCondition(key=key, range=range_(**condition))
+    values = condition if isinstance(condition, list) else [condition]
+    return models.Filter(should=[_equals(key, value) for value in values] or [_never()])
+
+
+def _equals(key: str, value: Any):
+    models = import_models()
+    if value is None:
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
+    if isinstance(value, (bool, str)):
+        return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+    return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
+
+
+def _any(key: str, values: List[str]):
+    models = import_models()
+    return models.FieldCondition(key=key, match=models.MatchAny(any=values))
+
+
+def _never():
+    return import_models().HasIdCondition(has_id=[])
+
+
+def storage_options(storage: str) -> Dict[str, Any]:
+    models = import_models()
+    if storage == "float32":
+        return {}
+    int8 = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    quantized = {
+        "quantization_config": models.ScalarQuantization(scalar=int8),
+        "on_disk": True,
+    }
+    return {"datatype": models.Datatype.FLOAT16, **(quantized if storage == "int8" else {})}
+
+
+def import_models():
+    return _import()[0]
+
+
+def import_client() -> Tuple[Any, Any]:
+    client, unreachable = _import()[1:]
+    return client, unreachable
+
+
+def _import() -> Tuple[Any, Any, Any]:
+    try:
+        from qdrant_client import QdrantClient, models
+        from qdrant_client.http.exceptions import ApiException
+    except ImportError as error:
+        message = Errors.B122.format(library="qdrant-client", what="An index on a server")
+        raise ImportError(message) from error
+    return models, QdrantClient, ApiException

@@ -1,0 +1,82 @@
+"""How long a summary may be."""
+
+from dataclasses import dataclass
+from typing import Any, List, Optional, Sequence
+
+import numpy
+
+from ..errors import Errors
+
+DEFAULT_RATIO = 0.2
+
+
+@dataclass(frozen=True)
+class Length:
+    """One of four limits; without any, a fifth of the sentences.
+
+    ratio (Optional[float]): Part of the sentences, above 0 and at most 1; rounded, at least one.
+    n_sentences (Optional[int]): Number of sentences; all where there are fewer.
+    max_words (Optional[int]): Most words, as white space parts them.
+    elbow (bool): As many as the text has themes.
+    RAISES (ValueError): If a value is out of range, or more than one is set.
+    """
+
+    ratio: Optional[float] = None
+    n_sentences: Optional[int] = None
+    max_words: Optional[int] = None
+    elbow: bool = False
+    name: str = "bert_summarizer"
+
+    def __post_init__(self):
+        given = {
+            "ratio": self.ratio,
+            "n_sentences": self.n_sentences,
+            "max_words": self.max_words,
+            "elbow": self.elbow or None,
+        }
+        found = [f"{key} = {value}" for key, value in given.items() if value is not None]
+        if len(found) > 1:
+            raise ValueError(Errors.B080.format(name=self.name, found=", ".join(found)))
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise self._wrong("ratio", "above 0 and at most 1")
+        for key in ("n_sentences", "max_words"):
+            if given[key] is not None and not _is_count(given[key]):
+                raise self._wrong(key, "a whole number of at least 1")
+
+    def _wrong(self, key: str, expected: str) -> ValueError:
+        value = getattr(self, key)
+        return ValueError(
+            Errors.B022.format(key=key, value=value, name=self.name, expected=expected)
+        )
+
+    def count(self, n_words: Sequence[int]) -> int:
+        """n_words (Sequence[int]): Words in each sentence that could be chosen, at least one.
+        RETURNS (int): Sentences to choose; for `max_words` about as many as will fit.
+        """
+        n = len(n_words)
+        if self.n_sentences is not None:
+            return min(n, self.n_sentences)
+        if self.max_words is not None:
+            return min(n, max(1, round(self.max_words / float(numpy.mean(n_words)))))
+        return min(n, max(1, round(n * (self.ratio or DEFAULT_RATIO))))
+
+
+def fill(order: Sequence[int], n_words: Sequence[int], max_words: int) -> List[int]:
+    """Take what fits, one after the other.
+
+    order (Sequence[int]): Sentences, the best first.
+    n_words (Sequence[int]): Words in each sentence.
+    max_words (int): Most words altogether.
+    RETURNS (List[int]): Those taken; the shortest alone if every one is longer.
+    """
+    taken: List[int] = []
+    left = max_words
+    for i in order:
+        if n_words[i] <= left:
+            taken.append(i)
+            left -= n_words[i]
+    return taken or [min(order, key=lambda i: n_words[i])]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,198 @@
+"""Saving, loading and being killed: an index is as it was before or as it is after."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+from search.killer import make_index, state_of, strangers
+from search.toys import IDS, TEXTS, ids_of, random_vectors, toy_vectors
+
+from spacy_bert_suite.search import SemanticIndex
+from spacy_bert_suite.search import store as store_module
+
+KILLER = Path(__file__).parent / "killer.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+@pytest.mark.parametrize("action", ["add", "delete", "compact", "save", "optimize"])
+def test_killed_at_any_point_the_index_is_readable(action, tmp_path):
+    """Processes are killed before one of their calls that touch the disk."""
+    env = {**os.environ, "PYTHONPATH": str(KILLER.parent.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(KILLER), str(tmp_path), action]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    before, after = report["before"], report["after"]
+    assert report["status"] == 0
+    assert (after == before) == (action in ("compact", "optimize"))
+    assert len(report["killed"]) > 5
+    for n, (killed, found, again, final, left) in enumerate(report["killed"], start=1):
+        assert killed == -9, n
+        assert found in (before, after), f"kill {n}"
+        assert (again, final, left) == (0, after, []), f"tried again after kill {n}"
+    assert report["killed"][0][1] == before
+    assert report["killed"][-1][1] == after
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+def test_save_and_load(storage, tmp_path):
+    vectors = random_vectors(200)
+    index = SemanticIndex(storage=storage, info={"model": "m"})
+    index.add([f"t{i}" for i in range(200)], vectors=vectors, ids=[f"d{i}" for i in range(200)])
+    index.delete(["d3"])
+    index.save(tmp_path / "deep" / "index")
+    loaded = SemanticIndex.load(tmp_path / "deep" / "index")
+    assert loaded.info == {"model": "m"}
+    assert len(loaded) == 199
+    for mode, query in (("vector", vectors[7]), ("bm25", "t7")):
+        hits = index.search(query, k=20, mode=mode)
+        assert loaded.search(query, k=20, mode=mode) == hits
+        assert hits[0].id == "d7"
+
+
+def test_save_again_writes_only_what_is_new(tmp_path):
+    index = SemanticIndex()
+    index.add(["a"], vectors=[numpy.ones(4)])
+    index.save(tmp_path / "index")
+    (segment,) = (tmp_path / "index").glob("segment-*")
+    written = (segment / "vectors").stat().st_mtime_ns
+    index.add(["b"], vectors=[numpy.ones(4)])
+    index.save(tmp_path / "index")
+    assert (segment / "vectors").stat().st_mtime_ns == written
+    assert len(SemanticIndex.load(tmp_path / "index")) == 2
+    index.compact()
+    index.save(tmp_path / "index")
+    assert len(list((tmp_path / "index").glob("segment-*"))) == 1
+    SemanticIndex.load(tmp_path / "index").save(tmp_path / "copy")
+    assert strangers(tmp_path / "copy") == []
+
+
+def test_save_to_itself_changes_nothing(tmp_path):
+    index = make_index(tmp_path / "index")
+    before = state_of(tmp_path / "index")
+    index.save(tmp_path / "index")
+    assert state_of(tmp_path / "index") == before
+    index.add(["x"], vectors=[numpy.ones(8)], ids=["x"])
+
+
+def test_many_small_additions_are_joined(tmp_path):
+    index = SemanticIndex(path=tmp_path / "index", storage="int8")
+    vectors = random_vectors(40)
+    for i, vector in enumerate(vectors):
+        index.add([f"t{i}"], ids=[f"d{i}"], vectors=[vector])
+        if i % 7 == 0:
+            index.delete([f"d{i}"])
+    assert len(list((tmp_path / "index").glob("segment-*"))) < 30
+    assert len(index.backend.store.segments) <= store_module.MOST_SMALL + 1
+    loaded = SemanticIndex.load(tmp_path / "index")
+    kept = [i for i in range(40) if i % 7]
+    assert len(loaded) == len(kept)
+    assert [loaded.search(vectors[i], k=1)[0].id for i in kept] == [f"d{i}" for i in kept]
+    loaded.compact()
+    assert len(loaded.backend.store.segments) == 1
+    assert [loaded.search(vectors[i], k=1)[0].id for i in kept] == [f"d{i}" for i in kept]
+
+
+def test_compact_of_nothing_left(tmp_path):
+    index = make_index(tmp_path / "index")
+    index.delete(IDS)
+    index.compact()
+    assert (len(index), index.search(numpy.ones(8))) == (0, [])
+    index.add(["again"], vectors=[numpy.ones(8)], ids=["d0"])
+    assert ids_of(SemanticIndex.load(tmp_path / "index").search(numpy.ones(8))) == ["d0"]
+
+
+def test_a_reader_keeps_its_state(tmp_path):
+    make_index(tmp_path / "index")
+    reader = SemanticIndex.load(tmp_path / "index")
+    writer = SemanticIndex.load(tmp_path / "index")
+    before = reader.search(toy_vectors()[0], k=9)
+    writer.delete(["d0"])
+    writer.compact()
+    assert reader.search(toy_vectors()[0], k=9) == before
+    with pytest.raises(ValueError, match="B123"):
+        reader.delete(["d1"])
+
+
+def test_two_writers(tmp_path):
+    index = make_index(tmp_path / "index")
+
+    def texts():
+        with pytest.raises(ValueError, match="B116"):
+            SemanticIndex.load(tmp_path / "index").delete(["d0"])
+        yield "one"
+
+    index.add(texts(), vectors=[numpy.ones(8)])
+
+
+def test_folders_that_are_no_index(tmp_path):
+    with pytest.raises(ValueError, match="B110"):
+        SemanticIndex.load(tmp_path / "absent")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="B124"):
+        SemanticIndex(path=tmp_path)
+    with pytest.raises(ValueError, match="B124"):
+        SemanticIndex().save(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["vectors", "records", "ids", "ends", "codes", "scales"])
+@pytest.mark.parametrize("damage", ["short", "absent"])
+def test_damaged_files_are_named(name, damage, tmp_path):
+    index = SemanticIndex(path=tmp_path / "index", storage="int8")
+    index.add(TEXTS, vectors=toy_vectors())
+    (path,) = (tmp_path / "index").glob(f"segment-*/{name}")
+    if damage == "short":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    with pytest.raises(ValueError, match=f"B111.*{name}"):
+        SemanticIndex.load(tmp_path / "index")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99}', "\0"])
+def test_damaged_manifest(content, tmp_path):
+    make_index(tmp_path / "index")
+    (tmp_path / "index" / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match="B111"):
+        SemanticIndex.load(tmp_path / "index")
+
+
+def test_manifest_can_be_read_by_people(tmp_path):
+    make_index(tmp_path / "index")
+    manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
+    assert (manifest["width"], manifest["storage"]) == (8, "float32")
+    assert [segment["n_rows"] for segment in manifest["segments"]] == [4, 2]
+
+
+def test_a_temporary_index_leaves_nothing():
+    index = SemanticIndex()
+    folder = index.backend.store.folder
+    index.add(["a"], vectors=[numpy.ones(4)])
+    assert folder.exists()
+    del index
+    assert not folder.exists()
+
+
+def test_an_interruption_after_the_change_loses_nothing(tmp_path, monkeypatch):
+    """Ctrl-C while old files are removed: what was added counts already."""
+    index = make_index(tmp_path / "index")
+
+    def interrupt(folder, manifest):
+        if manifest.n_keys > 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, "remove_strangers", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        index.add(["n0"], ids=["n0"], vectors=[numpy.ones(8)])
+    with pytest.raises(KeyboardInterrupt):
+        index.compact()
+    monkeypatch.undo()
+    loaded = SemanticIndex.load(tmp_path / "index")
+    assert ids_of(loaded.search(numpy.ones(8), k=1)) == ["n0"]
+    loaded.delete(["n0"])
+    assert strangers(tmp_path / "index") == []
