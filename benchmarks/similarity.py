@@ -1,8 +1,8 @@
-"""bert_similarity beside sentence-transformers, on the same weights: whether `encode` gives the same
-vectors, how fast, and where fine-tuning with the same loss, epochs and batch ends.
+"""bert_similarity beside sentence-transformers, on the same weights: whether `encode` gives the
+same vectors, how fast, and where fine-tuning with the same loss, epochs and batch ends.
 
-`--part parity`, `--part speed` or `--part tune` (with `--seed`, `--loss`); `--report` prints a table
-of all runs of "tune" so far.
+`--part parity`, `--part speed` or `--part tune` (with `--seed`, `--loss`); `--report` prints a
+table of all runs of "tune" so far.
 """
 
 import gzip

@@ -1,4 +1,5 @@
-"""Words per second of three-head pipelines over news texts, next to the bare forward pass.
+"""Words per second of pipelines with three heads, or with document vectors as a fourth output
+(`--vectors`), over news texts, next to the bare forward pass.
 
 All systems share the weights and the texts, and are measured turn by turn in rounds. The bare
 forward gets its texts already cut into wordpieces and sorted by length; every other system starts
@@ -40,6 +41,7 @@ from transformers.utils import logging
 RESULTS = Path(__file__).parent / "results" / "throughput.jsonl"
 N_SAMPLE = 1600  # rows of each task to initialise the heads from
 NLP_BATCH = 128
+VECTORS = "vectors"  # the fourth output
 # How the bare forward is batched: as most would, and as suits the cache of a CPU.
 BARE_BATCHES = {"batches of 32": 1 << 30, "<= 1024 pieces": 1024, "<= 2048 pieces": 2048}
 Run = Callable[[], Any]
@@ -105,12 +107,14 @@ def ready(nlp: Language, data: Path, steps: int) -> Language:
 
 
 def hugging_face(texts: Sequence[str], models: Dict[str, Any], weights: str, device: str) -> Run:
-    """Three Hugging Face pipelines one after the other, as a user would write it."""
+    """Hugging Face pipelines one after the other, as a user would write it."""
     tokenizer = AutoTokenizer.from_pretrained(weights)
     calls = []
     for name, model in models.items():
         options: Dict[str, Any] = {"task": "text-classification", "truncation": True}
-        if TASKS[name].kind == "ner":
+        if name == VECTORS:
+            options = {"task": "feature-extraction", "truncation": True, "return_tensors": True}
+        elif TASKS[name].kind == "ner":
             options = {"task": "token-classification", "aggregation_strategy": "simple"}
         options.update(device=device, batch_size=32, torch_dtype=model.dtype)
         calls.append(pipeline(model=model, tokenizer=tokenizer, **options))
@@ -121,7 +125,9 @@ def hugging_face(texts: Sequence[str], models: Dict[str, Any], weights: str, dev
     return run
 
 
-def hugging_face_models(weights: str, data: Path, steps: int) -> Dict[str, Any]:
+def hugging_face_models(
+    weights: str, data: Path, steps: int, vectors: bool = False
+) -> Dict[str, Any]:
     """RETURNS (Dict[str, PreTrainedModel]): One model with its standard head for every task."""
     models = {}
     for name, task in TASKS.items():
@@ -130,6 +136,8 @@ def hugging_face_models(weights: str, data: Path, steps: int) -> Dict[str, Any]:
         if task.kind == "ner" and steps:
             made.train()
         models[name] = made.model.eval()
+    if vectors:
+        models[VECTORS] = BertModel.from_pretrained(weights).eval()
     return models
 
 
@@ -191,7 +199,13 @@ def time_forward(spent: Dict[str, float]) -> List[Any]:
 
 
 def make_systems(
-    wanted: Sequence[str], texts: List[str], weights: str, data: Path, device: str, steps: int
+    wanted: Sequence[str],
+    texts: List[str],
+    weights: str,
+    data: Path,
+    device: str,
+    steps: int,
+    vectors: bool,
 ) -> Dict[str, Run]:
     tasks = list(TASKS.values())
     systems: Dict[str, Run] = {}
@@ -201,7 +215,10 @@ def make_systems(
                 run = bare_forward(texts, weights, device, precision, pieces)
                 systems[f"bare forward {precision}, {name}"] = run
     if "ours" in wanted:
-        nlp = ready(pipelines.our_pipeline(tasks, weights, device=device), data, steps)
+        nlp = pipelines.our_pipeline(tasks, weights, device=device)
+        if vectors:
+            nlp.add_pipe("bert_similarity", config={"token_vectors": False})
+        nlp = ready(nlp, data, steps)
         print(f"ours: {count_entities(nlp, texts)} entities")
         systems["ours"] = pipe(nlp, texts)
     if "stock" in wanted:
@@ -212,11 +229,11 @@ def make_systems(
         print(f"stock: {count_entities(nlp, texts)} entities")
         systems["stock spacy-transformers"] = pipe(nlp, texts)
     if "hf" in wanted:
-        models = hugging_face_models(weights, data, steps)
+        models = hugging_face_models(weights, data, steps, vectors)
         halves = {name: deepcopy(model).bfloat16() for name, model in models.items()}
         for precision, chosen in (("fp32", models), ("bf16", halves)):
             run = hugging_face(texts, chosen, weights, device)
-            systems[f"three Hugging Face pipelines {precision}"] = run
+            systems[f"{len(models)} Hugging Face pipelines {precision}"] = run
     return systems
 
 
@@ -229,6 +246,7 @@ def make_systems(
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--random-base", "use_base", is_flag=True, help="Random weights, BERT-base sizes")
 @click.option("--system", "wanted", multiple=True, default=("bare", "ours", "stock", "hf"))
+@click.option("--vectors", is_flag=True, help="Document vectors as a fourth output")
 @click.option("--profile", "profiled", is_flag=True, help="Only show where our time goes")
 def main(
     data: Path,
@@ -239,6 +257,7 @@ def main(
     device: str,
     use_base: bool,
     wanted: Sequence[str],
+    vectors: bool,
     profiled: bool,
 ) -> None:
     logging.set_verbosity_error()
@@ -255,7 +274,7 @@ def main(
             profile(nlp, texts)
             print(profile(nlp, texts))
             return
-        systems = make_systems(wanted, texts, weights, data, device, steps)
+        systems = make_systems(wanted, texts, weights, data, device, steps, vectors)
         interleave(systems, 1, n_words)  # warm-up, not counted
         speeds = interleave(systems, rounds, n_words)
     append_json(out, {"words": n_words, "words_per_second": speeds, **environment()})
