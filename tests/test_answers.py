@@ -103,7 +103,7 @@ def test_all_answers_sum_to_one(states, doc):
     answers = decide(read(scores, doc, 100), "Who?", None, 100)
     assert len(answers) == len(WORDS)
     assert sum(a.probability for a in answers) + answers[0].null_probability == pytest.approx(1)
-    assert [a.probability for a in answers] == sorted((a.probability for a in answers))[::-1]
+    assert [a.probability for a in answers] == sorted([a.probability for a in answers])[::-1]
 
 
 def test_no_answer_overlaps_another(states, doc):

@@ -59,7 +59,9 @@ def test_empty_question(nlp, question):
         make_question_example(nlp, CONTEXT, question)
 
 
-@pytest.mark.parametrize("answer", [("Paris", 13), ("Paris", -27), ("", 3), (" ", 4), ("Oslo", 999)])
+@pytest.mark.parametrize(
+    "answer", [("Paris", 13), ("Paris", -27), ("", 3), (" ", 4), ("Oslo", 999)]
+)
 def test_answer_elsewhere(nlp, answer):
     with pytest.raises(ValueError, match="B241"):
         make_question_example(nlp, CONTEXT, "Where?", [answer])
@@ -71,12 +73,16 @@ QAS = [
     {
         "id": "1",
         "question": "Where does Anna work?",
-        "answers": [{"text": "Paris", "answer_start": 14}, {"text": "in Paris", "answer_start": 11}],
+        "answers": [{"text": "Paris", "answer_start": 14},
+                    {"text": "in Paris", "answer_start": 11}],
     },
     {"id": "2", "question": "Who is Carla?", "answers": [], "is_impossible": True,
      "plausible_answers": [{"text": "Anna", "answer_start": 0}]},
 ]  # fmt: skip
-SQUAD = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": QAS}]}]}
+SQUAD = {
+    "version": "v2.0",
+    "data": [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": QAS}]}],
+}
 ROWS = [
     {"context": CONTEXT, "id": "1", "question": "Where does Anna work?",
      "answers": {"text": ["Paris", "in Paris"], "answer_start": [14, 11]}},

@@ -1,6 +1,6 @@
 """Layers that run texts of their own through the backbone's weights."""
 
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Optional
 from weakref import ref
 
 from thinc.api import Model
@@ -22,11 +22,17 @@ class BoundEncoder(Model):
         self.trains_backbone = True
         self.owner = Owner()
 
-    def bind(self, backbone: Model, component_name: str, trainable: bool, owner: "Owner") -> None:
+    def bind(
+        self,
+        backbone: Model,
+        component_name: str,
+        trainable: bool,
+        owner: Optional["Owner"] = None,
+    ) -> None:
         self.backbone[:] = [backbone]
         self.component_name = component_name
         self.trains_backbone = trainable
-        self.owner = owner
+        self.owner = owner or Owner()
 
     def settle(self) -> None:
         """Let the backbone finish its last training step, before texts outside the stream of the

@@ -7,7 +7,6 @@ import torch
 from conftest import bert_model
 from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
-from spacy_bert_suite.backbone.bound import Owner
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 from spacy_bert_suite.backbone.pairs import PairEncoder
 from spacy_bert_suite.backbone.states import join_states
@@ -95,7 +94,7 @@ def test_layers(still_bert, layers):
 
 def test_pairs_equal_hugging_face(still_bert):
     encoder = PairEncoder("bert")
-    encoder.bind(make_model(still_bert), "head", True, Owner())
+    encoder.bind(make_model(still_bert), "head", True)
     pairs = [("Anna works", "in Paris"), ("", "the film was great")]
     states = encoder.predict(pairs)
     tokenizer = AutoTokenizer.from_pretrained(still_bert)
@@ -111,7 +110,7 @@ def test_pairs_equal_hugging_face(still_bert):
 def test_pairs_cut_a_long_second_text_into_windows(still_bert):
     encoder = PairEncoder("bert")
     model = make_model(still_bert)
-    encoder.bind(model, "head", True, Owner())
+    encoder.bind(model, "head", True)
     states = encoder.predict([("anna", "ben works " * 100), ("a", "b")])
     assert states.window_offsets[1] > 5
     assert states.window_offsets.tolist()[-1] == states.window_offsets[1] + 1
@@ -122,14 +121,14 @@ def test_pairs_cut_a_long_second_text_into_windows(still_bert):
 
 def test_pairs_without_room_for_the_second_text(still_bert):
     encoder = PairEncoder("bert")
-    encoder.bind(make_model(still_bert), "head", True, Owner())
+    encoder.bind(make_model(still_bert), "head", True)
     with pytest.raises(ValueError, match="B036"):
         encoder.predict([("anna " * 40, "ben " * 40)])
 
 
 def test_pair_texts_with_lone_surrogates(still_bert):
     encoder = PairEncoder("bert")
-    encoder.bind(make_model(still_bert), "head", True, Owner())
+    encoder.bind(make_model(still_bert), "head", True)
     assert len(encoder.predict([("a \ud800", "b \udfff c")]).rows)
 
 
