@@ -18,10 +18,10 @@ def similarity_matrix(docs: Sequence[Doc]) -> str:
     docs (Sequence[Doc]): Annotated by 'bert_similarity', or not: these are left out.
     RETURNS (str): A section of a page; empty for fewer than two texts, or too many to be read.
     """
-    known = [(i, doc) for i, doc in enumerate(docs, start=1) if embedding_of(doc) is not None]
+    known = [(i, doc) for i, doc in enumerate(docs, start=1) if has_embedding(doc)]
     if not 2 <= len(known) <= MOST_TEXTS:
         return ""
-    vectors = unit(numpy.stack([embedding_of(doc) for _, doc in known]))
+    vectors = unit(numpy.stack([doc._.embedding for _, doc in known]))
     head = "".join(f"<th scope='col'>{i}</th>" for i, _ in known)
     rows = "".join(
         _row(i, doc, cosines) for (i, doc), cosines in zip(known, (vectors @ vectors.T).tolist())
@@ -32,8 +32,8 @@ def similarity_matrix(docs: Sequence[Doc]) -> str:
     )
 
 
-def embedding_of(doc: Doc) -> "numpy.ndarray | None":
-    return doc._.embedding if Doc.has_extension("embedding") else None
+def has_embedding(doc: Doc) -> bool:
+    return Doc.has_extension("embedding") and doc._.embedding is not None
 
 
 def _row(number: int, doc: Doc, cosines: list[float]) -> str:

@@ -6,7 +6,7 @@ A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a toke
 """
 
 import warnings
-from typing import Union
+from typing import Any, Union
 
 import numpy
 from spacy.tokens import Doc, Span, Token
@@ -60,7 +60,8 @@ def token_vector(token: Token) -> numpy.ndarray:
 
 
 def vector_norm(item: Spacy) -> float:
-    return float(numpy.linalg.norm(item.vector))
+    vector: Any = item.vector
+    return float(numpy.linalg.norm(vector))
 
 
 def has_vector(item: Spacy) -> bool:

@@ -231,7 +231,7 @@ class BertParaphrase(TrainablePipe):
             loss, gradients = loss_and_gradients(
                 self._loss(logits, [pair for _, pair in batch]), [logits]
             )
-            backprop(gradients)
+            backprop(PairScores(*gradients))  # type: ignore[arg-type]
             losses[self.name] += loss
             if sgd not in (None, False):
                 self.finish_update(sgd)

@@ -1,0 +1,71 @@
+"""The hooks behind `.vector` and `.similarity`, and what the page shows of them."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+
+from spacy_bert_suite.attributes import register_attributes
+from spacy_bert_suite.heatmap import similarity_matrix
+from spacy_bert_suite.render import render_page
+from spacy_bert_suite.vectors import install_hooks, unit
+
+
+@pytest.fixture
+def make_doc():
+    nlp = spacy.blank("en")
+    register_attributes("test", ["doc.embedding", "span.embedding"])
+
+    def make(text, vector):
+        doc = nlp(text)
+        doc._.embedding = numpy.asarray(vector, dtype="float32")
+        doc.tensor = numpy.tile(doc._.embedding, (len(doc), 1))
+        return install_hooks(doc)
+
+    return make
+
+
+def test_cosines(make_doc):
+    a, b = make_doc("a b", [3.0, 4.0]), make_doc("c d", [4.0, 3.0])
+    assert a.similarity(b) == pytest.approx(24 / 25)
+    assert a[:1].similarity(b[1]) == a[0].similarity(b) == pytest.approx(24 / 25)
+    assert a.vector_norm == a[0].vector_norm == 5.0
+    assert a[:1].vector_norm == pytest.approx(1.0)  # a phrase is at length one
+
+
+def test_sentences_have_vectors_of_their_own(make_doc):
+    doc = make_doc("a b", [3.0, 4.0])
+    doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
+    assert doc[0:1].vector.tolist() == [1.0, 0.0]
+    assert doc[1:2].vector == pytest.approx([0.6, 0.8])
+
+
+def test_zero_vectors_are_like_nothing(make_doc):
+    a, b = make_doc("a", [1.0, 0.0]), make_doc("b", [0.0, 0.0])
+    with pytest.warns(UserWarning, match="B920.*Doc"):
+        assert a.similarity(b) == 0.0
+    assert not b.has_vector and unit(b.vector).tolist() == [0.0, 0.0]
+
+
+def test_matrix(make_doc):
+    docs = [
+        make_doc("one <b>", [1.0, 0.0]),
+        make_doc("two " * 30, [0.6, 0.8]),
+        Doc(spacy.blank("en").vocab),
+    ]
+    page = similarity_matrix(docs)
+    assert page.count("<td style=") == 4 and page.count(">0.60</td>") == 2
+    assert "one &lt;b&gt;" in page and "…" in page
+    assert similarity_matrix(docs[:1]) == similarity_matrix([]) == ""
+    assert similarity_matrix([docs[0]] * 25) == ""
+
+
+def test_page_marks_the_summary():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    doc = nlp("One is here. Two is there. Three is gone.")
+    plain = render_page([doc])
+    doc.spans["summary"] = [Span(doc, sent.start, sent.end) for sent in list(doc.sents)[1:2]]
+    page = render_page([doc])
+    assert page.count('class="sentence summary"') == 1 and "Marked sentences" in page
+    assert 'class="sentence summary"' not in plain and "Marked sentences" not in plain
