@@ -168,6 +168,8 @@ def read(scores: SpanScores, doc: Doc, n_best: int) -> Reading:
             break
         begin, end = int(scores.starts[first]), int(scores.ends[first + more])
         span = doc.char_span(begin, end, alignment_mode="expand")
+        if span is None:  # never: pieces lie in tokens
+            break
         candidates.append(Candidate(span, score, log_sum(pieces_on(scores, span))))
         if len(candidates) < n_best:
             _remove(left, scores, span)

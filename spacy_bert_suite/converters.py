@@ -194,8 +194,8 @@ def pair_docs(path: Path, nlp: Language, rename: Renames, max_score: float = 1.0
 
 
 def question_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
-    """Questions from SQuAD's .json, or from .jsonl records with `context`, `question` and `answers`;
-    see `QuestionCorpus.v1`.
+    """Questions from SQuAD's .json, or from .jsonl records with `context`, `question` and
+    `answers`; see `QuestionCorpus.v1`.
 
     path (Path): The file.
     nlp (Language): Gives the tokenizer.

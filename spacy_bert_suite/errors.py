@@ -335,6 +335,7 @@ class Errors(metaclass=WithCodes):
         "The pipeline has no component '{name}' to answer questions, only: {found}. Add 'bert_qa' "
         "after 'bert' and train it, or give the name of yours."
     )
+    B247 = "There is no question. Give questions as arguments, or a file with one on every line."
 
 
 class Warnings(metaclass=WithCodes):

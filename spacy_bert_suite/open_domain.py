@@ -46,9 +46,7 @@ def ask(
     RETURNS (List[Found]): At least one, best first: from all passages as if they were one text.
     RAISES (ValueError): If the question is empty, or the pipeline has no such component.
     """
-    if name not in nlp.pipe_names:
-        raise ValueError(Errors.B246.format(name=name, found=", ".join(nlp.pipe_names)))
-    reader: Any = nlp.get_pipe(name)
+    reader = find_reader(nlp, name)
     hits = index.search(question, k, **options)
     docs = [make_doc(nlp, hit.text) for hit in hits]
     by_doc = {id(doc): hit for doc, hit in zip(docs, hits)}
@@ -57,6 +55,15 @@ def ask(
     reading = join_readings(reader.read_pairs(pairs, top_k))
     answers = decide(reading, question, reader.null_threshold, top_k)
     return [Found(answer, _hit_of(answer, by_doc)) for answer in answers]
+
+
+def find_reader(nlp: Language, name: str = "bert_qa") -> Any:
+    """RETURNS (BertQuestionAnswering): The component that answers questions.
+    RAISES (ValueError): If the pipeline has none of that name.
+    """
+    if name not in nlp.pipe_names:
+        raise ValueError(Errors.B246.format(name=name, found=", ".join(nlp.pipe_names)))
+    return nlp.get_pipe(name)
 
 
 def _hit_of(answer: Answer, by_doc: Any) -> Optional[Any]:

@@ -199,7 +199,7 @@ def exact_match(answer: str, gold: Sequence[str]) -> float:
 
 
 def f1_score(answer: str, gold: Sequence[str]) -> float:
-    """RETURNS (float): F1 of the words of the answer, with the right answer that it is most like."""
+    """RETURNS (float): F1 of the words of the answer and the right answer that is most like it."""
     return max(_f1(normalize_answer(answer).split(), normal.split()) for normal in _normal(gold))
 
 

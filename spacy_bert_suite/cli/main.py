@@ -147,5 +147,6 @@ def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
     return list(nlp.pipe(texts))
 
 
-from . import index as _index  # noqa: E402, F401  (adds its commands)
+from . import answer as _answer  # noqa: E402, F401  (adds its commands)
+from . import index as _index  # noqa: E402, F401
 from . import summaries as _summaries  # noqa: E402, F401

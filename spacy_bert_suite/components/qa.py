@@ -22,8 +22,8 @@ from thinc.api import Config, Model, Optimizer
 
 from ..answers import Answer, Reading, decide, read, score_spans
 from ..attributes import register_attributes
+from ..backbone.bound import BoundEncoder
 from ..backbone.pairs import Pair, PairStates
-from ..backbone.shim import get_shim
 from ..errors import Errors
 from ..extraction import answer_loss
 from ..questions import Question, check_question, get_question
@@ -126,7 +126,7 @@ class BertQuestionAnswering(TrainablePipe):
 
     @property
     def null_threshold(self) -> Optional[float]:
-        """RETURNS (Optional[float]): Null score above which there is no answer; None answers all."""
+        """RETURNS (Optional[float]): Null score above which there is no answer; None for never."""
         return self.cfg["null_threshold"]
 
     # Answering
@@ -184,6 +184,8 @@ class BertQuestionAnswering(TrainablePipe):
         for place, (doc, question) in enumerate(pairs):
             check_question(question, self.name)
             places.setdefault((question, doc.text), []).append(place)
+        encoder: BoundEncoder = self.model.layers[0]  # type: ignore[assignment]
+        encoder.settle()
         readings: Dict[int, Reading] = {}
         for batch in batches(list(places), READ_AT_ONCE):
             scores = score_spans(self.model.predict(batch), self.cfg["max_answer_pieces"])
@@ -276,7 +278,7 @@ class BertQuestionAnswering(TrainablePipe):
             share = sum(map(length, batch)) / n_characters
             states, backprop = self.model.begin_update(batch)
             loss, gradient = answer_loss(states, [next(rest) for _ in batch])
-            backprop(gradient * share)
+            backprop(gradient * share)  # type: ignore[arg-type]
             total += loss * share
         return total
 
@@ -319,7 +321,7 @@ def questions_of(doc: Doc) -> Optional[List[str]]:
     questions = doc._.questions
     if questions is None:
         return None
-    return [questions] if isinstance(questions, str) else list(questions)
+    return list(questions) if isinstance(questions, (list, tuple)) else [questions]
 
 
 def length(pair: Pair) -> int:
