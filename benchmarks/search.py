@@ -23,6 +23,7 @@ from memory import peak, resident
 from spacy_bert_suite.search import SemanticIndex
 from spacy_bert_suite.search.metrics import evaluate
 
+CACHE = Path(tempfile.gettempdir()) / "bench_search"
 RESULTS = Path(__file__).parent / "results" / "search.jsonl"
 SETS = ("cisi", "cranfield", "reqa_squad")
 SYSTEMS = ("numpy", "exact", "exact int8", "hnsw", "hnsw int8", "qdrant edge")
@@ -239,7 +240,7 @@ def in_new_process(system: str, cache: Path, n: int, ef: int) -> Dict[str, float
 
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, exists=True))
-@click.option("--cache", type=click.Path(path_type=Path), default=Path("/tmp/bench_search"))
+@click.option("--cache", type=click.Path(path_type=Path), default=CACHE)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--sets", default=",".join(SETS), show_default=True, help="Judged collections")
 @click.option("--scale", default=100_000, show_default=True, help="Vectors; 0 for none")
