@@ -7,6 +7,7 @@ pytextrank needs a pipeline with a tagger and a parser, which would bring other 
 """
 
 import math
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,7 @@ from spacy_bert_suite.summarization.rouge import score_summary, words_of
 from spacy_bert_suite.summarization.sentences import plain_text, sentences_of
 
 RESULTS = Path(__file__).parent / "results" / "summaries.jsonl"
+MODELS = Path(tempfile.gettempdir()) / "summaries"
 # How long a summary may be: part of the sentences, or their number.
 LENGTHS: Dict[str, Dict[str, float]] = {
     "bbc_summary": {"ratio": 0.4},
@@ -247,7 +249,7 @@ def time_them(data: Path, name: str, n: int, n_rounds: int) -> None:
 @click.option("--epochs", default=0, help="Train for so many epochs, too; 0 does not.")
 @click.option("--train-limit", default=0, help="Articles to train on, 0 for all.")
 @click.option("--seed", default=0)
-@click.option("--models", default="/tmp/summaries", type=click.Path(path_type=Path))
+@click.option("--models", default=MODELS, type=click.Path(path_type=Path))
 @click.option("--only-train", is_flag=True, help="Leave out the systems that are not trained.")
 @click.option("--rounds", default=0, help="Rounds of timing, 0 for none.")
 @click.option("--timed", default=16, help="Articles in a round of timing.")

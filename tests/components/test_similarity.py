@@ -528,3 +528,43 @@ def test_the_embedded_model_works_untrained():
     nlp.add_pipe("bert_similarity")
     cat, kitten, stock = nlp.pipe(["A cat sleeps.", "The kitten naps.", "Shares fell sharply."])
     assert cat.similarity(kitten) > 0.5 > cat.similarity(stock) + 0.2
+
+
+def test_sourced_selected_and_excluded(tiny_bert, tmp_path):
+    nlp = make(tiny_bert, dense_width=6)
+    expected = nlp(TEXTS[0]).vector
+    other = spacy.blank("en", vocab=nlp.vocab)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # vocabularies are compared by spaCy
+        other.add_pipe("bert", source=nlp)
+        other.add_pipe("bert_similarity", source=nlp)
+    assert other(TEXTS[0]).vector == pytest.approx(expected, abs=1e-6)
+    assert other.get_pipe("bert_similarity").encode(TEXTS[:1])[0] == pytest.approx(
+        expected, abs=1e-6
+    )
+    with nlp.select_pipes(disable=["bert_similarity"]):
+        assert nlp(TEXTS[0])._.embedding is None
+    nlp.to_disk(tmp_path)
+    assert "bert_similarity" not in spacy.load(tmp_path, exclude=["bert_similarity"]).pipe_names
+
+
+def test_learns_beside_another_head(still_bert):
+    """Pairs and categories in one batch: the gradient is the sum of both."""
+    nlp = make(still_bert, loss={"name": "CosineSimilarity"})
+    classifier = {"@architectures": "spacy-bert-suite.TextClassifier.v1", "dropout": 0.0}
+    nlp.add_pipe("bert_textcat", config={"model": classifier})
+    texts = [Example.from_dict(nlp.make_doc(text), {"cats": {"work": 1.0}}) for text in TEXTS]
+    both = [*scored(nlp), *texts]
+    other = Example.from_dict(nlp.make_doc("x"), {"cats": {"home": 1.0, "work": 0.0}})
+    nlp.initialize(lambda: [*both, other])
+    bert = nlp.get_pipe("bert")
+    found = []
+    for names in (["bert_similarity"], ["bert_textcat"], ["bert_similarity", "bert_textcat"]):
+        bert.model.shims[0].module.zero_grad()
+        for name in ("bert", *names):
+            nlp.get_pipe(name).update(both)
+        bert.settle()
+        found.append(gradients(nlp))
+    for name, gradient in found[2].items():
+        alone = sum(part[name] for part in found[:2] if name in part)
+        assert gradient == pytest.approx(alone, rel=1e-3, abs=1e-6)
