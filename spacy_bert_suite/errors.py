@@ -315,8 +315,8 @@ class Errors(metaclass=WithCodes):
         "the list, or leave doc._.questions unset."
     )
     B241 = (
-        "The answer {answer!r} does not stand at character {start} of its text, which has {found!r} "
-        "there. Count characters from 0, from the start of the context."
+        "The answer {answer!r} does not stand at character {start} of its text, which has "
+        "{found!r} there. Count characters from 0, from the start of the context."
     )
     B242 = (
         "{path}, {place}: '{field}' is {found}; it must be {expected}. Correct the question or "
