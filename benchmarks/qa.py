@@ -304,8 +304,8 @@ def tune(data: Path, name: str, system: str, settings: Settings, limits: Tuple[i
     return {**scores_of(dev, found), "train_seconds": seconds}
 
 
-def speed(data: Path, name: str, settings: Settings, rounds: int, limits: Tuple[int, int]) -> str:
-    rows = read_rows(data, name, "dev", limits[1])
+def speed(data: Path, name: str, settings: Settings, rounds: int, n_dev: int, out: Path) -> str:
+    rows = read_rows(data, name, "dev", n_dev)
     nlp, trainer = our_pipeline(settings, rows[:1]), recipe_trainer(settings, rows[:1])
     systems = {
         "run_qa.py of transformers": partial(predict_recipe, trainer, rows, settings),
@@ -313,12 +313,12 @@ def speed(data: Path, name: str, settings: Settings, rounds: int, limits: Tuple[
     }
     interleave(systems, 1, len(rows))
     speeds = interleave(systems, rounds, len(rows))
-    append_json(RESULTS, {"part": "speed", "data": name, "questions_per_second": speeds,
+    append_json(out, {"part": "speed", "data": name, "questions_per_second": speeds,
                           **settings._asdict(), **environment()})  # fmt: skip
     return speed_table(speeds, "questions/s", "ours")
 
 
-def long_text(data: Path, settings: Settings) -> str:
+def long_text(data: Path, settings: Settings, out: Path) -> str:
     words = " ".join(news_passages(data, 600)).split()[:20_000]
     questions = [row.question for row in read_rows(data, "squad_v1", "dev", 10)]
     nlp = our_pipeline(settings, read_rows(data, "squad_v1", "dev", 1))
@@ -329,7 +329,7 @@ def long_text(data: Path, settings: Settings) -> str:
     seconds = time.perf_counter() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     record = {"words": len(words), "questions": len(questions), "seconds": seconds, "mb": grown}
-    append_json(RESULTS, {"part": "long", **record, **environment()})
+    append_json(out, {"part": "long", **record, **environment()})
     return f"{len(questions)} questions, {len(words)} words: {seconds:.1f} s, {grown:.0f} MB more"
 
 
@@ -379,9 +379,9 @@ def main(data, part, name, system, seed, epochs, batch, learn_rate, window, over
     if only_report:
         print(report(out))
     elif part == "speed":
-        print(speed(data, name, settings, rounds, (n_train, n_dev)))
+        print(speed(data, name, settings, rounds, n_dev, out))
     elif part == "long":
-        print(long_text(data, settings))
+        print(long_text(data, settings, out))
     else:
         for each in system or ("recipe", "ours"):
             scores = tune(data, name, each, settings, (n_train, n_dev))

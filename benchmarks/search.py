@@ -245,7 +245,7 @@ def in_new_process(system: str, cache: Path, n: int, ef: int) -> Dict[str, float
 @click.option("--sets", default=",".join(SETS), show_default=True, help="Judged collections")
 @click.option("--scale", default=100_000, show_default=True, help="Vectors; 0 for none")
 @click.option("--systems", default=",".join(SYSTEMS), show_default=True)
-@click.option("--ef", default=256, show_default=True, help="Candidates in the graph")
+@click.option("--ef", default=512, show_default=True, help="Candidates in the graph")
 @click.option("--only", help="One system of the large collection, in this process")
 def main(
     data: Path, cache: Path, out: Path, sets: str, scale: int, systems: str, ef: int,

@@ -29,7 +29,7 @@ def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
         ner="ner/a",
         textcat="textclass/b",
         sentiment="mood/c",
-        separate_steps=60,
+        separate_steps=100,
     )
     scores = {
         task: srsly.read_json(root / "metrics" / f"separate_{task}.json")

@@ -133,16 +133,28 @@ class Bert(Transformer):
         return super().remove_listener(listener, component_name)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Run the backbone over a stream of docs, `batch_size` docs at a time.
+        """Run the backbone over a stream of docs, `batch_size` docs at a time. Where nothing reads
+        its states (all heads make passes of their own), it does not run.
 
         YIELDS (Doc): The docs in order.
         """
         self._check_process()
-        yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
+        if self._has_readers:
+            yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
+        else:
+            self.settle()
+            yield from stream
 
     def __call__(self, doc: Doc) -> Doc:
         """Run the backbone over one doc. RETURNS (Doc): The doc."""
-        return TrainablePipe.__call__(self, doc)
+        if self._has_readers:
+            return TrainablePipe.__call__(self, doc)
+        self.settle()
+        return doc
+
+    @property
+    def _has_readers(self) -> bool:
+        return bool(self.own_listeners or self.stock_listeners or self.keep_states)
 
     def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
         """RETURNS (BertStates): The states of the docs."""

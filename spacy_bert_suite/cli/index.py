@@ -42,7 +42,8 @@ def index() -> None:
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
 def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
     """Make a new index of the texts of INPUT: .jsonl, .tsv or .csv with a `text` and, if there
-    are, `id` and `title`; other columns are metadata. A folder may hold a file `corpus`.
+    are, `id` and `title`; other columns are metadata. Of a .txt file every line is a text. A
+    folder may hold a file `corpus`.
     """
     from ..search import SemanticIndex
 
@@ -171,7 +172,13 @@ def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: boo
 
 
 def read_passages(path: Path) -> Iterator[Passage]:
-    """Texts with their titles, ids and metadata; the number of the line where there is no id."""
+    """Texts with their titles, ids and metadata; the number of the line where there is no id. Of a
+    .txt file every line is a text.
+    """
+    if path.name.removesuffix(".gz").endswith(".txt"):
+        lines = ((number, line) for number, line in read_lines(path) if line.strip())
+        yield from (Passage(clean(line), str(number), {}) for number, line in lines)
+        return
     for row in read_records(path):
         text, title = row.text(), row.record.get("title")
         if isinstance(title, str) and title.strip() and not text.startswith(title):

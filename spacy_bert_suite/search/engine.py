@@ -15,7 +15,7 @@ from ..errors import Errors, Warnings
 
 M = 16  # neighbours of a node
 EF_CONSTRUCT = 100  # candidates when a node is put in
-EF_SEARCH = 256  # least number of candidates of a query
+EF_SEARCH = 512  # least number of candidates of a query
 UPLOAD = 1024  # vectors at a time
 QUERIES = 256  # at a time
 

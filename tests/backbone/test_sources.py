@@ -104,7 +104,7 @@ def test_hub_id_before_initialize():
     nlp = spacy.blank("en")
     nlp.add_pipe("bert", config={"model": bert_model("nobody/has-such-a-model")})
     with pytest.raises(OSError, match="B009.*initialize"):
-        nlp("Anna")
+        nlp.get_pipe("bert").predict([nlp.make_doc("Anna")])
 
 
 def test_a_checkpoint_without_pooler(tiny_bert, tmp_path):

@@ -179,6 +179,18 @@ def test_others_and_bare_examples_are_skipped(tiny_bert, optimizer):
     assert isinstance(nlp("")._.paraphrase("a"), float)
 
 
+def test_docs_cost_no_pass_that_nobody_reads(tiny_bert, monkeypatch):
+    nlp, _, pipe = initialized(tiny_bert)
+    shim = nlp.get_pipe("bert").model.shims[0]
+    passes = []
+    run = shim.run
+    monkeypatch.setattr(shim, "run", lambda rows, train: passes.append(1) or run(rows, train))
+    docs = [*nlp.pipe(["Anna", "Ben"]), nlp("Carla")]
+    assert passes == []
+    docs[0]._.paraphrase("Ben")
+    assert passes == [1]
+
+
 def test_a_frozen_backbone(tiny_bert, optimizer):
     nlp, examples, _ = initialized(tiny_bert, bert={"trainable": False})
     before = nlp.get_pipe("bert").to_bytes()

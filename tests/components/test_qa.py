@@ -26,8 +26,12 @@ TABLE = [
     ("Carla met Ben at the match.", "where is the law", None),
 ]
 # Questions with the texts of others.
-CROSSED = [(text, question, None) for text, _, _ in TABLE
-           for other, question, _ in TABLE if text != other]  # fmt: skip
+CROSSED = [
+    (text, question, None)
+    for text in dict.fromkeys(text for text, _, _ in TABLE)
+    for other, question, _ in (TABLE[0], TABLE[2])
+    if text != other
+]
 LONG = "The film was good and the music was great. " * 6 + "Anna works in Paris. " + "a b c " * 20
 
 

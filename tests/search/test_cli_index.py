@@ -51,6 +51,14 @@ def run(*args):
     return CliRunner().invoke(cli, [str(arg) for arg in args])
 
 
+def test_lines_of_a_text_file(tmp_path):
+    (tmp_path / "texts.txt").write_text("A zebra.\n\nA quick fox.\n", encoding="utf8")
+    result = run("index", "build", tmp_path / "texts.txt", tmp_path / "index")
+    assert "2 entries" in result.output, result.output
+    hit = json.loads(run("search", tmp_path / "index", "fox", "-k", 1, "--json").output)
+    assert (hit["id"], hit["text"]) == ("3", "A quick fox.")
+
+
 def test_build_add_search(folder):
     result = run("index", "build", folder, folder / "index", "--unit", "sentence")
     assert result.exit_code == 0, result.output
