@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "pairs": {"records"},
     "pair_scores": {"pairs", "vectors"},
     "losses": set(),
+    "pair_training": set(),
     "backbone": {"backbone", "attributes", "compat"},
     "layers": {"backbone"},
     "embedding": {"backbone", "layers"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "questions": {"records"},
     "components": {
         *("backbone", "attributes", "readers", "chain", "layers", "heads", "vectors", "pairs"),
-        *("pair_scores", "losses", "embedding", "cross_encoder", "summarization"),
+        *("pair_scores", "pair_training", "losses", "embedding", "cross_encoder", "summarization"),
         *("questions", "answers", "extraction", "squad"),
     },
     "pairwise": {"backbone", "matrix"},

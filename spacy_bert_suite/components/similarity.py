@@ -1,6 +1,6 @@
 """bert_similarity: one vector for each text, and how near texts are to each other."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -21,6 +21,7 @@ from ..heads import check_label
 from ..layers import sentence_starts
 from ..losses import PairLoss, make_batch
 from ..pair_scores import score_pairs
+from ..pair_training import learn
 from ..pairs import Pair, get_pair
 from ..readers import is_for
 from ..vectors import install_hooks
@@ -336,9 +337,7 @@ class BertSimilarity(TrainablePipe):
             classifier = getattr(module, "classifier", None)
             return self.loss(make_batch(vectors, n_texts, scores, labels), classifier)
 
-        if not self.chunk_size or len(texts) <= self.chunk_size:
-            return self._learn_at_once(texts, loss_of)
-        return self._learn_in_chunks(texts, loss_of)
+        return learn(self._embed, texts, loss_of, self.chunk_size)
 
     def _class_of(self, pair: Pair) -> int:
         if self.loss.needs != "label":
@@ -365,41 +364,6 @@ class BertSimilarity(TrainablePipe):
 
         return vectors, hand_on
 
-    def _learn_at_once(self, texts: Sequence[str], loss_of: Callable) -> float:
-        vectors, hand_on = self._embed(texts)
-        with torch.enable_grad():
-            loss = loss_of(vectors)
-            loss.backward()
-        hand_on()
-        return float(loss.detach())
-
-    def _learn_in_chunks(self, texts: Sequence[str], loss_of: Callable) -> float:
-        """Gradient caching (Gao et al. 2021): vectors of all texts without activations, the
-        gradient of the loss for these, then each chunk again, with the same dropout.
-        """
-        states_of_dropout = []
-        vectors = []
-        for chunk in self._chunks(texts):
-            states_of_dropout.append(random_state())
-            vectors.append(self._embed(chunk)[0].detach())
-        cached = torch.cat(vectors).requires_grad_()
-        with torch.enable_grad():
-            loss = loss_of(cached)
-            loss.backward()
-        gradients = cached.grad.split([len(v) for v in vectors])  # type: ignore[union-attr]
-        after = random_state()
-        for chunk, state, gradient in zip(self._chunks(texts), states_of_dropout, gradients):
-            restore(state)
-            again, hand_on = self._embed(chunk)
-            again.backward(gradient)
-            hand_on()
-        restore(after)
-        return float(loss.detach())
-
-    def _chunks(self, texts: Sequence[str]) -> Iterator[Sequence[str]]:
-        for start in range(0, len(texts), self.chunk_size):
-            yield texts[start : start + self.chunk_size]
-
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs; none: no scores."""
         mine = [eg for eg in examples if self._pair(eg) is not None]
@@ -425,17 +389,6 @@ class BertSimilarity(TrainablePipe):
 
 def has_sentences(doc: Doc) -> bool:
     return len(doc) > 0 and doc.has_annotation("SENT_START")
-
-
-def random_state() -> Tuple[torch.Tensor, List[torch.Tensor]]:
-    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return torch.get_rng_state(), gpus
-
-
-def restore(state: Tuple[torch.Tensor, List[torch.Tensor]]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1]:
-        torch.cuda.set_rng_state_all(state[1])
 
 
 def make_similarity_scorer() -> Callable:

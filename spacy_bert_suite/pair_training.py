@@ -1,0 +1,72 @@
+"""One training step over the vectors of many texts: at once, or with cached gradients."""
+
+from typing import Callable, List, Sequence, Tuple
+
+import torch
+
+# Gives the vectors of texts with their graph, and what to call after `backward`, to hand the
+# gradient on to the backbone.
+Embed = Callable[[Sequence[str]], Tuple[torch.Tensor, Callable[[], None]]]
+LossOf = Callable[[torch.Tensor], torch.Tensor]
+
+
+def learn(embed: Embed, texts: Sequence[str], loss_of: LossOf, chunk_size: int = 0) -> float:
+    """Forward and backward pass.
+
+    embed (Callable): Makes vectors.
+    texts (Sequence[str]): All texts of the batch.
+    loss_of (Callable): The loss of all their vectors, (n_texts, width).
+    chunk_size (int): Texts whose activations are held at a time; 0 for all.
+    RETURNS (float): The loss.
+    """
+    if not chunk_size or len(texts) <= chunk_size:
+        return learn_at_once(embed, texts, loss_of)
+    chunks = [texts[start : start + chunk_size] for start in range(0, len(texts), chunk_size)]
+    return learn_in_chunks(embed, chunks, loss_of)
+
+
+def learn_at_once(embed: Embed, texts: Sequence[str], loss_of: LossOf) -> float:
+    vectors, hand_on = embed(texts)
+    loss = backward(loss_of, vectors)
+    hand_on()
+    return loss
+
+
+def learn_in_chunks(embed: Embed, chunks: Sequence[Sequence[str]], loss_of: LossOf) -> float:
+    """Gradient caching (Gao et al. 2021): vectors of all texts without activations, the gradient
+    of the loss for these, then each chunk again, with the same dropout.
+    """
+    states = []
+    vectors = []
+    for chunk in chunks:
+        states.append(random_state())
+        vectors.append(embed(chunk)[0].detach())
+    cached = torch.cat(vectors).requires_grad_()
+    loss = backward(loss_of, cached)
+    gradients = cached.grad.split([len(part) for part in vectors])  # type: ignore[union-attr]
+    after = random_state()
+    for chunk, state, gradient in zip(chunks, states, gradients):
+        restore(state)
+        again, hand_on = embed(chunk)
+        again.backward(gradient)
+        hand_on()
+    restore(after)
+    return loss
+
+
+def backward(loss_of: LossOf, vectors: torch.Tensor) -> float:
+    with torch.enable_grad():
+        loss = loss_of(vectors)
+        loss.backward()
+    return float(loss.detach())
+
+
+def random_state() -> Tuple[torch.Tensor, List[torch.Tensor]]:
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), gpus
+
+
+def restore(state: Tuple[torch.Tensor, List[torch.Tensor]]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1]:
+        torch.cuda.set_rng_state_all(state[1])
