@@ -23,7 +23,57 @@ N_LOOKED_AT = 1000  # examples, to see whether given labels occur
 Gradients = Tuple[Optional[torch.Tensor], ...]
 
 
-class BertHead(TrainablePipe):
+class BertPipe(TrainablePipe):
+    """What `update` is for all components that learn. A subclass says which of the examples have
+    gold for it (`has_gold`) and what their loss is (`get_loss`), or, where it makes passes of its
+    own, what it learns from (`find_gold`) and how (`learn`).
+    """
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from the examples that have gold for this component, if there are any.
+
+        examples (Iterable[Example]): A batch.
+        drop (float): Not used: dropout is set in the model's config.
+        sgd (Optimizer): Take a step at once, if given.
+        losses (Dict[str, float]): The mean loss of the batch is added under the name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        gold = self.find_gold(examples)
+        if gold:
+            losses[self.name] += self.learn(gold)
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        return losses
+
+    def find_gold(self, examples: Sequence[Example]) -> Sequence[Any]:
+        """RETURNS (Sequence): What `learn` takes; all examples if any is of use, else none."""
+        is_any = any(is_for(eg, self.name) and self.has_gold(eg) for eg in examples)
+        return examples if is_any else []
+
+    def has_gold(self, eg: Example) -> bool:
+        raise NotImplementedError
+
+    def learn(self, gold: Sequence[Any]) -> float:
+        """Forward and backward pass. RETURNS (float): The loss."""
+        scores, backprop = self.model.begin_update([eg.predicted for eg in gold])
+        loss, gradients = self.get_loss(gold, scores)
+        if any(gradient is not None for gradient in gradients):
+            backprop(gradients)
+        return loss
+
+
+class BertHead(BertPipe):
     """A component with labels and a torch module behind a `BertListener`.
 
     A subclass says what gold it learns from (`has_gold`, `find_labels`), its loss and
@@ -161,45 +211,12 @@ class BertHead(TrainablePipe):
         docs = list(docs)
         return self.model.predict(docs) if docs else None
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from the examples that have gold for this component, if there are any.
-
-        examples (Iterable[Example]): A batch.
-        drop (float): Not used: dropout is set in the model's config.
-        sgd (Optimizer): Take a step at once, if given.
-        losses (Dict[str, float]): The mean loss of the batch is added under the name.
-        RETURNS (Dict[str, float]): The losses.
-        """
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        if any(is_for(eg, self.name) and self.has_gold(eg) for eg in examples):
-            scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
-            loss, gradients = self.get_loss(examples, scores)
-            if any(gradient is not None for gradient in gradients):
-                backprop(gradients)
-            losses[self.name] += loss
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-        return losses
-
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that are for this component and have gold; none: no scores."""
         mine = [eg for eg in examples if is_for(eg, self.name) and self.has_gold(eg)]
         if not mine or self.scorer is None:
             return {}
         return self.scorer(mine, **{**self.cfg, "labels": self.labels, **kwargs})
-
-    def has_gold(self, eg: Example) -> bool:
-        raise NotImplementedError
 
     def find_labels(self, examples: Sequence[Example]) -> List[str]:
         raise NotImplementedError

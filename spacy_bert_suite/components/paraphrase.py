@@ -5,17 +5,16 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import numpy
 import torch
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example, validate_examples, validate_get_examples
+from spacy.training import Corpus, Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model
 
 from ..attributes import register_attributes
 from ..backbone.shim import get_shim
 from ..cross_encoder import PairScores
 from ..errors import Errors
-from ..heads import check_label, loss_and_gradients
+from ..heads import BertPipe, check_label, loss_and_gradients
 from ..pair_scores import is_positive, score_predictions
 from ..pairs import Pair, get_pair
 from ..readers import is_for
@@ -79,7 +78,7 @@ def make_bert_paraphrase(
     return BertParaphrase(nlp.vocab, model, name, mode=mode, symmetric=symmetric, scorer=scorer)
 
 
-class BertParaphrase(TrainablePipe):
+class BertParaphrase(BertPipe):
     """Gives `doc._.paraphrase(other)`, and probabilities of pairs of texts. Learns from pairs:
     see `pairs.py`. Both texts stand in one window, in a pass of their own.
     """
@@ -208,34 +207,12 @@ class BertParaphrase(TrainablePipe):
             return False
         return (pair.score if self.mode == "graded" else pair.label) is not None
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from the examples that hold pairs.
-
-        RETURNS (Dict[str, float]): The losses.
-        """
-        examples = list(examples)
-        validate_examples(examples, "BertParaphrase.update")
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        batch = self._with_gold(examples)
-        if batch:
-            scores, backprop = self.model.begin_update([(a, pair.others[0]) for a, pair in batch])
-            logits = scores.pairs.requires_grad_()
-            loss, gradients = loss_and_gradients(
-                self._loss(logits, [pair for _, pair in batch]), [logits]
-            )
-            backprop(PairScores(*gradients))  # type: ignore[arg-type]
-            losses[self.name] += loss
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-        return losses
+    def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
+        scores, backprop = self.model.begin_update([(a, pair.others[0]) for a, pair in gold])
+        logits = scores.pairs.requires_grad_()
+        loss, gradients = loss_and_gradients(self._loss(logits, [p for _, p in gold]), [logits])
+        backprop(PairScores(*gradients))  # type: ignore[arg-type]
+        return loss
 
     def _loss(self, logits: torch.Tensor, pairs: Sequence[Pair]) -> torch.Tensor:
         """RETURNS (Tensor): Mean cross-entropy; of a graded pair, with its score as a soft gold."""
@@ -263,7 +240,7 @@ class BertParaphrase(TrainablePipe):
 
         RETURNS (float): The temperature.
         """
-        batch = self._with_gold(examples)
+        batch = self.find_gold(examples)
         if batch:
             self.model.layers[0].settle()  # type: ignore[attr-defined]
             pairs = [pair for _, pair in batch]
@@ -272,14 +249,14 @@ class BertParaphrase(TrainablePipe):
             self.cfg["temperature"] = found
         return self.cfg["temperature"]
 
-    def _with_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
+    def find_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
         """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
         found = [(eg.predicted.text, self._pair(eg)) for eg in examples]
         return [(text, pair) for text, pair in found if pair is not None and self._is_gold(pair)]
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs with gold; none: no scores."""
-        mine = self._with_gold(examples)
+        mine = self.find_gold(examples)
         if not mine or self.scorer is None:
             return {}
         predicted = self.predict_pairs((text, pair.others[0]) for text, pair in mine)

@@ -14,11 +14,10 @@ from typing import (
 )
 
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model
 
 from ..answers import Answer, Reading, decide, read, score_spans
 from ..attributes import register_attributes
@@ -26,6 +25,7 @@ from ..backbone.bound import BoundEncoder
 from ..backbone.pairs import Pair, PairStates
 from ..errors import Errors
 from ..extraction import answer_loss
+from ..heads import BertPipe
 from ..questions import Question, check_question, get_question
 from ..readers import is_for
 from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
@@ -98,7 +98,7 @@ def make_bert_qa(
     )
 
 
-class BertQuestionAnswering(TrainablePipe):
+class BertQuestionAnswering(BertPipe):
     """Answers `doc._.questions` in `doc._.answers`, and any question with `answer`. A question and
     a text make a pass of their own through the backbone.
     """
@@ -238,41 +238,18 @@ class BertQuestionAnswering(TrainablePipe):
     def _question(self, eg: Example) -> Optional[Question]:
         return get_question(eg) if is_for(eg, self.name) else None
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from the examples that hold a question.
+    def find_gold(self, examples: Sequence[Example]) -> List[Tuple[Pair, Any]]:
+        """RETURNS (List[Tuple[Pair, Any]]): Question and text, and where the answer stands."""
+        found = [(eg.predicted.text, self._question(eg)) for eg in examples]
+        return [((asked.text, text), asked.target) for text, asked in found if asked is not None]
 
-        RETURNS (Dict[str, float]): The losses.
-        """
-        examples = list(examples)
-        validate_examples(examples, "BertQuestionAnswering.update")
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        answers: List[Optional[Tuple[int, int]]] = []
-        pairs: List[Pair] = []
-        for eg in examples:
-            question = self._question(eg)
-            if question is not None:
-                pairs.append((question.text, eg.predicted.text))
-                answers.append(question.target)
-        if pairs:
-            losses[self.name] += self._learn(pairs, answers)
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-        return losses
-
-    def _learn(self, pairs: List[Pair], answers: Sequence[Optional[Tuple[int, int]]]) -> float:
+    def learn(self, gold: Sequence[Tuple[Pair, Any]]) -> float:
         """Forward and backward pass. What is longer than `TRAINED_AT_ONCE` goes through in parts,
         each weighted by its length. RETURNS (float): The loss.
         """
+        pairs = [pair for pair, _ in gold]
         n_characters = sum(map(length, pairs))
-        rest = iter(answers)
+        rest = iter([answer for _, answer in gold])
         total = 0.0
         for batch in batches(pairs, TRAINED_AT_ONCE):
             share = sum(map(length, batch)) / n_characters

@@ -5,11 +5,10 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import numpy
 import torch
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model
 
 from ..attributes import register_attributes
 from ..backbone.sentence_folder import read_sentence_modules
@@ -17,7 +16,7 @@ from ..backbone.shim import get_shim
 from ..backbone.texts import TextEncoder
 from ..embedding import Embeddings, SentenceEmbedder
 from ..errors import Errors
-from ..heads import check_label
+from ..heads import BertPipe, check_label
 from ..layers import sentence_starts
 from ..losses import PairLoss, make_batch
 from ..pair_scores import score_pairs
@@ -121,7 +120,7 @@ def make_bert_similarity(
     return pipe
 
 
-class BertSimilarity(TrainablePipe):
+class BertSimilarity(BertPipe):
     """Writes `doc._.embedding`, `sent._.embedding` and `doc.tensor`, and lets `.vector` and
     `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
     """
@@ -300,37 +299,19 @@ class BertSimilarity(TrainablePipe):
             return getattr(pair, needs) is not None
         return len(pair.others) > (needs == "negative")
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from the examples that hold pairs. All their texts go through the backbone in a
-        pass of their own, not through the listener.
+    def find_gold(self, examples: Sequence[Example]) -> List[Tuple[str, Pair]]:
+        """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
+        found = [(eg.predicted.text, self._pair(eg)) for eg in examples]
+        return [(text, pair) for text, pair in found if pair is not None and self._is_gold(pair)]
 
-        RETURNS (Dict[str, float]): The losses.
+    def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
+        """Forward and backward pass: all texts go through the backbone in a pass of their own, not
+        through the listener. RETURNS (float): The loss.
         """
-        examples = list(examples)
-        validate_examples(examples, "BertSimilarity.update")
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        mine = [(eg.predicted.text, self._pair(eg)) for eg in examples]
-        batch = [(text, pair) for text, pair in mine if pair is not None and self._is_gold(pair)]
-        if batch:
-            losses[self.name] += self._learn(batch)
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-        return losses
-
-    def _learn(self, batch: Sequence[Tuple[str, Pair]]) -> float:
-        """Forward and backward pass. RETURNS (float): The loss."""
-        texts = [text for first, pair in batch for text in (first, *pair.others)]
-        n_texts = [1 + len(pair.others) for _, pair in batch]
-        scores = [0.0 if pair.score is None else pair.score for _, pair in batch]
-        labels = [self._class_of(pair) for _, pair in batch]
+        texts = [text for first, pair in gold for text in (first, *pair.others)]
+        n_texts = [1 + len(pair.others) for _, pair in gold]
+        scores = [0.0 if pair.score is None else pair.score for _, pair in gold]
+        labels = [self._class_of(pair) for _, pair in gold]
         module = self._module().train()
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:

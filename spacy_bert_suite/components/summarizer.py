@@ -7,16 +7,15 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import numpy
 import torch
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model
 
 from ..attributes import register_attributes
 from ..backbone.listener import BertListener
 from ..errors import Errors, Warnings
-from ..heads import Gradients, loss_and_gradients
+from ..heads import BertPipe, Gradients, loss_and_gradients
 from ..readers import is_for
 from ..summarization.gold import gold_labels, has_summary, score_summaries
 from ..summarization.length import Length
@@ -117,7 +116,7 @@ def make_bert_summarizer(
     )
 
 
-class BertSummarizer(TrainablePipe):
+class BertSummarizer(BertPipe):
     """Writes `doc.spans["summary"]`, `doc._.summary` and `sent._.summary_score`. The method
     "trained" learns from `doc.spans["summary"]` of the reference: the sentences to choose.
     """
@@ -227,36 +226,8 @@ class BertSummarizer(TrainablePipe):
             doc.spans[self.spans_key] = chosen
             doc._.summary = " ".join(plain_text(sentence) for sentence in chosen)
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from the examples that have a gold summary, if there are any and the method is
-        "trained".
-
-        examples (Iterable[Example]): A batch.
-        drop (float): Not used: dropout is set in the model's config.
-        losses (Dict[str, float]): The mean loss of the batch is added under the name.
-        RETURNS (Dict[str, float]): The losses.
-        """
-        examples = list(examples)
-        validate_examples(examples, "BertSummarizer.update")
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        if self.is_trainable and any(self._has_gold(eg) for eg in examples):
-            model: Model = self.model  # its backprop takes gradients, not scores
-            scores, backprop = model.begin_update([eg.predicted for eg in examples])
-            loss, gradients = self.get_loss(examples, scores)
-            if any(gradient is not None for gradient in gradients):
-                backprop(gradients)
-            losses[self.name] += loss
-            if sgd not in (None, False):
-                self.finish_update(sgd)
-        return losses
+    def has_gold(self, eg: Example) -> bool:
+        return self.is_trainable and self._has_gold(eg)
 
     def get_loss(
         self, examples: Iterable[Example], scores: SentenceScores
