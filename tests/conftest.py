@@ -14,6 +14,7 @@ import spacy
 import torch
 from spacy.language import Language
 from spacy.training import Example
+from spacy.util import fix_random_seed
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -80,7 +81,7 @@ def no_network(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def fixed_seed():
-    torch.manual_seed(0)
+    fix_random_seed(0)  # of Python, numpy (spaCy's own layers) and torch
 
 
 def write_tiny_bert(path: Path, **config: Any) -> Path:
