@@ -1,6 +1,6 @@
 """The documentation is true: its code runs, its configs resolve, its links and tables hold.
 
-`python tests/test_docs.py` writes the table of docs/errors.md anew.
+`python tests/test_docs.py` writes the table of docs/errors.md and all of docs/commands.md anew.
 """
 
 import re
@@ -8,12 +8,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
+import click
 import pytest
 import spacy
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 
+from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.errors import Errors, Warnings
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +23,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ARCHITECTURE = "@architectures"
+PROGRAM = "python -m spacy bert"
+WIDTH = 100
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -101,8 +105,9 @@ def slug(heading: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_names_are_registered(page):
     """Every name of ours that a page mentions exists, and so does every error code."""
-    groups = ("architectures", "readers", "batchers", "scorers", "callbacks")
-    registered = ours("thinc_losses").union(*(ours(f"spacy_{group}") for group in groups))
+    groups = ("architectures", "readers", "batchers", "scorers", "callbacks", "loggers", "misc")
+    registered = ours("thinc_losses") | ours("thinc_schedules")
+    registered = registered.union(*(ours(f"spacy_{group}") for group in groups))
     mentioned = set(re.findall(r"spacy-bert-suite\.\w+\.v\d", text_of(page)))
     assert mentioned <= registered
     codes = set(re.findall(r"\bB\d{3}\b", text_of(page)))
@@ -155,7 +160,32 @@ def test_errors_page_holds_every_message():
     assert page.endswith(errors_table()), "run: python tests/test_docs.py"
 
 
+def commands(command: click.Command, context: click.Context) -> Iterator[click.Context]:
+    """YIELDS (Context): Every command below one, in the order in which `--help` lists them."""
+    for name in getattr(command, "commands", {}) and command.list_commands(context):
+        inner = command.get_command(context, name)
+        within = click.Context(inner, info_name=name, parent=context, terminal_width=WIDTH)
+        yield within
+        yield from commands(inner, within)
+
+
+def commands_page() -> str:
+    """RETURNS (str): What `--help` prints of every command."""
+    root = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH)
+    page = f"# Commands\n\nWhat `{PROGRAM} COMMAND --help` prints.\n"
+    for context in commands(cli, root):
+        name = context.command_path.removeprefix(PROGRAM).strip()
+        page += f"\n## {name}\n\n```text\n{context.get_help()}\n```\n"
+    return page
+
+
+def test_commands_page_holds_every_command():
+    page = text_of(ROOT / "docs" / "commands.md")
+    assert page == commands_page(), "run: python tests/test_docs.py"
+
+
 if __name__ == "__main__":
     errors_page = ROOT / "docs" / "errors.md"
     head = text_of(errors_page).split("| code |", 1)[0]
     errors_page.write_text(head + errors_table(), encoding="utf8")
+    (ROOT / "docs" / "commands.md").write_text(commands_page(), encoding="utf8")
