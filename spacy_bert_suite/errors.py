@@ -196,6 +196,10 @@ class Errors(metaclass=WithCodes):
         "At temperature {temperature} an epoch that leaves nothing out of {n_examples} examples "
         "has {n_drawn}. Set temperature to 1 or more."
     )
+    B104 = (
+        "training_length has epochs = {epochs} and evaluations = {evaluations}. Give epochs of 0 "
+        "(changes nothing) or more, and at least one evaluation."
+    )
     # Search
     B110 = (
         "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."

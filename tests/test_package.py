@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "readers": set(),
     "records": set(),
     "chain": set(),
+    "training_length": set(),
     "matrix": set(),
     "neighbors": {"matrix"},
     "vectors": set(),
