@@ -10,7 +10,8 @@ from torch import nn
 from .backbone.pairs import Pair, PairStates
 from .backbone.shim import TorchShim, get_shim
 from .errors import Errors
-from .layers import join_windows, make_output, mean_of_segments
+from .layers import make_output
+from .pooling import join_windows, mean_of_segments
 
 POOLING = ("cls", "mean", "pooler")
 LONG_TEXTS = ("mean", "max", "first")
@@ -49,7 +50,7 @@ def PairClassifier(
     _check("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
     cfg = {"pooling": pooling, "long_texts": long_texts, "dropout": dropout}
     pairs.cuts_first = True  # type: ignore[attr-defined]
-    shim = TorchShim(PairHead, cfg)
+    shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
     return Model(
         "pair_classifier", forward, init=init, layers=[pairs], dims={"nO": nO}, shims=[shim]
     )

@@ -13,10 +13,9 @@ from .backbone.shim import TorchShim
 from .backbone.states import BertStates, Layout
 from .backbone.wordpieces import ranges
 from .errors import Errors
-from .layers import (
-    forward,
+from .layers import forward, make_output
+from .pooling import (
     join_windows,
-    make_output,
     max_of_segments,
     mean_of_ranges,
     mean_of_segments,
@@ -86,7 +85,7 @@ def SentenceEncoder(
         "tokens": False,
         "n_labels": 0,
     }
-    shim = TorchShim(SentenceEmbedder, cfg)
+    shim = TorchShim(SentenceEmbedder, cfg, ("normalize", "truncate_dim", "long_documents"))
     return Model("sentence_encoder", forward, layers=[bert, texts], dims={"nO": None}, shims=[shim])
 
 

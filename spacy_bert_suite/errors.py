@@ -109,6 +109,10 @@ class Errors(metaclass=WithCodes):
         "its features only, set its trainable = false instead."
     )
     # Heads
+    B039 = (
+        "What was saved does not fit the config that it is loaded with: {reason}. Set the part of "
+        "the config that was changed back, or initialize the component anew."
+    )
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
         "saved pipeline with spacy.load()."
@@ -172,6 +176,12 @@ class Errors(metaclass=WithCodes):
         "'bert_paraphrase': what it calls is not kept in bytes. Run the text through it again, or "
         "use nlp.get_pipe('bert_paraphrase').predict_pairs()."
     )
+    B072 = "max_score is {max_score}; it is the highest score in the file and must be above 0."
+    B073 = (
+        "'{name}' in the mode 'binary' found the labels {found}, and cannot tell which of them "
+        "mean yes and which no. Yes is {positive}, and anything else is no. Give them such names "
+        "(convert pairs --rename OLD=NEW), or set mode = 'classes'."
+    )
     # Summaries
     B080 = (
         "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "
@@ -199,6 +209,10 @@ class Errors(metaclass=WithCodes):
     B104 = (
         "training_length has epochs = {epochs} and evaluations = {evaluations}. Give epochs of 0 "
         "(changes nothing) or more, and at least one evaluation."
+    )
+    B105 = (
+        "The pipeline '{name}' writes no summaries. Add 'bert_summarizer' after 'bert', or give "
+        "one that has it."
     )
     # Search
     B110 = (
@@ -250,6 +264,12 @@ class Errors(metaclass=WithCodes):
         "server."
     )
     B130 = "No query has a relevant document. Check that the judgements belong to the queries."
+    B131 = "To replace Docs, add needs their ids. Give ids, or leave out replace."
+    B132 = "A query is a str, a Doc, a Span or a vector, not {found}."
+    B133 = (
+        "The conditions on '{field}' are values ('=') as well as a range. Give one or the other: "
+        "values of which one must fit, or limits that must all hold."
+    )
     # Mining, clustering and the correction of vectors
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
@@ -274,6 +294,138 @@ class Errors(metaclass=WithCodes):
     B148 = "{name} needs at least {least} vectors to learn from, got {n}."
     B149 = (
         "'{path}' is not a saved correction of vectors: {reason}. Give a file that to_disk() wrote."
+    )
+    # Pretraining
+    B150 = (
+        "There is no text in {path}: none of its files ends in one of {suffixes} (.txt and .jsonl "
+        "also with .gz). Check the path."
+    )
+    B151 = (
+        "{path} cannot be read as a .spacy file: {reason}. It is damaged or of another kind: save "
+        "the DocBin again."
+    )
+    B152 = (
+        "sentences = '{name}' of PretrainCorpus sets no sentence boundaries. Use 'sentencizer', "
+        "'lines', or a pipeline with a parser or senter."
+    )
+    B153 = (
+        "There is only one document in a long stretch of the text, but the objective 'mlm+nsp' "
+        "pairs segments of two. Put blank lines between documents, or use objective = 'mlm' or "
+        "'mlm+sop'."
+    )
+    B154 = (
+        "The text in {path} gives no instance for the objective '{objective}'. Check that it is "
+        "not empty; 'mlm+sop' needs documents of two sentences or more."
+    )
+    B155 = (
+        "An instance has {n_pieces} wordpieces, but the window of the backbone has {window}. Set "
+        "max_length of PretrainCorpus to that or less, or components.bert.model.window higher."
+    )
+    B156 = (
+        "An instance holds the wordpiece {id}, but the vocabulary of the backbone has {n_pieces}. "
+        "It was prepared for another model: read the text again."
+    )
+    B157 = (
+        "'{name}' trains a BERT (model_type 'bert' in config.json), but the backbone is a "
+        "{architecture}. Use a BERT as components.bert.model.name."
+    )
+    B158 = (
+        "'{name}' found nothing to learn from, and the weights of the backbone come without heads "
+        "for masked words. Read text with 'spacy-bert-suite.PretrainCorpus.v1', or use a "
+        "checkpoint of BertForPreTraining or BertForMaskedLM."
+    )
+    B159 = "There is no {mask} in {text!r}. Put one where a word is to be found."
+    B160 = (
+        "'{name}' needs a tokenizer with a mask token, and that of the backbone has none. Set "
+        "mask_token in its tokenizer_config.json."
+    )
+    B161 = (
+        "'{name}' was initialized without pairs, so it has no pooler to learn next sentences with. "
+        "Initialize it with the same objective as it is trained with."
+    )
+    B162 = (
+        "'{name}' has no component that fills masks, only: {found}. Add 'bert_pretrainer' and "
+        "train it, or give the folder of a BertForMaskedLM."
+    )
+    # New backbones, and what enters their first layer
+    B165 = (
+        "There are no words to learn a vocabulary from: the texts are empty. Check that they are "
+        "the right files."
+    )
+    B166 = (
+        "A vocabulary of {size} wordpieces is too small: the special tokens and the {n} characters "
+        "of the texts take {least}. Set vocab-size to {least} or more, or characters to less."
+    )
+    B167 = (
+        "'{path}' exists already. Give another folder, or --overwrite (overwrite=True) to replace "
+        "a folder with a model in it."
+    )
+    B168 = "{key} of a new backbone is {value!r}; it must be {expected}."
+    B169 = "The input embeddings of '{name}' cannot be shown: {reason}."
+    # Training that goes on
+    B170 = (
+        "{path} cannot be written: {reason}. The checkpoints before it are as they were: make room "
+        "or correct the permissions, then go on with --resume."
+    )
+    B171 = (
+        "{path} holds checkpoints of a run that has not come to its end (last update: {step}). Add "
+        "--resume to go on with it; to begin anew, remove that folder or give another --output."
+    )
+    B172 = (
+        "The run in {path} was begun with other values of: {changed}. Resume with the config and "
+        "overrides that it was begun with (max_steps, max_epochs, patience and the logger may "
+        "differ), or begin anew in another folder."
+    )
+    B173 = (
+        "The training data is not what it was: the {n_batches} batches that were trained on "
+        "cannot be drawn again. Put back the corpus as it was, or begin anew in another folder; "
+        "model-last can be sourced there."
+    )
+    B174 = (
+        "None of the checkpoints in {path} is whole. Remove that folder to begin anew; model-last "
+        "can be sourced."
+    )
+    B175 = "To resume, training needs the folder of the run. Give it as --output."
+    B176 = "{key} is {value!r}; it must be {expected}."
+    B177 = "The folder {path} cannot be used for the output: {reason}. Give another --output."
+    # Fine-tuning
+    B180 = (
+        "Gradual unfreezing needs a backbone '{name}' that learns; the pipeline has: {found}. Give "
+        "the component's name in training.before_update, and set its trainable = true."
+    )
+    B181 = (
+        "Process {rank} of {n} has ended with the exit code {code}, so the others were ended too. "
+        "What went wrong stands above. The run goes on from its last checkpoint with --resume."
+    )
+    B182 = (
+        "{n} processes cannot share {n_gpus} GPU(s). Use --processes {n_gpus}, or "
+        "components.bert.model.device = 'cpu'."
+    )
+    B183 = (
+        "Training with components.bert.model.adapter needs peft. Install it: pip install "
+        "'spacy_bert_suite[lora]', or remove the adapter. Pipelines that are saved work without it."
+    )
+    B184 = (
+        "No linear layer of the backbone has a name that ends in {targets}, so there is nothing to "
+        "adapt. Set components.bert.model.adapter.targets to some of: {found}."
+    )
+    # Features kept on disk
+    B190 = (
+        "components.{name}.feature_cache is '{path}', but trainable is true: the weights change "
+        "with every step, and so do their states. Set trainable = false, or feature_cache = null."
+    )
+    B191 = (
+        "The folder of feature_cache, '{path}', cannot be used: {reason}. Give a folder that can "
+        "be written, or feature_cache = null."
+    )
+    # Batches
+    B192 = (
+        "A batch of {size} examples is none. Set size and sizes of batch_by_task.v1 to 1 or more."
+    )
+    # Comparisons
+    B193 = (
+        "The pipeline has no component that compares two texts, only: {found}. Add "
+        "'bert_paraphrase' or 'bert_similarity'."
     )
     # Converters, pages and the command line
     B200 = "There is no file or folder '{path}'."
@@ -313,6 +465,50 @@ class Errors(metaclass=WithCodes):
         "{path}, line {line}: the line has {found} columns, its header {expected}. Correct the "
         "line or remove it."
     )
+    # Ready-made checkpoints
+    B220 = (
+        "'{path}' has weights only as a pickle (pytorch_model.bin), which can run code of any kind "
+        "and is never read here. Where you trust it, convert it once: load the folder with the "
+        "class of transformers that it was made for, save it with "
+        "save_pretrained(folder, safe_serialization=True), and import that folder."
+    )
+    B221 = (
+        "The weights in '{path}' have no {missing}, which {architecture} needs. The folder holds a "
+        "model of another kind, or one without its head: check it, or give another task."
+    )
+    B222 = (
+        "'{path}' is a '{model_type}', whose heads are not known. Heads can be imported from and "
+        "exported to: {known}. As a backbone alone it may serve: task = 'bert'."
+    )
+    B223 = (
+        "Pairs of texts are written here as BERT does, and '{path}' is a '{model_type}', which "
+        "would read them otherwise. This head is known for: {known}. Use a checkpoint of these."
+    )
+    B224 = (
+        "The outputs of '{path}' have no names ({found}). Give {n} of them in their order: "
+        "labels=[...], or --labels NAME,NAME on the command line."
+    )
+    B225 = (
+        "'{path}' has {n} outputs, which do not go with these names: {found}. Give one name for "
+        "each output, in their order."
+    )
+    B226 = (
+        "The names of the outputs of '{path}' cannot be used: {reason}. Give others in their order "
+        "with labels=[...], or --labels NAME,NAME on the command line."
+    )
+    B227 = (
+        "'{path}' does not mark entities: of its labels ({found}) none is 'O', for words outside "
+        "of them, or there is no other. Word classes and the like are no task of 'bert_ner'; where "
+        "'O' has another name, give names in their order with labels=[...] or --labels."
+    )
+    B228 = "'{name}' cannot be exported: {reason}."
+    B229 = "'{name}' cannot be exported as it is: {reason}. What is trained with {instead} can be."
+    B230 = (
+        "'{path}' holds a {architecture}; what can be imported here is one of: {known}. Give "
+        "another task, or task = 'bert' for the encoder alone."
+    )
+    B231 = "The pipeline has no component '{name}', only: {found}. Give one of these."
+    B232 = "'{path}' holds files already. Give a folder that is new or empty."
     # Questions
     B240 = (
         "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "
@@ -343,6 +539,14 @@ class Errors(metaclass=WithCodes):
 
 
 class Warnings(metaclass=WithCodes):
+    B195 = (
+        "The feature cache at {path} has reached {max_gb} GB: further texts run through the "
+        "backbone in every epoch. Raise feature_cache_gb, or empty the folder."
+    )
+    B196 = (
+        "The feature cache at {path} is not written any more: {reason}. Training goes on without; "
+        "give a folder with room."
+    )
     B900 = (
         "Out of memory on {device} at {n_pieces} padded wordpieces: continuing with half of "
         "that. Set components.bert.model.max_batch_pieces = {half} to avoid the retry."
@@ -365,11 +569,41 @@ class Warnings(metaclass=WithCodes):
         "have them on the doc, or others: nlp.add_pipe('sentencizer', first=True), or a parser or "
         "senter before '{name}'."
     )
+    B905 = (
+        "'{name}' learns from texts that belong together, and leaves out {n} of {n_all} pairs, "
+        "which have a score, or a label that says no. To learn from those too, choose another "
+        "[components.{name}.loss]."
+    )
     B910 = (
         "The graph for approximate search at {path} cannot be read and is not used: {reason}. "
         "Make it again with index.optimize()."
     )
+    B911 = (
+        "The pipeline makes other vectors than the one that the index was made with (cosine of the "
+        "same sentence: {cosine}). Load the index with that pipeline, or build it anew."
+    )
     B920 = (
         "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "
         "'bert_similarity'; after from_bytes() or n_process, call vectors.install_hooks(doc)."
+    )
+    B930 = (
+        "The checkpoint {path} is damaged and left out: {reason}. Training goes on from the one "
+        "before it, if there is one."
+    )
+    B931 = (
+        "The run goes on with other values of: {changed}. It equals an uninterrupted one only if "
+        "they stand for the same data."
+    )
+    B932 = (
+        "The run was begun with other versions: {versions}. What follows may differ from an "
+        "uninterrupted run in the last digits."
+    )
+    B938 = (
+        "'{name}' gives the sigmoid of each logit, from 0 to 1; the original, '{path}', gives the "
+        "logit itself. The order of pairs is the same."
+    )
+    B939 = (
+        "'{name}' is a backbone beside {others}, with weights of its own: nothing is shared, and "
+        "each text runs through all of them. Heads share a backbone where they were trained on "
+        "one, or are trained together in one pipeline."
     )

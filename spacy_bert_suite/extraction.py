@@ -35,7 +35,7 @@ def AnswerExtractor(
                 expected="at least 0 and below 1",
             )
         )
-    shim = TorchShim(StartAndEnd, {"dropout": dropout})
+    shim = TorchShim(StartAndEnd, {"dropout": dropout}, ["dropout"])
     return Model("answer_extractor", forward, init=init, layers=[pairs], shims=[shim])
 
 

@@ -3,18 +3,20 @@
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-import numpy
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 from torch import nn
 
+from .backbone.bound import BoundEncoder
 from .backbone.shim import TorchShim, get_shim
 from .backbone.states import BertStates
-from .backbone.wordpieces import ranges
 from .errors import Errors
+from .pooling import join_windows, mean_of_ranges, pool_windows, sentence_rows, word_states
+from .schemes import PARTS
 
-POOLING = ("cls", "mean", "max", "attention")
+POOLING = ("cls", "pooler", "mean", "max", "attention")
+ACTIVATIONS = ("Tanh", "ReLU", "GELU")
 LONG_DOCUMENTS = ("first", "mean", "max")
 TOKEN_POOLING = ("first", "mean")
 
@@ -45,6 +47,7 @@ def TokenClassifier(
     pooling: str = "first",
     dropout: float = 0.1,
     crf: bool = False,
+    scheme: str = "biluo",
     nO: Optional[int] = None,
 ) -> Model[List[Doc], TagScores]:
     """Registered as "spacy-bert-suite.TokenClassifier.v1": one linear layer over the state of
@@ -53,7 +56,9 @@ def TokenClassifier(
     bert (Model): The listener.
     pooling (str): State of a word: its "first" wordpiece, or the "mean" of all.
     dropout (float): Dropout on that state in training.
-    crf (bool): Learn transition scores between tags too (Lafferty et al. 2001).
+    crf (bool): Learn transition scores between tags too (Lafferty et al. 2001); for BILUO only.
+    scheme (str): Tags that are scored: "biluo", or "bio", "iob1" or "io", as in checkpoints that
+        were trained on these; see `schemes.py`.
     nO (Optional[int]): Number of tags; set when labels are known.
     RETURNS (Model): The head.
     """
@@ -61,8 +66,11 @@ def TokenClassifier(
         "TokenClassifier", "pooling", pooling, pooling in TOKEN_POOLING, " or ".join(TOKEN_POOLING)
     )
     _check("TokenClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
-    cfg = {"pooling": pooling, "dropout": dropout, "crf": crf}
-    return make_head("token_classifier", bert, WordTagger, cfg, nO)
+    expected = " or ".join(PARTS)
+    _check("TokenClassifier", "scheme", scheme, scheme in PARTS, expected)
+    _check("TokenClassifier", "crf", crf, not crf or scheme == "biluo", "false for this scheme")
+    cfg = {"pooling": pooling, "dropout": dropout, "crf": crf, "scheme": scheme}
+    return make_head("token_classifier", bert, WordTagger, cfg, nO, ["dropout"])
 
 
 def TextClassifier(
@@ -71,18 +79,21 @@ def TextClassifier(
     long_documents: str = "mean",
     dropout: float = 0.1,
     sentences: bool = False,
+    activation: str = "Tanh",
     nO: Optional[int] = None,
 ) -> Model[List[Doc], TextScores]:
     """Registered as "spacy-bert-suite.TextClassifier.v1": a pooled state of each window, a
     linear layer, and one row of logits per doc.
 
     bert (Model): The listener.
-    pooling (str): State of a window: its [CLS] ("cls"), or the "mean", "max" or "attention"
-        (a learned weighting) of all its wordpieces, [CLS] and [SEP] included.
+    pooling (str): State of a window: its [CLS] ("cls"), that through a dense layer of the head
+        ("pooler", which begins as a copy of BERT's own), or the "mean", "max" or "attention" (a
+        learned weighting) of all its wordpieces, [CLS] and [SEP] included.
     long_documents (str): Logits of a doc with several windows: of the "first" one, or their
         "mean" or "max".
     dropout (float): Dropout on the pooled state in training.
     sentences (bool): Score each sentence too, from the mean of its wordpieces.
+    activation (str): Tanh | ReLU | GELU; what follows the dense layer of "pooler".
     nO (Optional[int]): Number of labels; set when labels are known.
     RETURNS (Model): The head.
     """
@@ -96,13 +107,21 @@ def TextClassifier(
         expected,
     )
     _check("TextClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
+    expected = " or ".join(ACTIVATIONS)
+    _check("TextClassifier", "activation", activation, activation in ACTIVATIONS, expected)
     cfg = {
         "pooling": pooling,
         "long_documents": long_documents,
         "dropout": dropout,
         "sentences": sentences,
+        "activation": activation,
     }
-    return make_head("text_classifier", bert, WindowClassifier, cfg, nO)
+    free = ("long_documents", "dropout", "sentences")
+    model = make_head("text_classifier", bert, WindowClassifier, cfg, nO, free)
+    if pooling == "pooler":
+        upstream = getattr(bert, "upstream_name", "*")
+        model.layers.append(BoundEncoder("pooler-source", _no_forward, upstream))
+    return model
 
 
 # thinc
@@ -114,13 +133,15 @@ def make_head(
     build: Callable[[Dict[str, Any]], nn.Module],
     cfg: Dict[str, Any],
     nO: Optional[int],
+    free: Sequence[str] = (),
 ) -> Model:
     """Put a torch module behind a listener.
 
     build (Callable): Makes the module from `cfg`, "width" and "n_out". The module is called
         with `BertStates` and the docs and returns a NamedTuple of tensors.
+    free (Sequence[str]): Keys of `cfg` that may be changed when a saved head is loaded.
     """
-    shim = TorchShim(build, cfg)
+    shim = TorchShim(build, cfg, free)
     return Model(name, forward, init=init, layers=[bert], dims={"nO": nO, "nI": None}, shims=[shim])
 
 
@@ -165,10 +186,25 @@ def init(model: Model, X=None, Y=None) -> None:
         model.set_dim("nI", width)
         shim.cfg.update(width=width, n_out=model.get_dim("nO"))
         shim.module = shim.build(shim.cfg)
+        for source in model.layers[1:]:
+            _copy_pooler(source, shim.module)
+
+
+def _copy_pooler(source: Any, head: nn.Module) -> None:
+    """Begin with the pooler of the backbone, if it has one of this width."""
+    backbone = source.get_backbone().module.transformer
+    theirs = getattr(getattr(backbone, "pooler", None), "dense", None)
+    mine: Any = head.get_submodule("pooler.0")
+    if isinstance(theirs, nn.Linear) and theirs.weight.shape == mine.weight.shape:
+        mine.load_state_dict(theirs.state_dict())
 
 
 def _no_backprop(dOutputs: Any) -> List[Doc]:
     return []
+
+
+def _no_forward(model: Model, X: Any, is_train: bool) -> Tuple[Any, Callable]:
+    return X, _no_backprop
 
 
 # torch
@@ -187,7 +223,7 @@ class WordTagger(nn.Module):
         self.pooling = cfg["pooling"]
         self.dropout = nn.Dropout(cfg["dropout"])
         self.output = make_output(cfg["width"], cfg["n_out"])
-        parts = parts_of_tags(cfg["n_out"])
+        parts = parts_of_tags(cfg["n_out"], len(PARTS[cfg.get("scheme", "biluo")]))
         self.register_buffer("parts", parts, persistent=False)
         self.shared = make_output(cfg["width"], len(parts))
         self.transitions = nn.Parameter(torch.zeros(cfg["n_out"], cfg["n_out"]))
@@ -211,29 +247,35 @@ class WindowClassifier(nn.Module):
         self.dropout = nn.Dropout(cfg["dropout"])
         if self.pooling == "attention":
             self.query = nn.Linear(cfg["width"], 1, bias=False)
+        self.pooler: nn.Module = nn.Identity()
+        if self.pooling == "pooler":
+            dense = make_output(cfg["width"], cfg["width"])
+            self.pooler = nn.Sequential(dense, getattr(nn, cfg["activation"])())
         self.output = make_output(cfg["width"], cfg["n_out"])
 
     def forward(self, states: BertStates, docs: Sequence[Doc]) -> TextScores:
         query = self.query if self.pooling == "attention" else None
-        windows = pool_windows(states, self.pooling, query)
+        windows = self.pooler(pool_windows(states, self.pooling, query))
         logits = self.output(self.dropout(windows))  # (n_windows, n_labels)
         by_doc = join_windows(logits, states.layout.window_offsets, self.long_documents)
         if not self.sentences or self.training:
             return TextScores(by_doc, by_doc[:0])
         starts, ends = sentence_rows(states, docs)
-        return TextScores(by_doc, self.output(mean_of_ranges(states.rows, starts, ends)))
+        sentences = self.pooler(mean_of_ranges(states.rows, starts, ends))
+        return TextScores(by_doc, self.output(sentences))
 
 
-def parts_of_tags(n_tags: int) -> torch.Tensor:
-    """RETURNS (Tensor): Which parts make up a tag: O, B, I, L, U, then the labels.
-    *Shape:* ``(5 + n_labels, n_tags)``
+def parts_of_tags(n_tags: int, n_places: int = 4) -> torch.Tensor:
+    """n_places (int): Places that a word can have in an entity: 4 in BILUO.
+    RETURNS (Tensor): Which parts make up a tag: O, the places, then the labels.
+        *Shape:* ``(1 + n_places + n_labels, n_tags)``
     """
-    n_labels = (n_tags - 1) // 4
-    parts = torch.zeros(5 + n_labels, n_tags)
+    n_labels = (n_tags - 1) // n_places
+    parts = torch.zeros(1 + n_places + n_labels, n_tags)
     parts[0, 0] = 1.0
     tags = torch.arange(1, n_tags)
-    parts[1 + (tags - 1) % 4, tags] = 1.0
-    parts[5 + (tags - 1) // 4, tags] = 1.0
+    parts[1 + (tags - 1) % n_places, tags] = 1.0
+    parts[1 + n_places + (tags - 1) // n_places, tags] = 1.0
     return parts
 
 
@@ -243,115 +285,6 @@ def make_output(width: int, n_out: int) -> nn.Linear:
     nn.init.normal_(output.weight, std=0.02)
     nn.init.zeros_(output.bias)
     return output
-
-
-def word_states(states: BertStates, pooling: str) -> torch.Tensor:
-    """RETURNS (Tensor): A state of each token. *Shape:* ``(n_tokens, width)``, float32"""
-    layout = states.layout
-    if pooling == "first":
-        return states.rows[_on(states, layout.token_starts)].float()
-    return mean_of_ranges(states.rows, layout.token_starts, layout.token_ends)
-
-
-def mean_of_ranges(rows: torch.Tensor, starts: numpy.ndarray, ends: numpy.ndarray) -> torch.Tensor:
-    """RETURNS (Tensor): Mean of rows[starts[i]:ends[i]] for each i; ranges may overlap.
-    *Shape:* ``(n_ranges, width)``, float32
-    """
-    lengths = ends - starts
-    index = torch.from_numpy(ranges(starts, lengths)).to(rows.device)
-    segments = torch.from_numpy(numpy.repeat(numpy.arange(len(lengths)), lengths)).to(rows.device)
-    return mean_of_segments(rows[index].float(), segments, len(lengths))
-
-
-def pool_windows(
-    states: BertStates, pooling: str, query: Optional[nn.Module] = None
-) -> torch.Tensor:
-    """RETURNS (Tensor): A state of each window, from the pieces kept from it and its special
-    tokens. *Shape:* ``(n_windows, width)``, float32
-    """
-    if pooling == "cls":
-        return states.cls.float()
-    layout = states.layout
-    windows = numpy.arange(layout.n_windows)
-    of_pieces = numpy.repeat(windows, layout.kept_ends - layout.kept_starts)
-    segments = _on(states, numpy.concatenate([of_pieces, windows, windows]))
-    rows = states.rows.float()
-    if pooling == "mean":
-        return mean_of_segments(rows, segments, layout.n_windows)
-    if pooling == "max":
-        return max_of_segments(rows, segments, layout.n_windows)
-    if query is None:
-        raise ValueError(
-            Errors.B022.format(key="query", value=None, name="attention pooling", expected="set")
-        )
-    scores = query(rows)[:, 0]
-    highest = max_of_segments(scores[:, None].detach(), segments, layout.n_windows)[:, 0]
-    weights = (scores - highest[segments]).exp()
-    totals = weights.new_zeros(layout.n_windows).index_add(0, segments, weights)
-    weighted = rows * (weights / totals[segments])[:, None]
-    return rows.new_zeros(layout.n_windows, rows.shape[1]).index_add(0, segments, weighted)
-
-
-def mean_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
-    sums = rows.new_zeros(n, rows.shape[1]).index_add(0, segments, rows)
-    counts = torch.bincount(segments, minlength=n).clamp(min=1)
-    return sums / counts[:, None]
-
-
-def max_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
-    index = segments[:, None].expand_as(rows)
-    lowest = rows.new_full((n, rows.shape[1]), -torch.inf)
-    return lowest.scatter_reduce(0, index, rows, "amax")
-
-
-def join_windows(logits: torch.Tensor, offsets: numpy.ndarray, policy: str) -> torch.Tensor:
-    """RETURNS (Tensor): Logits of docs from those of their windows. (n_docs, n_labels)"""
-    n_windows = numpy.diff(offsets)
-    if policy == "first" or (n_windows == 1).all():
-        return logits[torch.from_numpy(offsets[:-1]).to(logits.device)]
-    docs = torch.from_numpy(numpy.repeat(numpy.arange(len(n_windows)), n_windows))
-    pool = mean_of_segments if policy == "mean" else max_of_segments
-    return pool(logits, docs.to(logits.device), len(n_windows))
-
-
-def sentence_rows(states: BertStates, docs: Sequence[Doc]) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[ndarray, ndarray]): First row and end of each sentence's wordpieces, for
-    the docs that have sentence boundaries.
-    """
-    layout = states.layout
-    firsts, lasts = [], []
-    for doc, offset in zip(docs, layout.token_offsets):
-        if len(doc) and doc.has_annotation("SENT_START"):
-            bounds = sentence_starts(doc)
-            firsts.extend(bounds[:-1] + offset)
-            lasts.extend(bounds[1:] - 1 + offset)
-    first = numpy.asarray(firsts, dtype="int64")
-    starts = layout.token_starts[first]
-    ends = layout.token_ends[numpy.asarray(lasts, dtype="int64")]
-    # White space at the edge of a sentence has the [CLS] row, which is behind all pieces.
-    for i in numpy.flatnonzero((starts >= layout.n_pieces) | (ends > layout.n_pieces)):
-        starts[i], ends[i] = _pieces_of(layout, firsts[i], lasts[i] + 1)
-    return starts, ends
-
-
-def _pieces_of(layout, first: int, last: int) -> Tuple[int, int]:
-    """First row and end of the pieces of tokens first:last; their [CLS] if they have none."""
-    inside = layout.token_starts[first:last] < layout.n_pieces
-    if not inside.any():
-        return int(layout.token_starts[first]), int(layout.token_ends[first])
-    tokens = first + numpy.flatnonzero(inside)
-    return int(layout.token_starts[tokens[0]]), int(layout.token_ends[tokens[-1]])
-
-
-def sentence_starts(doc: Doc) -> numpy.ndarray:
-    """RETURNS (ndarray): Token indices where sentences start, and the doc's length."""
-    is_start = doc.to_array("SENT_START").astype("int64") == 1
-    is_start[0] = True
-    return numpy.append(numpy.flatnonzero(is_start), len(doc))
-
-
-def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:
-    return torch.from_numpy(index).to(states.rows.device)
 
 
 def _check(name: str, key: str, value: Any, holds: bool, expected: str) -> None:

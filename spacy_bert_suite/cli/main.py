@@ -27,20 +27,27 @@ def cli() -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="OUTPUT", type=PATH)
-@click.option("--split", default="", help="INPUT is a folder: convert its file of this name.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    help="INPUT is a folder: convert its file of this name. Repeatable, with {split} in OUTPUT.",
+)
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--max-score", default=1.0, help="Of pairs: the highest score, such as 5 for STS.")
+@click.option("--keep-labels", default="", help="Of pairs: only those with LABEL,LABEL.")
 def convert(
     kind: str,
     source: Path,
     target: Path,
-    split: str,
+    splits: tuple[str, ...],
     dataset: str,
     rename: str,
     lang: str,
     max_score: float,
+    keep_labels: str,
 ) -> None:
     """Convert annotated texts to a .spacy corpus.
 
@@ -52,14 +59,23 @@ def convert(
     """
     from .. import converters
 
+    if len(splits) > 1 and "{split}" not in str(target):
+        raise click.UsageError("Several splits need {split} in OUTPUT: corpus/{split}.spacy")
     with clean_errors():
-        if split:
-            source = converters.find_split(source, split, dataset)
         renames = parse_renames(rename)
-        n_docs = converters.convert(
-            kind, source, target, lang=lang, rename=renames, max_score=max_score
-        )
-    click.echo(f"{n_docs} texts: {source} -> {target}")
+        for split in splits or ("",):
+            path = converters.find_split(source, split, dataset) if split else source
+            output = Path(str(target).replace("{split}", split)) if split else target
+            n_docs = converters.convert(
+                kind,
+                path,
+                output,
+                lang=lang,
+                rename=renames,
+                max_score=max_score,
+                keep_labels=keep_labels.split(",") if keep_labels else None,
+            )
+            click.echo(f"{n_docs} texts: {path} -> {output}")
 
 
 @cli.command()
@@ -102,7 +118,7 @@ def clean_errors() -> Iterator[None]:
     """Show what went wrong as one message instead of a traceback, and exit with 1."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -148,5 +164,10 @@ def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
 
 
 from . import answer as _answer  # noqa: E402, F401  (adds its commands)
+from . import checkpoints as _checkpoints  # noqa: E402, F401
+from . import compare as _compare  # noqa: E402, F401
 from . import index as _index  # noqa: E402, F401
+from . import init_backbone as _init_backbone  # noqa: E402, F401
+from . import pretrain as _pretrain  # noqa: E402, F401
 from . import summaries as _summaries  # noqa: E402, F401
+from . import train as _train  # noqa: E402, F401

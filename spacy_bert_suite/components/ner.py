@@ -10,9 +10,11 @@ from spacy.training import Example
 from thinc.api import Config, Model
 
 from ..backbone.shim import get_shim
-from ..chain import MISSING, Entity, crf_loss, find_entities, make_tags
+from ..chain import MISSING, Entity, crf_loss
 from ..heads import BertHead, Gradients, is_for, loss_and_gradients
 from ..layers import TagScores
+from ..parallel import part_of_mean, totals_of
+from ..schemes import PARTS, decode, from_biluo, make_tags
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_ner]
@@ -26,6 +28,7 @@ overwrite = false
 pooling = "first"
 dropout = 0.1
 crf = false
+scheme = "biluo"
 
 [bert_ner.model.bert]
 @architectures = "spacy-bert-suite.BertListener.v1"
@@ -48,7 +51,7 @@ def make_bert_ner(
 ) -> "BertEntityRecognizer":
     """Construct an entity recognizer.
 
-    model (Model): Scores of BILUO tags for each word.
+    model (Model): Scores of tags for each word.
     overwrite (bool): Whether entities that are on the doc already, and blocked tokens, give
         way; if not, they stay and predicted entities that overlap them are left out.
     scorer (Optional[Callable]): The scoring method.
@@ -62,8 +65,13 @@ class BertEntityRecognizer(BertHead):
     gold = "entities in doc.ents"
     attributes = ("span.score",)
 
+    @property
+    def scheme(self) -> str:
+        """RETURNS (str): What the tags are: "biluo", "bio", "iob1" or "io"."""
+        return get_shim(self.model).cfg.get("scheme", "biluo")
+
     def count_outputs(self, n_labels: int) -> int:
-        return 1 + 4 * n_labels
+        return 1 + len(PARTS[self.scheme]) * n_labels
 
     def has_gold(self, eg: Example) -> bool:
         return len(eg.reference) > 0 and eg.reference.has_annotation("ENT_IOB")
@@ -79,12 +87,13 @@ class BertEntityRecognizer(BertHead):
         if not docs or scores is None:
             return
         offsets = numpy.cumsum([0] + [len(doc) for doc in docs])
-        entities = find_entities(
+        entities = decode(
             scores.emissions.cpu().numpy(),
             scores.transitions.cpu().numpy(),
             offsets,
             find_spaces(docs),
             self.labels,
+            self.scheme,
         )
         for doc, found in zip(docs, entities):
             self._set_entities(doc, found)
@@ -114,10 +123,12 @@ class BertEntityRecognizer(BertHead):
         """
         examples = list(examples)
         gold = [self._gold_tags(eg) for eg in examples]
-        if all((tags == MISSING).all() for tags in gold):
+        crf = get_shim(self.model).cfg["crf"]
+        n_words = sum(count_words(tags, crf) for tags in gold)
+        if not n_words:
+            totals_of(0)
             return 0.0, (None, None)
         emissions = scores.emissions.requires_grad_()
-        crf = get_shim(self.model).cfg["crf"]
         transitions = scores.transitions.requires_grad_(crf)
         if crf:
             is_space = find_spaces([eg.predicted for eg in examples])
@@ -125,15 +136,17 @@ class BertEntityRecognizer(BertHead):
         else:
             tags = torch.from_numpy(numpy.concatenate(gold)).to(emissions.device)
             loss = torch.nn.functional.cross_entropy(emissions, tags, ignore_index=MISSING)
-        return loss_and_gradients(loss, [emissions, transitions])
+        return loss_and_gradients(part_of_mean(loss, n_words), [emissions, transitions])
 
     def _gold_tags(self, eg: Example) -> numpy.ndarray:
         """RETURNS (ndarray): A tag for each predicted token, MISSING where there is no gold."""
         tags = numpy.full(len(eg.predicted), MISSING, dtype="int64")
         if is_for(eg, self.name) and self.has_gold(eg):
-            index = {tag: i for i, tag in enumerate(make_tags(self.labels))}
-            for i, tag in enumerate(aligned_tags(eg)):
-                if tag is not None and not eg.predicted[i].is_space:
+            index = {tag: i for i, tag in enumerate(make_tags(self.labels, self.scheme))}
+            words = [token.i for token in eg.predicted if not token.is_space]
+            aligned = aligned_tags(eg)
+            for i, tag in zip(words, from_biluo([aligned[i] for i in words], self.scheme)):
+                if tag is not None:
                     tags[i] = index.get(tag, MISSING)
         return tags
 
@@ -151,6 +164,14 @@ def aligned_tags(eg: Example) -> List[Optional[str]]:
             tags[first] = f"B-{ent.label_}"
             tags[last] = f"L-{ent.label_}" if last > first else f"U-{ent.label_}"
     return tags
+
+
+def count_words(tags: numpy.ndarray, crf: bool) -> int:
+    """RETURNS (int): Words of a doc over which the loss is a mean: those with gold, or with a CRF
+    all, if any has gold.
+    """
+    n_given = int((tags != MISSING).sum())
+    return len(tags) if crf and n_given else n_given
 
 
 def find_spaces(docs: Sequence[Doc]) -> numpy.ndarray:

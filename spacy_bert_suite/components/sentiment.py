@@ -20,7 +20,8 @@ from ..heads import (
     gold_labels,
     loss_and_gradients,
 )
-from ..layers import TextScores, sentence_starts
+from ..layers import TextScores
+from ..pooling import sentence_starts
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_sentiment]

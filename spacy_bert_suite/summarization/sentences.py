@@ -8,7 +8,7 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span
 
 from ..backbone.states import BertStates
-from ..layers import mean_of_ranges, sentence_rows, sentence_starts
+from ..pooling import mean_of_ranges, sentence_rows, sentence_starts
 
 
 def with_boundaries(doc: Doc) -> Doc:

@@ -1,0 +1,115 @@
+"""A component and its backbone to a folder that transformers opens, with the same logits."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, Union
+
+from spacy.language import Language
+
+from ..backbone.bound import BoundEncoder
+from ..backbone.component import Bert
+from ..backbone.listener import BertListener
+from ..backbone.model import BackboneShim, get_backbone
+from ..backbone.shim import get_shim
+from ..backbone.sources import Checkpoint, save_folder
+from ..errors import Errors
+from .pairs import shape_answers, shape_pairs
+from .sentences import write_sentence_folder
+from .shape import Shape, refuse, write_shape
+from .texts import shape_texts
+from .tokens import shape_tagger
+
+SHAPES: Dict[str, Callable[[Any, Any, Any], Shape]] = {
+    "bert_ner": shape_tagger,
+    "bert_textcat": shape_texts,
+    "bert_textcat_multilabel": shape_texts,
+    "bert_sentiment": shape_texts,
+    "bert_qa": shape_answers,
+    "bert_paraphrase": shape_pairs,
+}
+NO_SHAPE = {
+    "bert_summarizer": "it scores sentences in the light of all others of their text, and "
+    "transformers has no such model",
+}
+
+
+def export_checkpoint(nlp: Language, name: str, path: Union[str, Path]) -> Path:
+    """Write a component and its backbone as a folder that transformers opens by itself, with the
+    same logits; of `bert_similarity` a folder for sentence-transformers; of `bert` the encoder.
+
+    nlp (Language): The pipeline.
+    name (str): The component.
+    path (Union[str, Path]): A folder that is new or empty.
+    RETURNS (Path): The folder.
+    RAISES (ValueError): If there is no such component, if it is not trained, or if transformers
+        has no model that would give the same.
+    """
+    if name not in nlp.component_names:
+        raise ValueError(Errors.B231.format(name=name, found=", ".join(nlp.component_names)))
+    pipe: Any = dict(nlp.components)[name]
+    factory = nlp.get_pipe_meta(name).factory
+    path = Path(path).expanduser()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(Errors.B232.format(path=path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        folder = Path(temporary) / "folder"
+        folder.mkdir()
+        _write(nlp, pipe, factory, folder)
+        if path.exists():
+            path.rmdir()
+        os.replace(folder, path)
+    return path
+
+
+def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
+    if factory == "bert":
+        pipe.settle()
+        backbone = get_backbone(pipe.model)
+        save_folder(Checkpoint(backbone.module.transformer, backbone.tokenizer), folder)
+    elif factory == "bert_pretrainer":
+        pipe.write_checkpoint(folder)
+    elif factory == "bert_similarity":
+        backbone = find_backbone(nlp, pipe)
+        write_sentence_folder(pipe, pipe._module(), backbone, folder)
+    elif factory in SHAPES:
+        module = get_shim(pipe.model).module
+        if module is None:
+            raise ValueError(Errors.B050.format(name=pipe.name))
+        backbone = find_backbone(nlp, pipe)
+        shape = SHAPES[factory](pipe, module, backbone.module.transformer)
+        shape.extra["component"] = factory
+        write_shape(shape, backbone, pipe.name, folder)
+    else:
+        reason = NO_SHAPE.get(factory, f"it is made by '{factory}', which has no such form")
+        raise refuse(pipe.name, reason, None)
+
+
+def find_backbone(nlp: Language, pipe: Any) -> BackboneShim:
+    """RETURNS (BackboneShim): What the component listens to, or its own after
+    `nlp.replace_listeners`.
+    RAISES (ValueError): If there is none, or the head takes a mixture of its layers.
+    """
+    backbone = _find(nlp, pipe)
+    layers = backbone.settings.layers
+    if layers != "last":
+        reason = f'its backbone has layers = "{layers}", and transformers takes the last'
+        raise refuse(pipe.name, reason, 'layers = "last"')
+    return backbone
+
+
+def _find(nlp: Language, pipe: Any) -> Any:
+    berts = [other for _, other in nlp.components if isinstance(other, Bert)]
+    for bert in berts:
+        bert.settle()
+    for node in pipe.model.walk():
+        if isinstance(node.shims[0] if node.shims else None, BackboneShim):
+            return get_backbone(node)
+        if isinstance(node, BertListener):
+            for bert in berts:
+                if bert.store is node.store:
+                    return get_backbone(bert.model)
+        if isinstance(node, BoundEncoder) and node.backbone:
+            return node.get_backbone()
+    raise ValueError(Errors.B032.format(name=pipe.name, upstream="bert"))

@@ -1,0 +1,237 @@
+"""A fine-tuned Hugging Face folder to a pipeline: its encoder, and the head that fits."""
+
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Union
+
+import spacy
+import torch
+from spacy.language import Language
+from thinc.api import Config
+
+from ..backbone.component import Bert
+from ..backbone.model import get_backbone, longest_input
+from ..backbone.shim import get_shim
+from ..backbone.sources import Checkpoint, load_folder
+from ..errors import Errors, Warnings
+from ..questions import make_question_example
+from .pairs import plan_answers, plan_pairs, reads_pairs
+from .plan import Plan, Wishes
+from .pretrained import plan_pretrainer
+from .sentences import plan_similarity
+from .source import Source, open_source
+from .texts import guess_texts, plan_texts
+from .tokens import plan_tagger
+
+META = "bert_checkpoints"  # key in nlp.meta
+MOST_PIECES = 8192  # in one forward pass
+
+
+def plan_nothing(source: Source, config: Any, wishes: Wishes) -> Plan:
+    """The backbone alone."""
+    return Plan()
+
+
+Planner = Callable[[Source, Any, Wishes], Plan]
+CLASSIFIER = ("ForSequenceClassification",)
+PRETRAINED = ("ForMaskedLM", "ForPreTraining")
+# For each task, the models that it can be made of (any, if there are none) and who does it.
+TASKS: Dict[str, "tuple[tuple[str, ...], Planner]"] = {
+    "ner": (("ForTokenClassification",), plan_tagger),
+    "textcat": (CLASSIFIER, plan_texts),
+    "textcat_multilabel": (CLASSIFIER, plan_texts),
+    "sentiment": (CLASSIFIER, plan_texts),
+    "pair": (CLASSIFIER, plan_pairs),
+    "qa": (("ForQuestionAnswering",), plan_answers),
+    "pretrain": (PRETRAINED, plan_pretrainer),
+    "similarity": ((), plan_similarity),
+    "bert": ((), plan_nothing),
+}
+
+
+def import_checkpoint(
+    source: Union[str, Path],
+    lang: str = "en",
+    task: Optional[str] = None,
+    *,
+    nlp: Optional[Language] = None,
+    name: Optional[str] = None,
+    labels: Optional[List[str]] = None,
+    scheme: Optional[str] = None,
+    revision: Optional[str] = None,
+    precision: str = "fp32",
+    device: str = "auto",
+    config: Optional[Dict[str, Any]] = None,
+) -> Language:
+    """Make a pipeline whose predictions are those of a fine-tuned checkpoint, without training.
+
+    source (Union[str, Path]): A folder written by `save_pretrained`, or a hub id.
+    lang (str): Language of spaCy's tokenizer.
+    task (Optional[str]): One of `TASKS`; by default what the folder's config tells.
+    nlp (Optional[Language]): Add to this pipeline. If it has a backbone with the very same
+        weights, the new head listens to that; if not, it brings a second one.
+    name (Optional[str]): Name of the new component.
+    labels (Optional[List[str]]): Names of the outputs in their order, if the folder has none.
+    scheme (Optional[str]): "bio" or "iob1", where the labels of a tagger leave it open.
+    revision (Optional[str]): Branch, tag or commit of a hub id.
+    precision (str): Of the backbone. With "auto" it may be faster, and equal to two digits only.
+    device (str): Of the backbone.
+    config (Optional[Dict]): Further settings of the component.
+    RETURNS (Language): The pipeline.
+    RAISES: ValueError or OSError, if there is no such checkpoint, or none that can be imported;
+        a given pipeline is then as before.
+    """
+    found = open_source(str(source), revision)
+    task = check_task(found, task)
+    checkpoint = load_folder(found.root)
+    encoder_config = checkpoint.encoder.config
+    task = task or guess_task(found, encoder_config)
+    plan = TASKS[task][1](found, encoder_config, Wishes(task, labels, scheme))
+    nlp = blank(lang) if nlp is None else nlp
+    with ExitStack() as undo:
+        backbone = None if plan.factory is None else find_same(nlp, checkpoint, plan)
+        if backbone is None:
+            run = {"name": str(found.root if revision else source), "precision": precision}
+            backbone = add_backbone(nlp, checkpoint, {**run, "device": device}, undo)
+        head = add_head(nlp, plan, backbone, name, config or {}, undo)
+        undo.pop_all()
+    _note(nlp, found, revision, backbone, head)
+    if plan.is_squashed:
+        warnings.warn(Warnings.B938.format(name=head, path=found.name), stacklevel=2)
+    return nlp
+
+
+def check_task(source: Source, task: Optional[str]) -> Optional[str]:
+    """RAISES (ValueError): If the checkpoint is not of a kind that the task can be made of."""
+    if task is not None and task not in TASKS:
+        expected = " or ".join(TASKS)
+        raise ValueError(
+            Errors.B022.format(key="task", value=task, name=source.name, expected=expected)
+        )
+    known = [ends for _, (endings, _) in TASKS.items() for ends in endings]
+    wanted = list(TASKS[task][0]) if task is not None else known
+    kind = source.architecture
+    is_plain = task is None and (not kind or kind.endswith("Model") or source.is_sentence_bert)
+    if wanted and kind and not is_plain and not kind.endswith(tuple(wanted)):
+        kinds = ", ".join(dict.fromkeys(wanted))
+        raise ValueError(Errors.B230.format(path=source.name, architecture=kind, known=kinds))
+    return task
+
+
+def guess_task(source: Source, config: Any) -> str:
+    """RETURNS (str): The task that a checkpoint's config tells."""
+    if source.architecture.endswith(CLASSIFIER):
+        return "pair" if reads_pairs(source, config) else guess_texts(source, config)
+    if source.is_sentence_bert:
+        return "similarity"
+    for task, (endings, _) in TASKS.items():
+        if endings and source.architecture.endswith(endings):
+            return task
+    return "bert"
+
+
+def blank(lang: str) -> Language:
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.B212.format(lang=lang, reason=error)) from error
+
+
+def find_same(nlp: Language, checkpoint: Checkpoint, plan: Plan) -> Optional[str]:
+    """RETURNS (Optional[str]): The backbone in the pipeline that has the very same weights and
+    tokenizer, and windows as long as the checkpoint takes; None if there is none.
+    """
+    for name, pipe in nlp.components:
+        if isinstance(pipe, Bert):
+            pipe.settle()
+            backbone = get_shim(pipe.model)
+            is_whole = backbone.window == window_of(checkpoint)
+            is_last = backbone.settings.layers == "last"
+            is_like = is_whole and is_last and backbone.module is not None
+            if is_like and _are_same(backbone, checkpoint, plan.by_pooler):
+                return name
+    return None
+
+
+def _are_same(backbone: Any, checkpoint: Checkpoint, with_pooler: bool) -> bool:
+    theirs, mine = (
+        {k: v for k, v in encoder.state_dict().items() if with_pooler or "pooler" not in k}
+        for encoder in (checkpoint.encoder, backbone.module.transformer)
+    )
+    texts = [t.backend_tokenizer.to_str() for t in (checkpoint.tokenizer, backbone.tokenizer)]
+    return (
+        theirs.keys() == mine.keys()
+        and all(torch.equal(value, mine[key].cpu()) for key, value in theirs.items())
+        and texts[0] == texts[1]
+    )
+
+
+def window_of(checkpoint: Checkpoint) -> int:
+    """RETURNS (int): As many wordpieces as the checkpoint takes, within reason."""
+    return min(longest_input(checkpoint), MOST_PIECES)
+
+
+def add_backbone(
+    nlp: Language, checkpoint: Checkpoint, settings: Dict[str, Any], undo: ExitStack
+) -> str:
+    """RETURNS (str): The name of the new component, which reads as much at once as it can."""
+    limit = window_of(checkpoint)
+    window = {"window": limit, "stride": max(1, limit * 3 // 4), "max_batch_pieces": MOST_PIECES}
+    architecture = {"@architectures": "spacy-bert-suite.BertModel.v1"}
+    name = free_name(nlp, "bert")
+    pipe = nlp.add_pipe("bert", name, config={"model": {**architecture, **settings, **window}})
+    undo.callback(nlp.remove_pipe, name)
+    get_shim(pipe.model).load(checkpoint)  # type: ignore[attr-defined]
+    get_backbone(pipe.model)  # type: ignore[attr-defined]
+    others = [other for other, pipe in nlp.components if isinstance(pipe, Bert) and other != name]
+    if others:
+        warnings.warn(Warnings.B939.format(name=name, others=", ".join(others)), stacklevel=3)
+    return name
+
+
+def add_head(
+    nlp: Language,
+    plan: Plan,
+    upstream: str,
+    name: Optional[str],
+    config: Dict[str, Any],
+    undo: ExitStack,
+) -> Optional[str]:
+    """RETURNS (Optional[str]): The name of the new component, if there is one."""
+    if plan.factory is None:
+        return None
+    name = name or free_name(nlp, plan.factory)
+    settings = Config(plan.config(upstream)).merge(config)
+    pipe: Any = nlp.add_pipe(plan.factory, name, config=dict(settings))
+    undo.callback(nlp.remove_pipe, name)
+    example = make_question_example(nlp, "?", "?", [("?", 0)])  # of use for bert_qa alone
+    pipe.initialize(lambda: [example], nlp=nlp, **plan.initialize)
+    if plan.weights is not None:
+        try:
+            get_shim(pipe.model).module.load_state_dict(plan.weights)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            message = Errors.B006.format(part="head", path=name, reason=reason)
+            raise ValueError(message) from error
+    pipe.cfg.update(plan.cfg)
+    return name
+
+
+def free_name(nlp: Language, wanted: str) -> str:
+    names = (wanted, *(f"{wanted}_{i}" for i in range(2, len(nlp.component_names) + 3)))
+    return next(name for name in names if name not in nlp.component_names)
+
+
+def _note(
+    nlp: Language, source: Source, revision: Optional[str], backbone: str, head: Optional[str]
+) -> None:
+    """Keep in the pipeline's meta.json what came from where."""
+    entry = {
+        "source": source.name,
+        "revision": revision,
+        "architecture": source.architecture,
+        "backbone": backbone,
+        "component": head,
+    }
+    nlp.meta[META] = [*nlp.meta.get(META, []), entry]

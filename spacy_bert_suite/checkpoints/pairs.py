@@ -1,0 +1,131 @@
+"""Two texts at once: answers, and what two texts are to each other."""
+
+from typing import Any, Dict, List, Optional
+
+import torch
+
+from ..pairs import is_positive
+from .families import ANSWERS, check_pairs, find_family
+from .labels import is_nameless, read_names
+from .plan import Plan, Wishes, dropout_of, known
+from .shape import Shape, names_of, refuse
+from .source import Source
+
+SIGMOID = "torch.nn.modules.activation.Sigmoid"
+CROSS_ENCODER = "sentence_transformers"  # key in config.json of a cross-encoder
+OLD_ACTIVATION = "sbert_ce_default_activation_function"
+NLI = {"entailment", "contradiction"}
+
+
+def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
+    """A `bert_qa`."""
+    check_pairs(source.model_type, source.name, by_pooler=False)
+    layer = source.linear(ANSWERS)
+    weights = {f"output.{key}": value for key, value in layer.items()}
+    model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
+    cfg = known(source.extra, "null_threshold", "max_answer_pieces")
+    return Plan("bert_qa", model, ["pairs"], weights=weights, cfg=cfg)
+
+
+def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
+    check_pairs(encoder.config.model_type, pipe.name, by_pooler=False)
+    extra = {key: getattr(pipe, key) for key in ("null_threshold", "max_answer_pieces")}
+    tensors = names_of(module.output, ANSWERS)
+    return Shape("AutoModelForQuestionAnswering", tensors, extra=extra)
+
+
+def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
+    """A `bert_paraphrase`: one output is a probability or a grade; of two that say no and yes, the
+    difference; the rest are classes.
+    """
+    check_pairs(source.model_type, source.name, by_pooler=True)
+    output = source.linear(find_family(source.model_type, source.name).output)
+    n_outputs = len(output["bias"])
+    own = [config.id2label[i] for i in sorted(config.id2label)]
+    yes = find_yes(wishes.labels or own) if n_outputs == 2 else None
+    initialize: Dict[str, Any] = {}
+    if n_outputs == 1:
+        mode = source.extra.get("mode", "graded" if _is_graded(source, config) else "binary")
+    elif yes is not None and source.extra.get("mode") != "classes":
+        mode = "binary"
+        # softmax(no, yes)[yes] = sigmoid(yes - no)
+        output = {key: (rows[yes] - rows[1 - yes])[None] for key, rows in output.items()}
+    else:
+        mode = "classes"
+        initialize["labels"] = read_names(own, wishes.labels, n_outputs, source.name)
+    model = {
+        "@architectures": "spacy-bert-suite.PairClassifier.v1",
+        "pooling": "pooler",
+        "long_texts": source.extra.get("long_texts", "mean"),
+        "dropout": dropout_of(config),
+    }
+    settings = {"mode": mode, "symmetric": bool(source.extra.get("symmetric", False))}
+    weights = {f"output.{key}": value for key, value in output.items()}
+    return Plan(
+        "bert_paraphrase",
+        model,
+        ["pairs"],
+        settings,
+        initialize,
+        weights,
+        known(source.extra, "temperature"),
+        by_pooler=True,
+        is_squashed=n_outputs == 1 and not _has_sigmoid(source, config),
+    )
+
+
+def reads_pairs(source: Source, config: Any) -> bool:
+    """RETURNS (bool): Whether a sequence classifier is for pairs, as far as it can be seen."""
+    names = {str(name).lower() for name in config.id2label.values()}
+    is_cross_encoder = CROSS_ENCODER in source.config or OLD_ACTIVATION in source.config
+    ours = source.extra.get("component") == "bert_paraphrase"
+    is_number = len(names) == 1 and config.problem_type != "multi_label_classification"
+    return ours or is_cross_encoder or is_number or bool(names & NLI)
+
+
+def find_yes(names: List[str]) -> Optional[int]:
+    """RETURNS (Optional[int]): Which of two outputs says yes; None if the names do not tell."""
+    if is_nameless(names):
+        return 1
+    positive = [i for i, name in enumerate(names) if is_positive(name)]
+    return positive[0] if len(positive) == 1 else None
+
+
+def _is_graded(source: Source, config: Any) -> bool:
+    return config.problem_type == "regression" or _activation(source) is not None
+
+
+def _has_sigmoid(source: Source, config: Any) -> bool:
+    """Whether the original's own prediction is the sigmoid of its logit, as here."""
+    if config.problem_type == "regression":
+        return False
+    return _activation(source) in (None, SIGMOID)
+
+
+def _activation(source: Source) -> Optional[str]:
+    """RETURNS (Optional[str]): What a cross-encoder of sentence-transformers puts on its logits."""
+    settings = source.config.get(CROSS_ENCODER)
+    found = settings.get("activation_fn") if isinstance(settings, dict) else None
+    return found or source.config.get(OLD_ACTIVATION)
+
+
+def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
+    """A cross-encoder, as sentence-transformers has them too."""
+    check_pairs(encoder.config.model_type, pipe.name, by_pooler=True)
+    if module.pooling != "pooler":
+        reason = (
+            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind the pooler'
+        )
+        raise refuse(pipe.name, reason, 'pooling = "pooler"')
+    labels = list(pipe.labels) or ["score" if pipe.mode == "graded" else "paraphrase"]
+    activation = "torch.nn.modules.linear.Identity" if pipe.labels else SIGMOID
+    settings = {CROSS_ENCODER: {"activation_fn": activation}}
+    extra = {
+        "mode": pipe.mode,
+        "symmetric": pipe.symmetric,
+        "long_texts": module.long_texts,
+        "temperature": pipe.cfg["temperature"],
+    }
+    tensors: Dict[str, torch.Tensor] = names_of(module.output, "classifier")
+    auto = "AutoModelForSequenceClassification"
+    return Shape(auto, tensors, labels, settings, extra)

@@ -1,0 +1,79 @@
+"""What a checkpoint becomes: a component, its settings and its weights."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+import torch
+
+# The layers by which heads reach the backbone, by their key in the head's config.
+CONNECTIONS = {
+    "bert": "spacy-bert-suite.BertListener.v1",
+    "pairs": "spacy-bert-suite.PairEncoder.v1",
+    "rows": "spacy-bert-suite.RowEncoder.v1",
+    "texts": "spacy-bert-suite.TextEncoder.v1",
+}
+
+
+@dataclass
+class Plan:
+    """A head to be added to a pipeline.
+
+    factory (Optional[str]): The component; None for the backbone alone.
+    model (Dict): Settings of its model, "@architectures" among them.
+    connections (List[str]): Keys of `CONNECTIONS`.
+    settings (Dict): Further settings of the component.
+    initialize (Dict): What its `initialize` takes: labels.
+    weights (Optional[Dict]): All tensors of its torch module; None to leave it as it begins.
+    cfg (Dict): What else is saved with the component, such as thresholds.
+    by_pooler (bool): Whether it uses the backbone's own pooler.
+    is_squashed (bool): Whether a probability is given where the checkpoint gives a bare number.
+    """
+
+    factory: Optional[str] = None
+    model: Dict[str, Any] = field(default_factory=dict)
+    connections: List[str] = field(default_factory=list)
+    settings: Dict[str, Any] = field(default_factory=dict)
+    initialize: Dict[str, Any] = field(default_factory=dict)
+    weights: Optional[Dict[str, torch.Tensor]] = None
+    cfg: Dict[str, Any] = field(default_factory=dict)
+    by_pooler: bool = False
+    is_squashed: bool = False
+
+    def config(self, upstream: str) -> Dict[str, Any]:
+        """RETURNS (Dict): The config of the component.
+
+        upstream (str): Name of the backbone.
+        """
+        layers = {
+            key: {"@architectures": CONNECTIONS[key], "upstream": upstream}
+            for key in self.connections
+        }
+        return {**self.settings, "model": {**self.model, **layers}}
+
+
+@dataclass
+class Wishes:
+    """What the user says about a checkpoint beyond what it says itself.
+
+    task (str): One of `importing.TASKS`.
+    labels (Optional[List[str]]): Names of the outputs, in their order.
+    scheme (Optional[str]): How a token classifier writes entities.
+    """
+
+    task: str
+    labels: Optional[List[str]] = None
+    scheme: Optional[str] = None
+
+
+def dropout_of(config: Any) -> float:
+    """RETURNS (float): The dropout before a checkpoint's classifier, for further training."""
+    for key in ("classifier_dropout", "seq_classif_dropout", "hidden_dropout_prob", "dropout"):
+        value = getattr(config, key, None)
+        if isinstance(value, float) and 0 <= value < 1:
+            return value
+    return 0.1
+
+
+def known(extra: Dict[str, Any], *keys: str) -> Dict[str, Any]:
+    """RETURNS (Dict): Those of the keys that there are."""
+    return {key: extra[key] for key in keys if key in extra}

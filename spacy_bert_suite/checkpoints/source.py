@@ -1,0 +1,138 @@
+"""A fine-tuned folder on disk: its config, and the tensors of its head."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors import SafetensorError, safe_open
+
+from ..backbone.sources import EMBEDDED, embedded_folder, looks_like_path, transformer_folder
+from ..errors import Errors
+
+FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never a pickle
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+OURS = "spacy_bert_suite"  # key in config.json for what transformers has no place for
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint.
+
+    name (str): As it was asked for.
+    root (Path): Its folder.
+    folder (Path): Where its transformer is: inside `root` for some Sentence-BERT folders.
+    config (Dict): What config.json holds.
+    """
+
+    name: str
+    root: Path
+    folder: Path
+    config: Dict[str, Any]
+
+    @property
+    def architecture(self) -> str:
+        """RETURNS (str): Such as "BertForTokenClassification"; "" if the folder does not tell."""
+        names = self.config.get("architectures")
+        return str(names[0]) if isinstance(names, list) and names else ""
+
+    @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type", ""))
+
+    @property
+    def is_sentence_bert(self) -> bool:
+        """RETURNS (bool): Whether it is for vectors; a cross-encoder may have modules.json too."""
+        has_modules = (self.root / "modules.json").is_file()
+        return has_modules and not self.architecture.endswith("ForSequenceClassification")
+
+    @property
+    def extra(self) -> Dict[str, Any]:
+        """RETURNS (Dict): What `export_checkpoint` has put beside transformers' own keys."""
+        extra = self.config.get(OURS)
+        return extra if isinstance(extra, dict) else {}
+
+    def linear(self, layer: str) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, Tensor]): "weight" and "bias" of a linear layer, float32.
+        RAISES (ValueError): If the weights have no such layer.
+        """
+        names = [f"{layer}.weight", f"{layer}.bias"]
+        found = read_tensors(self.folder, names)
+        missing = [name for name in names if name not in found]
+        if missing:
+            architecture = self.architecture or "the architecture asked for"
+            raise ValueError(
+                Errors.B221.format(path=self.name, architecture=architecture, missing=missing[0])
+            )
+        return {name.rsplit(".", 1)[1]: tensor.float() for name, tensor in found.items()}
+
+
+def open_source(name: str, revision: Optional[str] = None) -> Source:
+    """Find a checkpoint.
+
+    name (str): A folder, a hub id, or "embedded".
+    revision (Optional[str]): Branch, tag or commit of a hub id.
+    RETURNS (Source): The checkpoint, downloaded if it is not here yet.
+    RAISES: FileNotFoundError, OSError or ValueError, if there is none or it has no safetensors.
+    """
+    root = _find(str(name), revision)
+    folder = transformer_folder(root)
+    config = _read_json(folder / "config.json")
+    if not (folder / WEIGHTS).is_file() and not (folder / INDEX).is_file():
+        if any(folder.glob("pytorch_model*.bin*")):
+            raise ValueError(Errors.B220.format(path=name))
+        raise FileNotFoundError(Errors.B004.format(path=folder, missing=WEIGHTS))
+    return Source(str(name), root, folder, config)
+
+
+def _find(name: str, revision: Optional[str]) -> Path:
+    if name == EMBEDDED:
+        return embedded_folder()
+    path = Path(name).expanduser()
+    if looks_like_path(name):
+        if not path.is_dir():
+            raise FileNotFoundError(Errors.B200.format(path=name))
+        return path
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OSError(Errors.B005.format(name=name, reason=reason)) from error
+
+
+def _read_json(path: Path) -> Dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(Errors.B004.format(path=path.parent, missing=path.name))
+    try:
+        content = json.loads(path.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise ValueError(Errors.B006.format(part=path.name, path=path, reason=error)) from error
+    if not isinstance(content, dict):
+        reason = "it is no JSON object"
+        raise ValueError(Errors.B006.format(part=path.name, path=path, reason=reason))
+    return content
+
+
+def read_tensors(folder: Path, names: List[str]) -> Dict[str, torch.Tensor]:
+    """RETURNS (Dict[str, Tensor]): Those of the tensors that the folder has; no others are read."""
+    found: Dict[str, torch.Tensor] = {}
+    for path in _weight_files(folder, names):
+        try:
+            with safe_open(path, framework="pt") as tensors:
+                present = set(tensors.keys())
+                found.update({n: tensors.get_tensor(n) for n in names if n in present})
+        except (SafetensorError, OSError) as error:
+            message = Errors.B006.format(part="weights", path=path, reason=error)
+            raise ValueError(message) from error
+    return found
+
+
+def _weight_files(folder: Path, names: List[str]) -> List[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    weight_map = _read_json(folder / INDEX).get("weight_map", {})
+    return [folder / file for file in sorted({weight_map[n] for n in names if n in weight_map})]

@@ -1,0 +1,75 @@
+"""Sequence classification of single texts: categories and sentiment."""
+
+from typing import Any, Dict
+
+from ..backbone.shim import get_shim
+from ..errors import Errors
+from .families import find_family
+from .labels import read_names
+from .plan import Plan, Wishes, dropout_of, known
+from .shape import Shape, names_of, refuse
+from .source import Source
+
+EXCLUSIVE = "single_label_classification"
+MULTILABEL = "multi_label_classification"
+
+
+def plan_texts(source: Source, config: Any, wishes: Wishes) -> Plan:
+    """A `bert_textcat`, `bert_textcat_multilabel` or `bert_sentiment` with the dense layer that the
+    checkpoint has over [CLS], and its classifier.
+    """
+    family = find_family(source.model_type, source.name)
+    factory = f"bert_{wishes.task}"
+    dense, output = source.linear(family.dense), source.linear(family.output)
+    own = [config.id2label[i] for i in sorted(config.id2label)]
+    names = read_names(own, wishes.labels, len(output["bias"]), source.name)
+    if factory != "bert_textcat_multilabel" and len(names) < 2:
+        raise ValueError(Errors.B052.format(name=factory, n=2, found=", ".join(names)))
+    model = {
+        "@architectures": "spacy-bert-suite.TextClassifier.v1",
+        "pooling": "pooler",
+        "activation": family.activation,
+        "long_documents": source.extra.get("long_documents", "mean"),
+        "dropout": dropout_of(config),
+        "sentences": False,
+    }
+    weights = {f"pooler.0.{key}": value for key, value in dense.items()}
+    weights.update({f"output.{key}": value for key, value in output.items()})
+    cfg = known(source.extra, "threshold", "thresholds")
+    cfg = cfg if factory == "bert_textcat_multilabel" else {}
+    initialize: Dict[str, Any] = {"labels": names}
+    if factory == "bert_sentiment" and "polarity" in source.extra:
+        initialize["polarity"] = source.extra["polarity"]
+    return Plan(factory, model, ["bert"], initialize=initialize, weights=weights, cfg=cfg)
+
+
+def guess_texts(source: Source, config: Any) -> str:
+    """RETURNS (str): The task of a classifier of single texts."""
+    if config.problem_type == MULTILABEL:
+        return "textcat_multilabel"
+    return "sentiment" if source.extra.get("component") == "bert_sentiment" else "textcat"
+
+
+def shape_texts(pipe: Any, module: Any, encoder: Any) -> Shape:
+    """The dense layer of the head becomes the one over [CLS], in BERT its pooler."""
+    model_type = encoder.config.model_type
+    family = find_family(model_type, pipe.name)
+    if module.pooling != "pooler":
+        reason = (
+            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
+        )
+        raise refuse(pipe.name, reason, 'pooling = "pooler"')
+    activation = get_shim(pipe.model).cfg["activation"]
+    if activation != family.activation:
+        reason = f'activation = "{activation}", and {model_type} has another'
+        raise refuse(pipe.name, reason, f'activation = "{family.activation}"')
+    tensors = names_of(module.pooler[0], family.dense)
+    tensors.update(names_of(module.output, family.output))
+    exclusive = pipe.cfg.get("exclusive", True)
+    extra = {
+        "long_documents": module.long_documents,
+        **known(pipe.cfg, "threshold", "thresholds", "polarity"),
+    }
+    settings = {"problem_type": EXCLUSIVE if exclusive else MULTILABEL}
+    auto = "AutoModelForSequenceClassification"
+    return Shape(auto, tensors, list(pipe.labels), settings, extra)

@@ -1,0 +1,105 @@
+"""The commands `import-checkpoint` and `export`."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Iterator, Optional, Sequence, Tuple
+
+import click
+
+from .main import PATH, clean_errors, cli
+
+# As in checkpoints.importing.TASKS, which is heavy to import.
+KINDS = (
+    *("ner", "textcat", "textcat_multilabel", "sentiment", "pair", "qa", "pretrain"),
+    *("similarity", "bert"),
+)
+TASK = click.Choice(KINDS)
+PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
+
+
+@cli.command("import-checkpoint")
+@click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
+@click.option("--task", "tasks", multiple=True, type=TASK, help="What to make of each SOURCE.")
+@click.option("--labels", multiple=True, help="Names of outputs in their order: O,B-PER,I-PER.")
+@click.option("--scheme", type=click.Choice(["bio", "iob1"]), help="How B and I are meant.")
+@click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
+@click.option("--revision", help="Branch, tag or commit of hub ids.")
+@click.option("--precision", type=PRECISION, default="fp32", show_default=True)
+def import_command(
+    paths: Tuple[str, ...],
+    tasks: Tuple[str, ...],
+    labels: Tuple[str, ...],
+    scheme: Optional[str],
+    lang: str,
+    revision: Optional[str],
+    precision: str,
+) -> None:
+    """Make a spaCy pipeline, OUTPUT, of one or several fine-tuned checkpoints.
+
+    A SOURCE is a folder written by save_pretrained, or a hub id. What it becomes is told by its
+    config, or by --task. Options for each SOURCE are repeated, or given once for all. No network
+    is needed to load what is written.
+    """
+    if len(paths) < 2:
+        raise click.UsageError("Give at least one checkpoint and the folder to write.")
+    *sources, target = paths
+    names = [None if text is None else split(text) for text in one_each(labels, sources, "labels")]
+    nlp: Any = None
+    with clean_errors():
+        from ..checkpoints import import_checkpoint
+
+        for source, task, given in zip(sources, one_each(tasks, sources, "task"), names):
+            with warnings.catch_warnings(record=True) as notes:
+                warnings.simplefilter("always", UserWarning)
+                nlp = import_checkpoint(
+                    source,
+                    lang,
+                    task,
+                    nlp=nlp,
+                    labels=given,
+                    scheme=scheme if task in (None, "ner") else None,
+                    revision=revision,
+                    precision=precision,
+                )
+            for note in notes:
+                click.echo(str(note.message), err=True)
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        nlp.to_disk(target)
+    for entry in nlp.meta["bert_checkpoints"]:
+        made = " + ".join(filter(None, (entry["backbone"], entry["component"])))
+        click.echo(f"{entry['source']} -> {made}")
+    click.echo(f"{', '.join(nlp.pipe_names)} -> {target}")
+
+
+@cli.command("export")
+@click.argument("model")
+@click.argument("component")
+@click.argument("target", metavar="OUTPUT", type=PATH)
+def export_command(model: str, component: str, target: Path) -> None:
+    """Write COMPONENT of the pipeline MODEL, and its backbone, as a folder for transformers (of
+    bert_similarity: for sentence-transformers) with the same logits.
+    """
+    with clean_errors():
+        import spacy
+
+        from ..checkpoints import export_checkpoint
+        from ..errors import Errors
+
+        try:
+            nlp = spacy.load(model)
+        except (ValueError, OSError, ImportError) as error:
+            raise ValueError(Errors.B214.format(name=model, reason=error)) from error
+        export_checkpoint(nlp, component, target)
+    click.echo(f"{model}, {component} -> {target}")
+
+
+def one_each(values: Sequence[str], sources: Sequence[str], key: str) -> Iterator[Optional[str]]:
+    """YIELDS (Optional[str]): For each source its value; a single one is for all."""
+    if len(values) > 1 and len(values) != len(sources):
+        raise click.UsageError(f"Give --{key} once, or once for each of {len(sources)} sources.")
+    for i in range(len(sources)):
+        yield None if not values else values[0] if len(values) == 1 else values[i]
+
+
+def split(text: str) -> "list[str]":
+    return [name.strip() for name in text.split(",")]

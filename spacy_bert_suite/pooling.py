@@ -1,0 +1,121 @@
+"""Pooling: states of wordpieces to one of each token, window, sentence or text."""
+
+from typing import Optional, Sequence, Tuple
+
+import numpy
+import torch
+from spacy.tokens import Doc
+from torch import nn
+
+from .backbone.states import BertStates
+from .backbone.wordpieces import ranges
+from .errors import Errors
+
+
+def word_states(states: BertStates, pooling: str) -> torch.Tensor:
+    """RETURNS (Tensor): A state of each token. *Shape:* ``(n_tokens, width)``, float32"""
+    layout = states.layout
+    if pooling == "first":
+        return states.rows[_on(states, layout.token_starts)].float()
+    return mean_of_ranges(states.rows, layout.token_starts, layout.token_ends)
+
+
+def mean_of_ranges(rows: torch.Tensor, starts: numpy.ndarray, ends: numpy.ndarray) -> torch.Tensor:
+    """RETURNS (Tensor): Mean of rows[starts[i]:ends[i]] for each i; ranges may overlap.
+    *Shape:* ``(n_ranges, width)``, float32
+    """
+    lengths = ends - starts
+    index = torch.from_numpy(ranges(starts, lengths)).to(rows.device)
+    segments = torch.from_numpy(numpy.repeat(numpy.arange(len(lengths)), lengths)).to(rows.device)
+    return mean_of_segments(rows[index].float(), segments, len(lengths))
+
+
+def pool_windows(
+    states: BertStates, pooling: str, query: Optional[nn.Module] = None
+) -> torch.Tensor:
+    """RETURNS (Tensor): A state of each window, from the pieces kept from it and its special
+    tokens. *Shape:* ``(n_windows, width)``, float32
+    """
+    if pooling in ("cls", "pooler"):
+        return states.cls.float()
+    layout = states.layout
+    windows = numpy.arange(layout.n_windows)
+    of_pieces = numpy.repeat(windows, layout.kept_ends - layout.kept_starts)
+    segments = _on(states, numpy.concatenate([of_pieces, windows, windows]))
+    rows = states.rows.float()
+    if pooling == "mean":
+        return mean_of_segments(rows, segments, layout.n_windows)
+    if pooling == "max":
+        return max_of_segments(rows, segments, layout.n_windows)
+    if query is None:
+        raise ValueError(
+            Errors.B022.format(key="query", value=None, name="attention pooling", expected="set")
+        )
+    scores = query(rows)[:, 0]
+    highest = max_of_segments(scores[:, None].detach(), segments, layout.n_windows)[:, 0]
+    weights = (scores - highest[segments]).exp()
+    totals = weights.new_zeros(layout.n_windows).index_add(0, segments, weights)
+    weighted = rows * (weights / totals[segments])[:, None]
+    return rows.new_zeros(layout.n_windows, rows.shape[1]).index_add(0, segments, weighted)
+
+
+def mean_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
+    sums = rows.new_zeros(n, rows.shape[1]).index_add(0, segments, rows)
+    counts = torch.bincount(segments, minlength=n).clamp(min=1)
+    return sums / counts[:, None]
+
+
+def max_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
+    index = segments[:, None].expand_as(rows)
+    lowest = rows.new_full((n, rows.shape[1]), -torch.inf)
+    return lowest.scatter_reduce(0, index, rows, "amax")
+
+
+def join_windows(logits: torch.Tensor, offsets: numpy.ndarray, policy: str) -> torch.Tensor:
+    """RETURNS (Tensor): Logits of docs from those of their windows. (n_docs, n_labels)"""
+    n_windows = numpy.diff(offsets)
+    if policy == "first" or (n_windows == 1).all():
+        return logits[torch.from_numpy(offsets[:-1]).to(logits.device)]
+    docs = torch.from_numpy(numpy.repeat(numpy.arange(len(n_windows)), n_windows))
+    pool = mean_of_segments if policy == "mean" else max_of_segments
+    return pool(logits, docs.to(logits.device), len(n_windows))
+
+
+def sentence_rows(states: BertStates, docs: Sequence[Doc]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[ndarray, ndarray]): First row and end of each sentence's wordpieces, for
+    the docs that have sentence boundaries.
+    """
+    layout = states.layout
+    firsts, lasts = [], []
+    for doc, offset in zip(docs, layout.token_offsets):
+        if len(doc) and doc.has_annotation("SENT_START"):
+            bounds = sentence_starts(doc)
+            firsts.extend(bounds[:-1] + offset)
+            lasts.extend(bounds[1:] - 1 + offset)
+    first = numpy.asarray(firsts, dtype="int64")
+    starts = layout.token_starts[first]
+    ends = layout.token_ends[numpy.asarray(lasts, dtype="int64")]
+    # White space at the edge of a sentence has the [CLS] row, which is behind all pieces.
+    for i in numpy.flatnonzero((starts >= layout.n_pieces) | (ends > layout.n_pieces)):
+        starts[i], ends[i] = _pieces_of(layout, firsts[i], lasts[i] + 1)
+    return starts, ends
+
+
+def _pieces_of(layout, first: int, last: int) -> Tuple[int, int]:
+    """First row and end of the pieces of tokens first:last; their [CLS] if they have none."""
+    inside = layout.token_starts[first:last] < layout.n_pieces
+    if not inside.any():
+        return int(layout.token_starts[first]), int(layout.token_ends[first])
+    tokens = first + numpy.flatnonzero(inside)
+    return int(layout.token_starts[tokens[0]]), int(layout.token_ends[tokens[-1]])
+
+
+def sentence_starts(doc: Doc) -> numpy.ndarray:
+    """RETURNS (ndarray): Token indices where sentences start, and the doc's length."""
+    is_start = doc.to_array("SENT_START").astype("int64") == 1
+    is_start[0] = True
+    return numpy.append(numpy.flatnonzero(is_start), len(doc))
+
+
+def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:
+    return torch.from_numpy(index).to(states.rows.device)

@@ -1,0 +1,25 @@
+"""What transformers itself computes."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+
+def open_original(path: Path, auto: str) -> Any:
+    """RETURNS (Tuple): Model and tokenizer, as transformers opens them."""
+    model = getattr(transformers, auto).from_pretrained(path).eval()
+    return model, AutoTokenizer.from_pretrained(path)
+
+
+def logits_of(path: Path, auto: str, *texts: Any) -> Any:
+    """RETURNS: What transformers computes for one text, or for a pair."""
+    model, tokenizer = open_original(path, auto)
+    with torch.no_grad():
+        encoded = tokenizer(*texts, return_tensors="pt")
+        if "token_type_ids" not in inspect.signature(model.forward).parameters:
+            del encoded["token_type_ids"]
+        return model(**encoded)

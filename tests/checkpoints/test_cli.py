@@ -1,0 +1,54 @@
+"""`python -m spacy bert import-checkpoint` and `export`."""
+
+import pytest
+import spacy
+from click.testing import CliRunner
+from transformers import AutoModelForTokenClassification
+
+from spacy_bert_suite.checkpoints.importing import TASKS
+from spacy_bert_suite.cli.checkpoints import KINDS
+from spacy_bert_suite.cli.main import cli
+
+NAMES = ["O", "B-PER", "I-PER"]
+
+
+def run(*args):
+    return CliRunner().invoke(cli, [str(arg) for arg in args])
+
+
+def test_there_and_back(make_original, tmp_path):
+    one = make_original("BertForTokenClassification", num_labels=3)
+    two = make_original("BertForSequenceClassification", names=["POS", "NEG"], folder="two")
+    target = tmp_path / "new" / "nlp"
+    done = run("import-checkpoint", one, two, target, "--task", "ner", "--task", "sentiment",
+               "--labels", "O, B-PER,I-PER", "--labels", "pos,neg", "--lang", "de")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "B939" in done.output and f"{two} -> bert_2 + bert_sentiment" in done.output
+    nlp = spacy.load(target)
+    assert nlp.lang == "de" and nlp.get_pipe("bert_ner").labels == ("PER",)
+    assert nlp.get_pipe("bert_sentiment").labels == ("pos", "neg")
+    done = run("export", target, "bert_ner", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    config = AutoModelForTokenClassification.from_pretrained(tmp_path / "out").config
+    assert config.id2label == dict(enumerate(NAMES))
+
+
+@pytest.mark.parametrize(
+    "args, status, message",
+    [
+        (["import-checkpoint", "none/at/all", "out"], 1, "B200"),
+        (["import-checkpoint", "out"], 2, "at least one"),
+        (["import-checkpoint", "a", "b", "c", "out", "--task", "ner", "--task", "qa"], 2, "of 3"),
+        (["import-checkpoint", "a", "out", "--task", "nonsense"], 2, "nonsense"),
+        (["export", "none", "bert_ner", "out"], 1, "B214"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told(args, status, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*args)
+    assert done.exit_code == status and message in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tasks_are_those_of_the_function():
+    assert list(KINDS) == list(TASKS)
