@@ -1,0 +1,78 @@
+"""BERT's own training, and the filling of masks, on the command line."""
+
+from pathlib import Path
+from typing import Any, Optional, Tuple
+
+import click
+
+from .main import PATH, clean_errors, cli
+
+OBJECTIVES = ("mlm", "mlm+nsp", "mlm+sop")
+
+
+@cli.command()
+@click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=PATH)
+@click.option("--model", default="embedded", show_default=True, help="Folder of a BERT, or a name.")
+@click.option("--objective", type=click.Choice(OBJECTIVES), default="mlm+nsp", show_default=True)
+@click.option("--max-length", default=128, show_default=True, help="Wordpieces of an instance.")
+@click.option("--batch-size", default=32, show_default=True, help="Instances in a batch.")
+@click.option("--accumulate", default=1, show_default=True, help="Parts of a batch, one by one.")
+@click.option("--steps", default=10_000, show_default=True, help="Updates of the weights.")
+@click.option("--learn-rate", default=1e-4, show_default=True, help="Highest learn rate.")
+@click.option("--warmup", default=0.1, show_default=True, help="Share of the steps up to it.")
+@click.option("--whole-words/--pieces", default=True, help="Mask whole words, or wordpieces.")
+@click.option("--sentences", default="sentencizer", show_default=True,
+              help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
+@click.option("--dev", type=PATH, help="Text for evaluation; else the start of INPUT is taken.")
+@click.option("--dev-instances", default=1000, show_default=True, help="Most of them to score.")
+@click.option("--eval-every", default=500, show_default=True, help="Steps between evaluations.")
+@click.option("--seed", default=0, show_default=True, help="Of weights, order, pairs and masks.")
+@click.option("--workers", default=1, show_default=True, help="Processes that prepare text.")
+@click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT.")
+def pretrain(paths: Tuple[Path, ...], resume: bool, **options: Any) -> None:
+    """Train a BERT on plain text.
+
+    INPUT are files or folders of text: .txt (a paragraph or sentence on a line, blank lines
+    between documents), .jsonl (a document as the "text" of each record), both also .gz, or
+    .spacy. OUTPUT is a folder, which gets config.cfg for 'spacy train', model-last, model-best,
+    and checkpoint, which opens in transformers and as the backbone of other pipelines.
+    """
+    from ..pretraining import recipe
+
+    if len(paths) < 2:
+        raise click.UsageError("Give at least one file of text and the folder to write.")
+    *inputs, output = paths
+    with clean_errors():
+        asked = recipe.Recipe(inputs=inputs, **options)
+        if asked.dev is None:
+            click.echo("No --dev: the scores are of text that is trained on.")
+        checkpoint = recipe.pretrain(recipe.make_config(asked), output, resume=resume)
+    click.echo(f"{output / recipe.BEST}, {checkpoint}")
+
+
+@cli.command("fill-mask")
+@click.argument("model")
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.option("--top-k", default=5, show_default=True, help="Fills for each mask.")
+@click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
+def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:
+    """Show what may stand in the place of [MASK] in each TEXT.
+
+    MODEL is a pipeline with bert_pretrainer, or the folder of a BertForMaskedLM. A line for each
+    fill: wordpiece, probability and the text with it, with tabs between them.
+    """
+    from ..pretraining import recipe
+
+    with clean_errors():
+        found = recipe.find_filler(model)(texts, top_k=top_k)
+        masks = [fills for row in found for fills in (row if isinstance(row[0], list) else [row])]
+        lines = [f"{fill.token}\t{fill.score:.4f}\t{fill.text}" for m in masks for fill in m]
+        if output is None:
+            click.echo("\n".join(lines))
+            return
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text("\n".join([*lines, ""]), encoding="utf8")
+    click.echo(f"{len(masks)} masks -> {output}")

@@ -1,0 +1,90 @@
+"""Folders of `BertForPreTraining`: heads out of them, and whole ones for transformers."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Union
+
+import torch
+from transformers import BertForMaskedLM, BertForPreTraining
+from transformers import logging as transformers_logging
+
+from ..backbone.sources import (
+    EMBEDDED,
+    Checkpoint,
+    looks_like_path,
+    save_folder,
+    transformer_folder,
+)
+
+PREFIX = "cls."
+PAIRS = "seq_relationship.weight"
+
+
+def read_heads(name: str, module: torch.nn.Module) -> Dict[str, torch.Tensor]:
+    """Look for heads in the source of the backbone.
+
+    name (str): "embedded", a folder, or the id of a model that is in the local cache.
+    module (Module): The heads, for the names and shapes of their parameters.
+    RETURNS (Dict[str, Tensor]): What the checkpoint has of them, by name. None of it if it has no
+        such heads.
+    """
+    if name == EMBEDDED:
+        return {}
+    source: Union[str, Path] = name
+    if looks_like_path(name):
+        source = Path(name).expanduser()
+        if not source.is_dir():  # a pipeline that has moved: its weights came with it
+            return {}
+        source = transformer_folder(source)
+    options: Any = {"local_files_only": True, "trust_remote_code": False}
+    with quiet():
+        try:
+            model, report = BertForPreTraining.from_pretrained(
+                source, output_loading_info=True, torch_dtype=torch.float32, **options
+            )
+        except OSError:
+            return {}
+    missing = {key.removeprefix(PREFIX) for key in report["missing_keys"]}
+    state = {key.removeprefix(PREFIX): value for key, value in model.state_dict().items()}
+    return {
+        key: state[key]
+        for key, parameter in module.state_dict().items()
+        if key not in missing and key in state and state[key].shape == parameter.shape
+    }
+
+
+def write_folder(backbone: Any, heads: torch.nn.Module, path: Path, has_pairs: bool) -> None:
+    """Write config, weights and tokenizer: a folder for `BertForPreTraining`, or for
+    `BertForMaskedLM` if nothing was learnt about pairs.
+    """
+    transformer = backbone.module.transformer
+    kind: Any = BertForPreTraining if has_pairs else BertForMaskedLM
+    config = copy.deepcopy(transformer.config)
+    model = kind(config)
+    state = {f"bert.{key}": value for key, value in transformer.state_dict().items()}
+    state.update({PREFIX + key: value for key, value in heads.state_dict().items()})
+    known = model.state_dict()
+    model.load_state_dict(
+        {key: value for key, value in state.items() if key in known}, strict=False
+    )
+    model.tie_weights()
+    save_folder(Checkpoint(model, backbone.tokenizer), path)
+
+
+def looks_like_checkpoint(name: str) -> bool:
+    """RETURNS (bool): Whether it is a folder of weights, and not of a spaCy pipeline."""
+    path = Path(name).expanduser()
+    return (path / "config.json").is_file() and not (path / "config.cfg").is_file()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from printing which heads a checkpoint lacks: that is what is asked."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)

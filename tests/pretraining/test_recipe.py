@@ -1,0 +1,96 @@
+"""The commands `pretrain` and `fill-mask`."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from click.testing import CliRunner
+from spacy.cli.train import train
+from thinc.api import Config
+from transformers import BertForPreTraining
+
+sys.path.insert(0, str(Path(__file__).parent))
+from corpora import make_documents, write_text
+
+from spacy_bert_suite.cli.main import cli
+from spacy_bert_suite.pretraining.recipe import Recipe, make_config
+
+
+def run(*arguments):
+    done = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return done.exit_code, done.output
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_bert, tmp_path_factory):
+    """Folder of a short run, and what it printed."""
+    folder = tmp_path_factory.mktemp("run")
+    path = write_text(folder / "a.txt.gz", make_documents(30))
+    options = ["--max-length", 32, "--steps", 20, "--eval-every", 10, "--batch-size", 8]
+    code, output = run("pretrain", path, folder / "out", "--model", tiny_bert, *options,
+                       "--dev", path, "--dev-instances", 16, "--learn-rate", 5e-4,
+                       "--device", "cpu", "--precision", "fp32")  # fmt: skip
+    assert code == 0, output
+    return folder / "out", output
+
+
+def test_pretrain_writes_a_pipeline_and_a_checkpoint(trained):
+    out, printed = trained
+    names = {path.name for path in out.iterdir()}
+    assert {"config.cfg", "model-best", "model-last", "checkpoint"} <= names
+    assert str(out / "checkpoint") in printed
+    best = spacy.load(out / "model-best")
+    model, report = BertForPreTraining.from_pretrained(out / "checkpoint", output_loading_info=True)
+    assert not report["missing_keys"]
+    state = best.get_pipe("bert").model.shims[0].module.transformer.state_dict()
+    theirs = model.bert.state_dict()
+    assert all((state[name] == theirs[name]).all() for name in state)
+    assert json.loads((out / "model-best" / "meta.json").read_text())["performance"]["mlm_loss"] > 0
+
+
+def test_spacy_train_takes_over(trained, tmp_path):
+    out, _ = trained
+    overrides = {"training.max_steps": 2, "training.eval_frequency": 2}
+    train(out / "config.cfg", tmp_path / "again", overrides=overrides)
+    assert spacy.load(tmp_path / "again" / "model-best").pipe_names == ["bert", "bert_pretrainer"]
+
+
+def test_fill_mask(trained, tmp_path):
+    out, _ = trained
+    code, lines = run("fill-mask", out / "checkpoint", "the [MASK]", "[MASK] met [MASK]",
+                      "--top-k", 2)  # fmt: skip
+    rows = [line.split("\t") for line in lines.splitlines()]
+    assert code == 0 and len(rows) == 6 and all(0 <= float(row[1]) <= 1 for row in rows)
+    expected = spacy.load(out / "model-best").get_pipe("bert_pretrainer").fill_mask("the [MASK]", 2)
+    assert [row[0] for row in rows[:2]] == [fill.token for fill in expected]
+    code, printed = run("fill-mask", out / "model-best", "the [MASK]", "-o", tmp_path / "a" / "b")
+    assert code == 0 and len((tmp_path / "a" / "b").read_text().splitlines()) == 5
+
+
+def test_bad_input_of_commands(trained, tmp_path, tiny_bert):
+    out, _ = trained
+    assert "B159" in run("fill-mask", out / "checkpoint", "the")[1]
+    assert "B214" in run("fill-mask", tmp_path / "nothing", "the [MASK]")[1]
+    assert "B158" in run("fill-mask", tiny_bert, "the [MASK]")[1]
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    assert "B162" in run("fill-mask", tmp_path / "blank", "the [MASK]")[1]
+    assert "B200" in run("pretrain", tmp_path / "none.txt", tmp_path / "out")[1]
+    assert run("pretrain", tmp_path / "none.txt")[0] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_config_says_what_was_asked(tmp_path, tiny_bert):
+    path = write_text(tmp_path / "a.txt", make_documents(3))
+    recipe = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
+                    batch_size=7, accumulate=2, seed=5, workers=3, whole_words=False)  # fmt: skip
+    config = Config().from_str(make_config(recipe).to_str())
+    rate = config["training"]["optimizer"]["learn_rate"]
+    assert rate["initial_rate"] == 3e-4 and rate["warmup_steps"] == 50
+    assert config["training"]["batcher"]["size"] == 7
+    assert config["corpora"]["train"]["workers"] == 3
+    assert config["corpora"]["train"]["objective"] == config["corpora"]["dev"]["objective"] == "mlm"
+    assert config["corpora"]["dev"]["path"] == [str(path)] and config["corpora"]["dev"]["fixed"]
+    assert not config["components"]["bert_pretrainer"]["whole_words"]
+    assert config["components"]["bert"]["model"]["name"] == str(Path(tiny_bert).resolve())
