@@ -17,6 +17,7 @@ from .attributes import register_attributes
 from .backbone.listener import BertListener
 from .backbone.shim import get_shim
 from .errors import Errors, Warnings
+from .parallel import part_of_mean, totals_of
 from .readers import is_for
 
 N_LOOKED_AT = 1000  # examples, to see whether given labels occur
@@ -54,6 +55,8 @@ class BertPipe(TrainablePipe):
             losses[self.name] += self.learn(gold)
             if sgd not in (None, False):
                 self.finish_update(sgd)
+        else:
+            self.learn_nothing()
         return losses
 
     def find_gold(self, examples: Sequence[Example]) -> Sequence[Any]:
@@ -71,6 +74,10 @@ class BertPipe(TrainablePipe):
         if any(gradient is not None for gradient in gradients):
             backprop(gradients)
         return loss
+
+    def learn_nothing(self) -> None:
+        """Take part in what the losses of several processes share: others may have gold."""
+        totals_of(0)
 
 
 class BertHead(BertPipe):
@@ -262,7 +269,8 @@ def cross_entropy(
     docs = numpy.flatnonzero(totals > 0)
     gold = torch.from_numpy(values[docs] / totals[docs, None]).to(logits.device)
     rows = torch.from_numpy(docs).to(logits.device)
-    return -(gold * logits[rows].log_softmax(dim=1)).sum() / max(1, len(docs))
+    loss = -(gold * logits[rows].log_softmax(dim=1)).sum() / max(1, len(docs))
+    return part_of_mean(loss, len(docs))
 
 
 def gold_labels(examples: Sequence[Example], name: str) -> List[str]:

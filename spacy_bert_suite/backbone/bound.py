@@ -1,11 +1,14 @@
 """Layers that run texts of their own through the backbone's weights."""
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 from weakref import ref
 
+import torch
 from thinc.api import Model
 
 from ..errors import Errors
+from .encoder import Rows
+from .listener import check_grad_factor, weighted
 from .model import get_backbone
 
 
@@ -14,9 +17,10 @@ class BoundEncoder(Model):
     linked, so weights are saved once and stepped once. Gradients add to those of the listeners.
     """
 
-    def __init__(self, name: str, forward: Callable, upstream_name: str):
+    def __init__(self, name: str, forward: Callable, upstream_name: str, grad_factor: float = 1.0):
         super().__init__(name, forward, dims={"nO": None})
         self.upstream_name = upstream_name
+        self.grad_factor = check_grad_factor(grad_factor)
         self.component_name = "the component"
         self.backbone: List[Model] = []  # in a list: no sublayer
         self.trains_backbone = True
@@ -50,6 +54,12 @@ class BoundEncoder(Model):
             name, upstream = self.component_name, self.upstream_name
             raise ValueError(Errors.B032.format(name=name, upstream=upstream))
         return get_backbone(self.backbone[0])
+
+    def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
+        """RETURNS (Tuple[Tensor, Callable]): States, and what adds up the backbone's gradients."""
+        trains = is_train and self.trains_backbone and self.grad_factor > 0
+        output, backprop = self.get_backbone().run(rows, trains)
+        return output.detach(), weighted(backprop, self.grad_factor)
 
 
 class Owner:

@@ -3,7 +3,19 @@
 import warnings
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union, cast
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 import srsly
 import torch
@@ -21,6 +33,7 @@ from thinc.api import Config, Model, Optimizer
 from ..attributes import register_attributes
 from ..errors import Errors, Warnings
 from .bound import BoundEncoder, Owner
+from .features import FeatureCache, make_feature_cache
 from .listener import BertListener, no_gradient
 from .model import get_backbone
 from .shim import AdamWSettings
@@ -31,6 +44,8 @@ DEFAULT_CONFIG = Config().from_str("""
 [bert]
 trainable = true
 keep_states = false
+feature_cache = null
+feature_cache_gb = 20.0
 
 [bert.model]
 @architectures = "spacy-bert-suite.BertModel.v1"
@@ -44,6 +59,8 @@ layers = "last"
 activation_checkpointing = false
 freeze_layers = 0
 layerwise_lr_decay = 1.0
+lr_scale = 1.0
+adapter = null
 """)
 
 RUINOUS_LEARN_RATE = 1e-3
@@ -56,6 +73,8 @@ def make_bert(
     model: Model[List[Doc], BertStates],
     trainable: bool,
     keep_states: bool,
+    feature_cache: Optional[str],
+    feature_cache_gb: float,
 ) -> "Bert":
     """Construct the backbone component.
 
@@ -63,8 +82,14 @@ def make_bert(
     trainable (bool): Whether training changes the weights. If not, the forward pass keeps
         nothing for a backward pass: BERT as a source of features.
     keep_states (bool): Whether `doc._.bert_states` keeps the states on the host.
+    feature_cache (Optional[str]): A folder in which training keeps the states, so that later
+        epochs read them. Only with `trainable = false`.
+    feature_cache_gb (float): Most that the folder may take, in gigabytes.
     """
-    return Bert(nlp.vocab, model, name, trainable=trainable, keep_states=keep_states)
+    cache = make_feature_cache(name, trainable, feature_cache, feature_cache_gb)
+    return Bert(
+        nlp.vocab, model, name, trainable=trainable, keep_states=keep_states, feature_cache=cache
+    )
 
 
 class Bert(Transformer):
@@ -83,12 +108,14 @@ class Bert(Transformer):
         *,
         trainable: bool = True,
         keep_states: bool = False,
+        feature_cache: Optional[FeatureCache] = None,
     ):
         super().__init__(vocab, cast(Any, model), name=name)
         self.model: Any = model
         self.cfg: Dict[str, Any] = {}
         self.trainable = trainable
         self.keep_states = keep_states
+        self.feature_cache = feature_cache
         self.store = StateStore()
         self._pending: Optional[_TrainingBatch] = None
         self._late_step: Optional[AdamWSettings] = None
@@ -161,7 +188,15 @@ class Bert(Transformer):
         docs = list(docs)
         if not self._is_annotating(docs):
             self.settle()
-        return self.model.predict(docs)
+        return self._encode(docs, is_train=False)[0]
+
+    def _encode(
+        self, docs: Sequence[Doc], is_train: bool
+    ) -> Tuple[BertStates, Callable[[torch.Tensor], None]]:
+        """RETURNS (Tuple): The states and what takes their gradient, as of the model."""
+        if self.feature_cache is not None and self.feature_cache.is_on:
+            return self.feature_cache.encode(get_backbone(self.model), docs), no_gradient
+        return self.model(docs, is_train=is_train)
 
     def _is_annotating(self, docs: Sequence[Doc]) -> bool:
         """Whether the open batch is being annotated before the heads learn from it."""
@@ -204,7 +239,9 @@ class Bert(Transformer):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         docs = [eg.predicted for eg in examples]
-        batch = _TrainingBatch(self.model, docs, self.is_trainable)
+        if self.feature_cache is not None:
+            self.feature_cache.is_on = True
+        batch = _TrainingBatch(self._encode, docs, self.is_trainable)
         self._pending = batch if self.is_trainable else None
         accumulate = batch.add if self.is_trainable else no_gradient
         for listener in self.own_listeners:
@@ -262,11 +299,20 @@ class Bert(Transformer):
 
     def _step(self, settings: AdamWSettings) -> None:
         if self.is_trainable:
-            if settings.learn_rate >= RUINOUS_LEARN_RATE and not self._has_warned:
+            backbone = self.model.shims[0]
+            rate = settings.learn_rate * backbone.settings.lr_scale
+            if rate >= RUINOUS_LEARN_RATE and not self._has_warned:
                 self._has_warned = True
-                rate = settings.learn_rate
                 warnings.warn(Warnings.B902.format(name=self.name, learn_rate=rate), stacklevel=2)
-            self.model.shims[0].step(settings)
+            backbone.step(settings)
+
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """Inside, the weights are their averages, if the optimiser keeps some. As spaCy's own, a
+        generator that `nlp.use_params` advances.
+        """
+        self.settle()
+        with self.model.use_params(params):
+            yield
 
     def initialize(
         self,
@@ -332,8 +378,8 @@ class _TrainingBatch:
     heads that find no gold, or make passes of their own, cost none.
     """
 
-    def __init__(self, model: Model[List[Doc], BertStates], docs: List[Doc], is_train: bool):
-        self.model = model
+    def __init__(self, encode: Callable, docs: List[Doc], is_train: bool):
+        self.encode = encode
         self.docs = docs
         self.is_train = is_train
         self.states: Optional[BertStates] = None
@@ -346,7 +392,7 @@ class _TrainingBatch:
 
     def get_states(self) -> BertStates:
         if self.states is None:
-            self.states, self.backprop = self.model(self.docs, is_train=self.is_train)
+            self.states, self.backprop = self.encode(self.docs, is_train=self.is_train)
         return self.states
 
     def add(self, dRows: torch.Tensor) -> None:

@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 
 from ..compat import enable_activation_checkpointing
 from ..errors import Errors, Warnings
+from .adapters import LoRA, add_adapters, is_adapter, merged
 from .batching import CPU_PREDICT, CPU_TRAIN, GPU, Costs, make_batches
 from .cpu import CpuOperations
+from .depth import encoder_layers, layer_of
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
@@ -30,6 +32,8 @@ class EncoderSettings:
     activation_checkpointing: bool
     freeze_layers: int
     layerwise_lr_decay: float
+    lr_scale: float = 1.0
+    adapter: Optional[LoRA] = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ class BertEncoder(torch.nn.Module):
             enable_activation_checkpointing(
                 transformer, lambda: (nullcontext(), self._operations())
             )
-        self._freeze(settings.freeze_layers)
+        self.is_adapted = False
+        self.n_open: Optional[int] = None  # all layers
+        self._freeze()
         self._fast_copy: List[PreTrainedModel] = []  # a list keeps it out of state_dict()
         self.to(self.device)
 
@@ -199,7 +205,8 @@ class BertEncoder(torch.nn.Module):
         if self.dtype == torch.float32:
             return self.transformer
         if not self._fast_copy:
-            model = copy.deepcopy(self.transformer).eval().to(dtype=self.dtype)  # type: ignore[call-arg]
+            model = self.plain_transformer() if self.is_adapted else copy.deepcopy(self.transformer)
+            model = model.eval().to(dtype=self.dtype)  # type: ignore[call-arg]
             self._fast_copy.append(model.requires_grad_(False))
         return self._fast_copy[0]
 
@@ -221,32 +228,61 @@ class BertEncoder(torch.nn.Module):
         middle = len(batch) // 2
         return [batch[:middle], batch[middle:]]
 
-    def _freeze(self, n_layers: int) -> None:
-        if n_layers == 0:
-            return
-        layers = encoder_layers(self.transformer, "freeze_layers")
-        expected = f"between 0 and {len(layers)}, the number of layers"
-        if not 0 <= n_layers <= len(layers):
-            message = Errors.B020.format(key="freeze_layers", value=n_layers, expected=expected)
-            raise ValueError(message)
+    def _freeze(self) -> None:
+        n_frozen = self.settings.freeze_layers
+        if n_frozen:
+            layers = encoder_layers(self.transformer, "freeze_layers")
+            if n_frozen > len(layers):
+                expected = f"between 0 and {len(layers)}, the number of layers"
+                raise ValueError(
+                    Errors.B020.format(key="freeze_layers", value=n_frozen, expected=expected)
+                )
+            self.open_layers(len(layers) + 1)
+
+    def open_layers(self, n_open: int) -> None:
+        """Let only the highest layers learn. Those that are closed keep their weights and cost no
+        backward pass.
+
+        n_open (int): How many. The embeddings are the lowest of them. Those that `freeze_layers`
+            keeps stay closed.
+        """
+        self.n_open = n_open
+        n_layers = len(encoder_layers(self.transformer, "gradual unfreezing"))
+        n_frozen = self.settings.freeze_layers
+        lowest = max(n_layers + 1 - n_open, n_frozen + 1 if n_frozen else 0)
         for name, parameter in self.transformer.named_parameters():
-            if layer_of(name) is None and not name.startswith("pooler"):
-                parameter.requires_grad_(False)  # the embeddings, and what projects them
-        for layer in layers[:n_layers]:
-            layer.requires_grad_(False)
+            if not name.startswith("pooler") and (not self.is_adapted or is_adapter(name)):
+                layer = layer_of(name)
+                place = 0 if layer is None else layer + 1  # 0: embeddings, what projects them
+                parameter.requires_grad_(place >= lowest)
+
+    def adapt(self) -> None:
+        """Begin to learn with adapters, where the config asks for these."""
+        if self.settings.adapter is not None and not self.is_adapted:
+            add_adapters(self.transformer, self.settings.adapter)
+            self.is_adapted = True
+            self.weights_changed()
+            if self.n_open is not None:
+                self.open_layers(self.n_open)
+
+    def plain_transformer(self) -> PreTrainedModel:
+        """RETURNS (PreTrainedModel): The encoder with its adapters taken up into the weights."""
+        return merged(self.transformer) if self.is_adapted else self.transformer
 
     def learn_rate_scale(self, name: str) -> float:
-        """Layer-wise decay: the top layer learns at the full rate, each layer below at
-        `layerwise_lr_decay` times the rate of the one above (Sun et al. 2019).
+        """RETURNS (float): Factor on the learn rate of a parameter. Layer-wise decay: the top layer
+        learns at the full rate, each layer below at `layerwise_lr_decay` times the rate of the one
+        above (Sun et al. 2019). What mixes layers begins anew and learns as heads do.
         """
+        if not name.startswith("transformer."):
+            return 1.0
         decay = self.settings.layerwise_lr_decay
-        if decay == 1.0 or not name.startswith("transformer."):
-            return 1.0
-        if "pooler" in name:
-            return 1.0
+        if decay == 1.0 or "pooler" in name:
+            return self.settings.lr_scale
         n_layers = len(encoder_layers(self.transformer, "layerwise_lr_decay"))
         layer = layer_of(name)
-        return decay ** (n_layers if layer is None else n_layers - 1 - layer)
+        n_above = n_layers if layer is None else n_layers - 1 - layer
+        return self.settings.lr_scale * decay**n_above
 
 
 def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
@@ -257,21 +293,3 @@ def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
     steps = numpy.arange(lengths[batch].max())
     places = origin[batch][:, None] + steps
     return numpy.where(steps < lengths[batch][:, None], places, lengths.sum())
-
-
-def layer_of(name: str) -> Optional[int]:
-    """RETURNS (Optional[int]): Number of the layer that a parameter belongs to, 0 for the lowest;
-    None if it is below them (embeddings) or beside them (the pooler).
-    """
-    parts = name.split(".")
-    return int(parts[parts.index("layer") + 1]) if "layer" in parts else None
-
-
-def encoder_layers(transformer: PreTrainedModel, key: str) -> torch.nn.ModuleList:
-    """RETURNS (ModuleList): The encoder's layers, bottom first; `key` asked for them."""
-    for block in ("encoder", "transformer"):
-        layers = getattr(getattr(transformer, block, None), "layer", None)
-        if isinstance(layers, torch.nn.ModuleList):
-            return layers
-    architecture = type(transformer).__name__
-    raise ValueError(Errors.B024.format(key=key, architecture=architecture))

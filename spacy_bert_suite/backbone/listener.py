@@ -21,11 +21,13 @@ class BertListener(Model):
     that is sourced into a second pipeline listens to the backbones of both.
 
     upstream_name (str): Name of the backbone in the pipeline, or "*" for any.
+    grad_factor (float): Weight of the component's gradient in the backbone.
     """
 
-    def __init__(self, upstream_name: str):
+    def __init__(self, upstream_name: str, grad_factor: float = 1.0):
         super().__init__("bert-listener", forward, dims={"nO": None})
         self.upstream_name = upstream_name
+        self.grad_factor = check_grad_factor(grad_factor)
         self.component_name = "the component"
         self.stores: List[StateStore] = []
         self._docs: List[Doc] = []
@@ -97,13 +99,15 @@ class BertListener(Model):
         )
 
 
-def make_listener(upstream: str = "bert") -> Model[List[Doc], BertStates]:
+def make_listener(upstream: str = "bert", grad_factor: float = 1.0) -> Model[List[Doc], BertStates]:
     """Registered as "spacy-bert-suite.BertListener.v1".
 
     upstream (str): Name of the backbone component, or "*" for any.
+    grad_factor (float): Factor on the gradient that the component sends to the backbone: its
+        weight among the tasks. 0 keeps the backbone from learning from it.
     RETURNS (Model): The listener.
     """
-    return BertListener(upstream)
+    return BertListener(upstream, grad_factor)
 
 
 def forward(
@@ -113,7 +117,24 @@ def forward(
         states, accumulate = model._get_states(), model._accumulate if is_train else no_gradient
     else:  # in training: a frozen backbone that annotates; the component may annotate later
         states, accumulate = model.take(docs, is_last=not is_train), no_gradient
-    return model.check_tokens(docs, states), accumulate
+    return model.check_tokens(docs, states), weighted(accumulate, model.grad_factor)
+
+
+def weighted(backprop: Accumulate, factor: float) -> Accumulate:
+    """RETURNS (Callable): The callback, for a gradient times the factor; 0 is no gradient."""
+    if factor == 1.0:
+        return backprop
+    return no_gradient if factor == 0.0 else lambda dRows: backprop(dRows * factor)
+
+
+def check_grad_factor(value: float) -> float:
+    if not 0 <= value < float("inf"):
+        expected = "0 or more"
+        name = "a listener or an encoder of texts"
+        raise ValueError(
+            Errors.B022.format(key="grad_factor", value=value, name=name, expected=expected)
+        )
+    return value
 
 
 def no_gradient(dRows: Any) -> None:

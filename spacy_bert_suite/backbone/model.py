@@ -1,8 +1,10 @@
 """The thinc side of the backbone: docs in, `BertStates` out, one set of weights."""
 
 import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import safetensors.torch
@@ -12,8 +14,10 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..errors import Errors
+from .adapters import LoRA, adapter_state, make_lora
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
 from .listener import BertListener
+from .moments import below_prefix, with_prefix
 from .precision import DTYPES
 from .shim import AdamWSettings, TorchShim, get_shim, module_to_bytes
 from .sources import Checkpoint, load_checkpoint, load_folder, save_folder
@@ -29,6 +33,7 @@ from .wordpieces import (
 
 N_SPECIAL = 2  # [CLS] and [SEP] around every window
 MIXTURE_FILE = "layers.safetensors"
+ADAPTER = "adapter/"  # before names in the state of training
 
 
 def BertModel(
@@ -42,6 +47,8 @@ def BertModel(
     activation_checkpointing: bool = False,
     freeze_layers: int = 0,
     layerwise_lr_decay: float = 1.0,
+    lr_scale: float = 1.0,
+    adapter: Optional[LoRA] = None,
 ) -> Model[List[Doc], BertStates]:
     """Build the backbone. Weights load in `initialize`, `from_disk`, or at first use.
 
@@ -55,6 +62,8 @@ def BertModel(
     activation_checkpointing (bool): Compute activations twice to save memory in training.
     freeze_layers (int): The embeddings and the first n layers keep their weights; 0 for none.
     layerwise_lr_decay (float): Factor on the learn rate from each layer to the one below.
+    lr_scale (float): Factor on the learn rate of the whole backbone; heads learn at the full one.
+    adapter (Optional[LoRA]): Train small matrices beside the weights instead of these.
     RETURNS (Model): The backbone.
     RAISES (ValueError): If a value is out of its range.
     """
@@ -68,6 +77,7 @@ def BertModel(
     _check("freeze_layers", freeze_layers, freeze_layers >= 0, "0 or more")
     decays = 0 < layerwise_lr_decay <= 1
     _check("layerwise_lr_decay", layerwise_lr_decay, decays, "above 0 and at most 1")
+    _check("lr_scale", lr_scale, lr_scale > 0, "above 0")
     settings = EncoderSettings(
         max_batch_pieces,
         precision,
@@ -76,6 +86,8 @@ def BertModel(
         activation_checkpointing,
         freeze_layers,
         layerwise_lr_decay,
+        lr_scale,
+        adapter,
     )
     return Model(
         "bert",
@@ -167,6 +179,8 @@ class BackboneShim(TorchShim):
 
     def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
         """Forward pass. The callback adds the weights' gradients to those that are there."""
+        if is_train:
+            self.module.adapt()
         output = self.module.encode(rows, is_train=is_train)
 
         def backprop(dRows: torch.Tensor) -> None:
@@ -175,8 +189,33 @@ class BackboneShim(TorchShim):
 
         return output, backprop
 
+    def training_state(self) -> Dict[str, torch.Tensor]:
+        state = super().training_state()
+        if self.module is not None and self.module.is_adapted:
+            state |= with_prefix(ADAPTER, adapter_state(self.module.transformer))
+        return state
+
+    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None:
+        adapter = below_prefix(ADAPTER, tensors)
+        if adapter:
+            self.module.adapt()
+            self.module.transformer.load_state_dict(adapter, strict=False)
+        super().load_training_state(tensors)
+
     def step(self, settings: AdamWSettings) -> None:
         super().step(settings)
+        self._weights_changed()
+
+    @contextmanager
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        try:
+            with super().use_params(params):
+                self._weights_changed()
+                yield
+        finally:
+            self._weights_changed()
+
+    def _weights_changed(self) -> None:
         if self.module is not None:
             self.module.weights_changed()
 
@@ -188,7 +227,7 @@ class BackboneShim(TorchShim):
 
     def to_folder(self, path: Path) -> None:
         """Write a folder that `transformers` opens by itself."""
-        save_folder(Checkpoint(self.module.transformer, self.tokenizer), path)
+        save_folder(Checkpoint(self.module.plain_transformer(), self.tokenizer), path)
         if self.settings.layers == "scalar_mix":
             mixture = torch.nn.ParameterDict(
                 {name: getattr(self.module, name) for name in ("mix_weights", "mix_gamma")}
@@ -220,7 +259,7 @@ class BackboneShim(TorchShim):
     def __getstate__(self) -> bytes:
         return srsly.msgpack_dumps(
             {
-                "init": [self.name, self.window, self.stride, vars(self.settings)],
+                "init": [self.name, self.window, self.stride, asdict(self.settings)],
                 "files": self.to_bytes(),
             }
         )
@@ -228,6 +267,8 @@ class BackboneShim(TorchShim):
     def __setstate__(self, data: bytes) -> None:
         message = srsly.msgpack_loads(data)
         name, window, stride, settings = message["init"]
+        if settings["adapter"] is not None:
+            settings["adapter"] = make_lora(**settings["adapter"])
         self.__init__(name, window, stride, EncoderSettings(**settings))  # type: ignore[misc]
         self.from_bytes(message["files"])
 

@@ -60,36 +60,49 @@ class PairEncoder(BoundEncoder):
         second; else that is an error.
     """
 
-    def __init__(self, upstream_name: str):
-        super().__init__("pair-encoder", forward, upstream_name)
+    def __init__(self, upstream_name: str, grad_factor: float = 1.0):
+        super().__init__("pair-encoder", forward, upstream_name, grad_factor)
         self.cuts_first = False
 
 
-def make_pair_encoder(upstream: str = "bert") -> Model[List[Pair], PairStates]:
+def make_pair_encoder(
+    upstream: str = "bert", grad_factor: float = 1.0
+) -> Model[List[Pair], PairStates]:
     """Registered as "spacy-bert-suite.PairEncoder.v1".
 
     upstream (str): Name of the backbone component, or "*" for any.
+    grad_factor (float): Factor on the gradient of the backbone, as of `BertListener.v1`.
     RETURNS (Model): The encoder.
     """
-    return PairEncoder(upstream)
+    return PairEncoder(upstream, grad_factor)
 
 
 def forward(
     model: PairEncoder, pairs: Sequence[Pair], is_train: bool
 ) -> Tuple[PairStates, Callable]:
+    firsts, seconds, spans = _cut(model, pairs)
+    rows, row_offsets = _rows(model.get_backbone().wordpieces, firsts, seconds, spans)
+    output, backprop = model.run(rows, is_train)
+    states = PairStates(
+        output, row_offsets, spans.window_offsets, seconds, spans.starts, spans.ends
+    )
+    return states, backprop
+
+
+def count_windows(model: PairEncoder, pairs: Sequence[Pair]) -> int:
+    """RETURNS (int): How many windows the pairs are cut into."""
+    return len(_cut(model, pairs)[2].pair)
+
+
+def _cut(model: PairEncoder, pairs: Sequence[Pair]) -> Tuple[Wordpieces, Wordpieces, "_Spans"]:
+    """RETURNS (Tuple): Wordpieces of the first and of the second texts, and their windows."""
     backbone = model.get_backbone()
     tokenizer = backbone.wordpieces
     firsts = tokenizer([clean(first) for first, _ in pairs])
     if model.cuts_first:
         firsts = cut_texts(firsts, (backbone.window - N_SPECIAL) // 2)
     seconds = tokenizer([clean(second) for _, second in pairs])
-    spans = _windows(firsts, seconds, backbone.window, backbone.stride)
-    rows, row_offsets = _rows(tokenizer, firsts, seconds, spans)
-    output, backprop = backbone.run(rows, is_train and model.trains_backbone)
-    states = PairStates(
-        output.detach(), row_offsets, spans.window_offsets, seconds, spans.starts, spans.ends
-    )
-    return states, backprop
+    return firsts, seconds, _windows(firsts, seconds, backbone.window, backbone.stride)
 
 
 @dataclass(frozen=True)

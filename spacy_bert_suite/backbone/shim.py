@@ -1,9 +1,11 @@
 """A torch module inside a thinc model: AdamW steps, safetensors bytes, no pickle."""
 
 import copy
+import math
 import warnings
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import safetensors.torch
 import srsly
@@ -11,9 +13,12 @@ import torch
 from thinc.api import Model, Optimizer
 from thinc.shims import Shim
 
-from ..errors import Warnings
+from ..errors import Errors, Warnings
+from .averages import MARK, MARKER, WeightAverages
+from .moments import below_prefix, get_moments, get_scale, set_moments, set_scale, with_prefix
 
 NO_DECAY = ("bias", "LayerNorm", "layer_norm", "transitions")
+COUNTS = ("n_steps", "n_skipped")
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class AdamWSettings:
 
     betas, eps, weight_decay: as in decoupled AdamW (Loshchilov and Hutter 2019).
     max_norm (float): Largest norm of all gradients together; 0 does not clip.
+    averages (Optional[Dict]): The optimiser's own averages of weights; None if it keeps none.
     """
 
     learn_rate: float
@@ -30,6 +36,7 @@ class AdamWSettings:
     eps: float
     weight_decay: float
     max_norm: float
+    averages: Optional[Dict[Any, Any]] = None
 
     @classmethod
     def from_optimizer(cls, optimizer: Optimizer) -> "AdamWSettings":
@@ -40,7 +47,24 @@ class AdamWSettings:
             float(optimizer.eps),
             float(optimizer.L2) if optimizer.L2_is_weight_decay else 0.0,
             float(optimizer.grad_clip or 0.0),
+            optimizer.averages,
         )
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What the last step of a shim was.
+
+    learn_rate (float): As the optimizer gave it, before any scale by layer.
+    gradient_norm (float): Of all gradients together, before clipping; may be inf or nan.
+    n_steps (int): Steps taken so far.
+    n_skipped (int): Steps left out so far, for a gradient that was not finite.
+    """
+
+    learn_rate: float = 0.0
+    gradient_norm: float = 0.0
+    n_steps: int = 0
+    n_skipped: int = 0
 
 
 class TorchShim(Shim):
@@ -48,12 +72,18 @@ class TorchShim(Shim):
 
     build (Callable): Makes the module from `cfg`.
     cfg (Dict): Plain values, saved beside the weights.
+    free (Sequence[str]): Keys of `cfg` on which no weight depends: a module that is loaded goes by
+        what the config says now, not by what was saved.
     """
 
-    def __init__(self, build: Callable[..., Any], cfg: Dict[str, Any]):
+    def __init__(self, build: Callable[..., Any], cfg: Dict[str, Any], free: Sequence[str] = ()):
         super().__init__(None, cfg)
         self.build = build
+        self.free = free
         self.scaler: Optional[torch.amp.GradScaler] = None
+        self.averages = WeightAverages()
+        self.report = StepReport()
+        self._norm: Optional[float] = None  # of gradients that are ready for a step
 
     @property
     def module(self) -> Any:
@@ -64,6 +94,8 @@ class TorchShim(Shim):
     def module(self, module: Optional[torch.nn.Module]) -> None:
         self._model = module
         self._optimizer = None
+        self.averages = WeightAverages()
+        self._norm = None
 
     def finish_update(self, optimizer: Optimizer) -> None:
         self.step(AdamWSettings.from_optimizer(optimizer))
@@ -72,29 +104,102 @@ class TorchShim(Shim):
         """Take one AdamW step with the gradients that are there, and clear them. Without any
         gradient nothing changes; with one that is not finite the step is left out.
         """
-        if self._model is None or all(p.grad is None for p in self._model.parameters()):
-            return
+        norm = self.prepare_step(settings)
+        if norm is not None and math.isfinite(norm):
+            self._take_step(settings)
+            self._end_step(settings, n_steps=self.report.n_steps + 1)
+        elif norm is not None:
+            warnings.warn(Warnings.B901, stacklevel=2)
+            self.skip(settings)
+
+    def prepare_step(self, settings: AdamWSettings) -> Optional[float]:
+        """Clip the gradients that are there, once before each step.
+
+        RETURNS (Optional[float]): Their norm before that; None without any gradient.
+        """
+        if self._norm is None and self._with_gradients():
+            if self.scaler is not None:
+                self.scaler.unscale_(self._get_optimizer())
+            self._norm = self._clip(settings.max_norm or math.inf)
+        return self._norm
+
+    def skip(self, settings: AdamWSettings) -> None:
+        """Leave a step out and clear the gradients, if there are any."""
+        if self.prepare_step(settings) is not None:
+            self._end_step(settings, n_skipped=self.report.n_skipped + 1)
+
+    @contextmanager
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """Inside, the weights are their averages, if `params` are those of an optimiser with which
+        this module has learnt.
+        """
+        if self._model is None or MARKER not in params:
+            yield
+        else:
+            with self.averages.swapped(self._model):
+                yield
+
+    def _with_gradients(self) -> Dict[str, torch.nn.Parameter]:
+        """RETURNS (Dict[str, Parameter]): Parameters with a gradient, by name."""
+        parameters = [] if self._model is None else self._model.named_parameters()
+        return {name: p for name, p in parameters if p.grad is not None}
+
+    def _clip(self, max_norm: float) -> float:
+        return float(torch.nn.utils.clip_grad_norm_(self._with_gradients().values(), max_norm))
+
+    def _get_optimizer(self) -> torch.optim.AdamW:
         if self._optimizer is None:
             self._optimizer = torch.optim.AdamW(self._groups(), fused=self._can_fuse())
-        for group in self._optimizer.param_groups:
+        return self._optimizer
+
+    def _take_step(self, settings: AdamWSettings) -> None:
+        optimizer = self._get_optimizer()
+        for group in optimizer.param_groups:
             group["lr"] = settings.learn_rate * group["lr_scale"]
             group["betas"] = (settings.beta1, settings.beta2)
             group["eps"] = settings.eps
             group["weight_decay"] = settings.weight_decay if group["decays"] else 0.0
+        learning = self._with_gradients()
+        if settings.averages is not None:
+            self.averages.begin(learning)
         if self.scaler is not None:
-            self.scaler.unscale_(self._optimizer)
-        parameters = [p for p in self._model.parameters() if p.grad is not None]
-        max_norm = settings.max_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-        is_finite = bool(torch.isfinite(norm))
+            self.scaler.step(optimizer)
+        else:
+            optimizer.step()
+        if settings.averages is not None:
+            self.averages.update(learning)
+            settings.averages[MARKER] = MARK
+
+    def _end_step(self, settings: AdamWSettings, **counts: int) -> None:
         if self.scaler is not None:
-            self.scaler.step(self._optimizer)
             self.scaler.update()
-        elif is_finite:
-            self._optimizer.step()
-        if not is_finite:
-            warnings.warn(Warnings.B901, stacklevel=2)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._get_optimizer().zero_grad(set_to_none=True)
+        rate, norm = settings.learn_rate, float(self._norm or 0.0)
+        self._norm = None
+        self.report = replace(self.report, learn_rate=rate, gradient_norm=norm, **counts)
+
+    def training_state(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, Tensor]): What a resumed run needs beside the weights: the moments of
+        AdamW and averages by the names of the parameters, the scale of fp16 gradients, the counts.
+        """
+        tensors = {key: torch.tensor(getattr(self.report, key)) for key in COUNTS}
+        if self._optimizer is not None:
+            tensors |= with_prefix("moments/", get_moments(self._model, self._optimizer))
+        if self.scaler is not None:
+            tensors |= with_prefix("scale/", get_scale(self.scaler))
+        return tensors | self.averages.state()
+
+    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None:
+        """Take up what `training_state` gave, after the weights are loaded."""
+        self.report = StepReport(**{key: int(tensors[key]) for key in COUNTS})
+        moments = below_prefix("moments/", tensors)
+        if moments:
+            set_moments(self._model, self._get_optimizer(), moments)
+        scale = below_prefix("scale/", tensors)
+        if scale and self.scaler is not None:
+            set_scale(self.scaler, scale)
+        if self._model is not None:
+            self.averages.load(tensors, self._model)
 
     def _can_fuse(self) -> bool:
         return all(p.is_floating_point() for p in self._model.parameters()) and next(
@@ -106,15 +211,15 @@ class TorchShim(Shim):
         scale_of = getattr(self._model, "learn_rate_scale", lambda name: 1.0)
         groups: Dict[tuple, Dict[str, Any]] = {}
         for name, parameter in self._model.named_parameters():
-            if parameter.requires_grad:
-                decays = not any(part in name for part in NO_DECAY)
-                key = (scale_of(name), decays)
-                group = groups.setdefault(key, {"params": [], "lr_scale": key[0], "decays": decays})
-                group["params"].append(parameter)
+            # Those that do not learn now may later; without a gradient a step leaves them out.
+            decays = not any(part in name for part in NO_DECAY)
+            key = (scale_of(name), decays)
+            group = groups.setdefault(key, {"params": [], "lr_scale": key[0], "decays": decays})
+            group["params"].append(parameter)
         return list(groups.values())
 
     def copy(self) -> "TorchShim":
-        shim = TorchShim(self.build, copy.deepcopy(self.cfg))
+        shim = TorchShim(self.build, copy.deepcopy(self.cfg), self.free)
         shim.module = copy.deepcopy(self._model)
         return shim
 
@@ -127,12 +232,19 @@ class TorchShim(Shim):
 
     def from_bytes(self, data: bytes) -> "TorchShim":
         message = srsly.msgpack_loads(data)
-        self.cfg = message["cfg"]
+        free = {key: self.cfg[key] for key in self.free if key in self.cfg}
+        self.cfg = {**message["cfg"], **free}
         self.module = None
         if message["weights"] is not None:
             self.module = self.build(self.cfg)
-            self.module.load_state_dict(safetensors.torch.load(message["weights"]))
+            self._load(safetensors.torch.load(message["weights"]))
         return self
+
+    def _load(self, weights: Dict[str, torch.Tensor]) -> None:
+        try:
+            self.module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(Errors.B039.format(reason=error)) from error
 
 
 def get_shim(model: Model) -> Any:

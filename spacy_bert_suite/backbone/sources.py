@@ -1,7 +1,6 @@
 """Where weights come from: a folder, a hub id, or the embedded default."""
 
 import contextlib
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from ..errors import Errors
+from .digest import sha256
+from .weight_files import WEIGHTS, holds, replace_files
 
 EMBEDDED = "embedded"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -107,12 +108,18 @@ def read_state_dict(path: Path) -> Dict[str, torch.Tensor]:
 
 def save_folder(checkpoint: Checkpoint, path: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer's files: a folder that
-    `transformers` opens by itself.
+    `transformers` opens by itself. Weights that stand there already are not written again.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    are_there = holds(path / WEIGHTS, checkpoint.encoder.state_dict())
+
+    def write(folder: Path) -> None:
+        checkpoint.encoder.save_pretrained(folder, state_dict={} if are_there else None)
+        checkpoint.tokenizer.save_pretrained(folder)
+        if are_there:
+            (folder / WEIGHTS).unlink(missing_ok=True)
+
     with _quiet(progress=False):
-        checkpoint.encoder.save_pretrained(path)
-        checkpoint.tokenizer.save_pretrained(path)
+        replace_files(path, write)
 
 
 def embedded_folder() -> Path:
@@ -126,14 +133,6 @@ def embedded_folder() -> Path:
     if found != EMBEDDED_SHA256:
         raise ValueError(Errors.B002.format(path=path, found=found, expected=EMBEDDED_SHA256))
     return path
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True) -> Checkpoint:

@@ -18,18 +18,21 @@ class TextEncoder(BoundEncoder):
     first_window (bool): Leave out what does not fit into one window.
     """
 
-    def __init__(self, upstream_name: str):
-        super().__init__("text-encoder", forward, upstream_name)
+    def __init__(self, upstream_name: str, grad_factor: float = 1.0):
+        super().__init__("text-encoder", forward, upstream_name, grad_factor)
         self.first_window = False
 
 
-def make_text_encoder(upstream: str = "bert") -> Model[List[str], BertStates]:
+def make_text_encoder(
+    upstream: str = "bert", grad_factor: float = 1.0
+) -> Model[List[str], BertStates]:
     """Registered as "spacy-bert-suite.TextEncoder.v1".
 
     upstream (str): Name of the backbone component, or "*" for any.
+    grad_factor (float): Factor on the gradient of the backbone, as of `BertListener.v1`.
     RETURNS (Model): The encoder. Its states have no tokens, only wordpieces and windows.
     """
-    return TextEncoder(upstream)
+    return TextEncoder(upstream, grad_factor)
 
 
 def forward(
@@ -45,5 +48,5 @@ def forward(
     offsets = numpy.zeros(len(texts) + 1, dtype="int64")
     layout = make_layout(pieces, windows, no_tokens, no_tokens, offsets)
     rows = backbone.rows_of(pieces, windows)
-    output, backprop = backbone.run(rows, is_train and model.trains_backbone)
-    return BertStates(output.detach(), layout), backprop
+    output, backprop = model.run(rows, is_train)
+    return BertStates(output, layout), backprop

@@ -1,6 +1,6 @@
 """bert_paraphrase: what two texts are to each other, read together."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 import torch
@@ -15,8 +15,9 @@ from ..backbone.shim import get_shim
 from ..cross_encoder import PairScores
 from ..errors import Errors
 from ..heads import BertPipe, check_label, loss_and_gradients
-from ..pair_scores import is_positive, score_predictions
-from ..pairs import Pair, get_pair
+from ..pair_scores import score_predictions
+from ..pairs import POSITIVE, Pair, get_pair, is_positive
+from ..parallel import part_of_mean
 from ..readers import is_for
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -187,6 +188,8 @@ class BertParaphrase(BertPipe):
         if pairs and not any(self._is_gold(pair) for pair in pairs):
             needs = "pairs with a score" if self.mode == "graded" else "pairs with a label"
             raise ValueError(Errors.B070.format(name=self.name, mode=self.mode, needs=needs))
+        if self.mode == "binary":
+            check_both(self.name, {pair.label for pair in pairs if pair.label is not None})
         if self.mode == "classes":
             found = list(labels or sorted({pair.label for pair in pairs if pair.label}))
             for label in found:
@@ -210,7 +213,8 @@ class BertParaphrase(BertPipe):
     def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
         scores, backprop = self.model.begin_update([(a, pair.others[0]) for a, pair in gold])
         logits = scores.pairs.requires_grad_()
-        loss, gradients = loss_and_gradients(self._loss(logits, [p for _, p in gold]), [logits])
+        mean = self._loss(logits, [p for _, p in gold])
+        loss, gradients = loss_and_gradients(part_of_mean(mean, len(gold)), [logits])
         backprop(PairScores(*gradients))  # type: ignore[arg-type]
         return loss
 
@@ -290,6 +294,17 @@ def paraphrase(doc: Doc, other: Any) -> Any:
     RAISES (ValueError): If the doc has not come out of a pipeline with 'bert_paraphrase'.
     """
     return doc.user_hooks.get(HOOK, Comparer(None))(doc, other)
+
+
+def check_both(name: str, labels: Set[str]) -> None:
+    """RAISES (ValueError): If all labels mean yes or all mean no, or they are numbers of classes:
+    what would be learnt is a constant, or something else than was meant.
+    """
+    n_sides = len({is_positive(label) for label in labels})
+    are_classes = len(labels) > 2 and all(label.isdigit() for label in labels)
+    if labels and (n_sides < 2 or are_classes):
+        found, positive = ", ".join(sorted(labels)), ", ".join(POSITIVE)
+        raise ValueError(Errors.B073.format(name=name, found=found, positive=positive))
 
 
 def best_temperature(loss_of: Callable[[float], float]) -> float:

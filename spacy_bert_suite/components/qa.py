@@ -22,10 +22,11 @@ from thinc.api import Config, Model
 from ..answers import Answer, Reading, decide, read, score_spans
 from ..attributes import register_attributes
 from ..backbone.bound import BoundEncoder
-from ..backbone.pairs import Pair, PairStates
+from ..backbone.pairs import Pair, PairStates, count_windows
 from ..errors import Errors
 from ..extraction import answer_loss
 from ..heads import BertPipe
+from ..parallel import in_group, totals_of
 from ..questions import Question, check_question, get_question
 from ..readers import is_for
 from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
@@ -117,17 +118,20 @@ class BertQuestionAnswering(BertPipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {
-            "null_threshold": null_threshold,
-            "max_answer_pieces": max_answer_pieces,
-        }
-        self.decides = null_threshold is None  # whether `initialize` sets the threshold
+        self.max_answer_pieces = max_answer_pieces
+        self.given_threshold = null_threshold
+        self.cfg: Dict[str, Any] = {"null_threshold": null_threshold, "given": null_threshold}
         register_attributes(name, ["doc.questions", "doc.answers"])
 
     @property
     def null_threshold(self) -> Optional[float]:
         """RETURNS (Optional[float]): Null score above which there is no answer; None for never."""
-        return self.cfg["null_threshold"]
+        # Where a saved component is loaded with another value in the config, that one holds.
+        is_edited = self.given_threshold != self.cfg["given"]
+        return self.given_threshold if is_edited else self.cfg["null_threshold"]
+
+    def _set_threshold(self, value: Optional[float]) -> None:
+        self.cfg.update(null_threshold=value, given=self.given_threshold)
 
     # Answering
 
@@ -188,7 +192,7 @@ class BertQuestionAnswering(BertPipe):
         encoder.settle()
         readings: Dict[int, Reading] = {}
         for batch in batches(list(places), READ_AT_ONCE):
-            scores = score_spans(self.model.predict(batch), self.cfg["max_answer_pieces"])
+            scores = score_spans(self.model.predict(batch), self.max_answer_pieces)
             for pair, spans in zip(batch, scores):
                 for place in places[pair]:
                     readings[place] = read(spans, pairs[place][0], top_k)
@@ -230,9 +234,9 @@ class BertQuestionAnswering(BertPipe):
         questions = [found for eg in get_examples() if (found := self._question(eg))]
         if not questions:
             raise ValueError(Errors.B244.format(name=self.name))
-        if self.decides:
+        if self.given_threshold is None:
             always = all(question.is_answerable for question in questions)
-            self.cfg["null_threshold"] = None if always else 0.0
+            self._set_threshold(None if always else 0.0)
         self.model.initialize()
 
     def _question(self, eg: Example) -> Optional[Question]:
@@ -250,14 +254,22 @@ class BertQuestionAnswering(BertPipe):
         pairs = [pair for pair, _ in gold]
         n_characters = sum(map(length, pairs))
         rest = iter([answer for _, answer in gold])
+        weight = self._weight_among_processes(pairs)
         total = 0.0
         for batch in batches(pairs, TRAINED_AT_ONCE):
-            share = sum(map(length, batch)) / n_characters
+            share = weight * sum(map(length, batch)) / n_characters
             states, backprop = self.model.begin_update(batch)
             loss, gradient = answer_loss(states, [next(rest) for _ in batch])
             backprop(gradient * share)  # type: ignore[arg-type]
             total += loss * share
         return total
+
+    def _weight_among_processes(self, pairs: Sequence[Pair]) -> float:
+        """RETURNS (float): The part of all windows that is in these pairs."""
+        if not in_group():
+            return 1.0
+        n_windows = count_windows(self.model.layers[0], pairs)  # type: ignore[arg-type]
+        return n_windows / max(1, totals_of(n_windows)[0])
 
     # Scoring
 
@@ -289,7 +301,7 @@ class BertQuestionAnswering(BertPipe):
                 [f1_score(text, right) for text, right in zip(best, gold)],
                 [f1_score("", right) for right in gold],
             )
-        self.cfg["null_threshold"] = threshold
+        self._set_threshold(threshold)
         return threshold
 
 

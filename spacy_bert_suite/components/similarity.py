@@ -1,5 +1,6 @@
 """bert_similarity: one vector for each text, and how near texts are to each other."""
 
+import warnings
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
@@ -15,13 +16,14 @@ from ..backbone.sentence_folder import read_sentence_modules
 from ..backbone.shim import get_shim
 from ..backbone.texts import TextEncoder
 from ..embedding import Embeddings, SentenceEmbedder
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..heads import BertPipe, check_label
-from ..layers import sentence_starts
 from ..losses import PairLoss, make_batch
 from ..pair_scores import score_pairs
 from ..pair_training import learn
-from ..pairs import Pair, get_pair
+from ..pairs import Pair, belongs_together, get_pair
+from ..parallel import gather
+from ..pooling import sentence_starts
 from ..readers import is_for
 from ..vectors import install_hooks
 
@@ -277,11 +279,19 @@ class BertSimilarity(BertPipe):
         if pairs and not any(self._is_gold(pair) for pair in pairs):
             needs = NEEDS[self.loss.needs]
             raise ValueError(Errors.B067.format(name=self.name, needs=needs))
+        self._warn_of_negatives(pairs)
         if self.loss.needs == "label":
             found = labels or sorted({pair.label for pair in pairs if pair.label})
             self._set_labels(list(found))
         get_shim(self.model).module = None
         self._module()
+
+    def _warn_of_negatives(self, pairs: Sequence[Pair]) -> None:
+        if self.loss.needs in ("positive", "negative"):
+            n = sum(not belongs_together(pair) for pair in pairs)
+            if n:
+                message = Warnings.B905.format(name=self.name, n=n, n_all=len(pairs))
+                warnings.warn(message, stacklevel=2)
 
     def _set_labels(self, labels: List[str]) -> None:
         for label in labels:
@@ -297,7 +307,7 @@ class BertSimilarity(BertPipe):
         needs = self.loss.needs
         if needs in ("score", "label"):
             return getattr(pair, needs) is not None
-        return len(pair.others) > (needs == "negative")
+        return belongs_together(pair) and len(pair.others) > (needs == "negative")
 
     def find_gold(self, examples: Sequence[Example]) -> List[Tuple[str, Pair]]:
         """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
@@ -316,9 +326,14 @@ class BertSimilarity(BertPipe):
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
             classifier = getattr(module, "classifier", None)
-            return self.loss(make_batch(vectors, n_texts, scores, labels), classifier)
+            found = gather(vectors, (n_texts, scores, labels))
+            return found.share * self.loss(make_batch(found.rows, *found.values), classifier)
 
         return learn(self._embed, texts, loss_of, self.chunk_size)
+
+    def learn_nothing(self) -> None:
+        device = self.text_encoder.get_backbone().module.device
+        gather(torch.zeros((0, 0), device=device), ([], [], []))
 
     def _class_of(self, pair: Pair) -> int:
         if self.loss.needs != "label":

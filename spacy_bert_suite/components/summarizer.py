@@ -16,6 +16,7 @@ from ..attributes import register_attributes
 from ..backbone.listener import BertListener
 from ..errors import Errors, Warnings
 from ..heads import BertPipe, Gradients, loss_and_gradients
+from ..parallel import part_of_mean
 from ..readers import is_for
 from ..summarization.gold import gold_labels, has_summary, score_summaries
 from ..summarization.length import Length
@@ -242,7 +243,8 @@ class BertSummarizer(BertPipe):
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             logits[is_given], gold[is_given], reduction="sum"
         )
-        return loss_and_gradients(losses / max(1, int(is_given.sum())), [logits])
+        n_given = int(is_given.sum())
+        return loss_and_gradients(part_of_mean(losses / max(1, n_given), n_given), [logits])
 
     def _has_gold(self, eg: Example) -> bool:
         return is_for(eg, self.name) and bool(eg.reference.spans.get(self.spans_key))

@@ -21,6 +21,7 @@ from ..heads import (
     loss_and_gradients,
 )
 from ..layers import TextScores
+from ..parallel import part_of_mean
 
 DEFAULT_CONFIG = Config().from_str("""
 [textcat]
@@ -159,6 +160,7 @@ class BertTextCategorizer(BertHead):
             mask = torch.from_numpy(given).to(logits.device)
             gold = torch.from_numpy(values).to(logits.device)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[mask], gold[mask])
+            loss = part_of_mean(loss, int(given.sum()))
         return loss_and_gradients(loss, [logits, scores.sentences])
 
     def tune_thresholds(self, examples: Iterable[Example]) -> Dict[str, float]:

@@ -210,6 +210,14 @@ def test_wrong_gold(tiny_bert):
         nlp.initialize(lambda: one)
 
 
+@pytest.mark.parametrize("labels", [("0", "0"), ("1", "yes"), ("different", "other"), "012"])
+def test_labels_that_do_not_say_yes_and_no(tiny_bert, labels):
+    nlp = make(tiny_bert)
+    pairs = [make_pair_example(nlp, ["a", "b"], label=label) for label in labels]
+    with pytest.raises(ValueError, match="B073.*classes"):
+        nlp.initialize(lambda: pairs)
+
+
 @pytest.mark.parametrize(
     "config, code",
     [

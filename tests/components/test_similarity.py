@@ -478,6 +478,18 @@ def test_the_wrong_kind_of_pairs(tiny_bert):
         nlp.initialize(lambda: scored(nlp))
 
 
+def test_negatives_are_no_positives(tiny_bert, optimizer):
+    """The default loss would draw any two texts of a pair together."""
+    nlp = make(tiny_bert, loss={"name": "MultipleNegativesRanking"})
+    with pytest.raises(ValueError, match="B067.*belong together"):
+        nlp.initialize(lambda: scored(nlp))
+    mixed = positives(nlp) + [make_pair_example(nlp, ["a", "b"], label="contradiction")]
+    with pytest.warns(UserWarning, match=f"B905.*1 of {len(mixed)}"):
+        nlp.initialize(lambda: mixed)
+    found = nlp.get_pipe("bert_similarity").find_gold(mixed)
+    assert len(found) == len(mixed) - 1
+
+
 def test_an_unknown_class(tiny_bert):
     nlp = make(tiny_bert, loss={"name": "Softmax"})
     nlp.initialize(lambda: labelled(nlp))

@@ -1,0 +1,153 @@
+"""The command `train`."""
+
+import re
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ContextManager, List, Optional
+
+import click
+
+from ..errors import Errors
+from .main import PATH, cli
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+CODED = re.compile(r"\[B\d+\] ")
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("config_path", metavar="CONFIG", type=PATH)
+@click.option("--output", "--output-path", "-o", type=PATH, help="Folder for all that is saved.")
+@click.option("--code", "-c", type=PATH, help="A Python file with registered functions.")
+@click.option("--verbose", "-V", is_flag=True, help="Say more, for debugging.")
+@click.option("--gpu-id", "-g", default=-1, show_default=True, help="A GPU, or -1 for the CPU.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the folder.")
+@click.option(
+    "--checkpoint-every",
+    default=0,
+    metavar="STEPS",
+    help="Write a checkpoint after so many updates; 0 with every evaluation.",
+)
+@click.option(
+    "--processes",
+    default=1,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="Share each batch among so many processes on this machine.",
+)
+@click.option("--keep", default=2, show_default=True, help="How many checkpoints to keep.")
+@click.pass_context
+def train(
+    context: click.Context,
+    config_path: Path,
+    output: Optional[Path],
+    code: Optional[Path],
+    verbose: bool,
+    gpu_id: int,
+    resume: bool,
+    checkpoint_every: int,
+    processes: int,
+    keep: int,
+) -> None:
+    """Train as 'spacy train' does, with checkpoints from which a run that was killed goes on.
+
+    CONFIG is a config as for 'spacy train', and values in it are overridden in the same way:
+    --training.max_steps 100. Ctrl-C writes a checkpoint after the step that is being taken.
+    """
+    from spacy.cli._util import import_code, parse_config_overrides
+
+    from ..training.launch import is_launched, launch
+
+    if verbose:
+        from spacy.util import logger
+
+        logger.setLevel("DEBUG")
+    overrides = parse_config_overrides(list(context.args))
+    options: Any = {"resume": resume, "checkpoint_every": checkpoint_every, "keep": keep}
+    try:
+        if processes > 1 and not is_launched():
+            launch(processes, arguments_of(context))
+            return
+        import_code(code)
+        with work_together():
+            train_config(config_path, output, use_gpu=gpu_id, overrides=overrides, **options)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (ValueError, OSError) as error:
+        if not CODED.match(str(error)):
+            raise  # from a corpus, a component or a callback: it takes the traceback to find it
+        raise click.ClickException(str(error)) from error
+
+
+def arguments_of(context: click.Context) -> List[str]:
+    """RETURNS (List[str]): What each of several processes is called with: all that was given, but
+    not how many there are.
+    """
+    given = {key: value for key, value in context.params.items() if key != "processes"}
+    arguments = ["-m", "spacy_bert_suite", "train", str(given.pop("config_path"))]
+    for key, value in given.items():
+        name = f"--{key.replace('_', '-')}"
+        if value is True:
+            arguments.append(name)
+        elif value is not None and value is not False:
+            arguments += [name, str(value)]
+    return [*arguments, *context.args]
+
+
+def work_together() -> ContextManager:
+    """Join the other processes, if a launcher has started some; only the first one prints."""
+    from ..training.launch import is_launched
+
+    if not is_launched():
+        return nullcontext()
+    from ..training.processes import process_group
+
+    return process_group()
+
+
+def train_config(
+    config_path: Path,
+    output_path: Optional[Path] = None,
+    *,
+    use_gpu: int = -1,
+    overrides: Any = None,
+    **options: Any,
+) -> None:
+    """Initialize a pipeline from a config and train it: `spacy.cli.train.train`, with our loop.
+
+    options: Of `training.loop.train`.
+    """
+    from spacy.cli._util import setup_gpu, show_validation_error
+    from spacy.training.initialize import init_nlp
+    from spacy.util import load_config
+    from wasabi import msg
+
+    from ..training.loop import train
+
+    if str(config_path) != "-" and not config_path.exists():
+        msg.fail("Config file not found", config_path, exits=1)
+    prepare_folder(output_path)
+    setup_gpu(use_gpu)
+    with show_validation_error(config_path):
+        config = load_config(config_path, overrides=overrides or {}, interpolate=False)
+    msg.divider("Initializing pipeline")
+    with show_validation_error(config_path, hint_fill=False):
+        nlp = init_nlp(config, use_gpu=use_gpu)
+    msg.good("Initialized pipeline")
+    msg.divider("Training pipeline")
+    train(nlp, output_path, use_gpu=use_gpu, stdout=sys.stdout, stderr=sys.stderr, **options)
+
+
+def prepare_folder(output_path: Optional[Path]) -> None:
+    from wasabi import msg
+
+    if output_path is None:
+        msg.info("No output directory provided")
+        return
+    if not output_path.exists():
+        try:
+            output_path.mkdir(parents=True)
+        except OSError as error:
+            raise OSError(Errors.B177.format(path=output_path, reason=error)) from error
+        msg.good(f"Created output directory: {output_path}")
+    msg.info(f"Saving to output directory: {output_path}")

@@ -1,0 +1,210 @@
+"""`spacy train` with checkpoints: a run that is killed goes on as if nothing had happened."""
+
+import sys
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import IO, Any, Callable, ContextManager, Dict, Optional, Tuple
+
+from spacy.language import Language
+from spacy.training.loop import update_meta
+
+from ..errors import Errors
+from ..parallel import in_group
+from .batches import Position
+from .checkpoints import read_end, step_of
+from .messages import Messages
+from .optimizer import step_schedules
+from .output import Output, make_output
+from .processes import (
+    any_of,
+    from_first,
+    is_first,
+    synchronize_randomness,
+    synchronize_weights,
+)
+from .setup import Setup, set_up
+from .signals import StopRequest, stop_requests
+from .snapshot import load_randomness, load_weights, read_progress
+from .state import RunState
+from .steps import Info, take_steps
+
+LogStep = Callable[[Optional[Info]], None]
+
+
+def train(
+    nlp: Language,
+    output_path: Optional[Path] = None,
+    *,
+    use_gpu: int = -1,
+    resume: bool = False,
+    checkpoint_every: int = 0,
+    keep: int = 2,
+    stdout: IO = sys.stdout,
+    stderr: IO = sys.stderr,
+) -> Tuple[Language, Optional[Path]]:
+    """Train a pipeline as `spacy.training.loop.train` does, with the same numbers, and write
+    checkpoints from which it can go on.
+
+    nlp (Language): The pipeline as `spacy.training.initialize.init_nlp` gives it; to resume, made
+        from the same config.
+    output_path (Optional[Path]): Folder for model-best, model-last and checkpoints.
+    use_gpu (int): The GPU of spaCy's own layers, -1 for none.
+    resume (bool): Go on from the last checkpoint in `output_path`; without one, begin anew.
+    checkpoint_every (int): Updates from one checkpoint to the next; 0 writes one with every
+        evaluation.
+    keep (int): How many checkpoints to keep.
+    stdout, stderr (IO): Where messages go, and where loggers write.
+    RETURNS (Tuple[Language, Optional[Path]]): The pipeline and the path of model-last.
+    RAISES (ValueError, OSError): If it cannot go on, or a checkpoint cannot be written.
+    RAISES (KeyboardInterrupt): After Ctrl-C, when the checkpoint is written.
+    """
+    say = Messages(stdout)
+    setup = set_up(nlp, use_gpu)
+    output = None
+    if is_first():
+        output = make_output(nlp, output_path, setup, keep, checkpoint_every)
+    state = RunState()
+    checkpoint = from_first(find_checkpoint(output, nlp, resume, say) if is_first() else None)
+    if checkpoint is not None:
+        state = load_pipeline(checkpoint, nlp, setup)
+        if has_ended(checkpoint, state, setup):
+            say.has_ended(checkpoint, state.step)
+            return nlp, None if output is None else output.last_model
+    synchronize_weights(nlp)
+    say.begin(nlp, setup)
+    if checkpoint is not None:
+        say.resume(checkpoint, state.n_steps)
+    make_logger = setup.make_logger if is_first() else no_logger
+    with nlp.select_pipes(disable=setup.run.exclude):
+        log_step, finalize_logger = make_logger(nlp, stdout, stderr)
+    if checkpoint is not None:
+        find_place(checkpoint, setup)
+    is_caught = output is not None or in_group()
+    catching: ContextManager = stop_requests() if is_caught else nullcontext(StopRequest())
+    with catching as request, Closing(output, finalize_logger, say):
+        go_on(setup, state, output, log_step, request)
+    if output is not None:
+        finish(output, setup, state, request, say)
+    return nlp, None if output is None else output.last_model
+
+
+def go_on(
+    setup: Setup,
+    state: RunState,
+    output: Optional[Output],
+    log_step: LogStep,
+    request: StopRequest,
+) -> None:
+    """Take step after step; evaluate, save and log where it is time for that."""
+    run = setup.run
+    for info, is_best in take_steps(run, state):
+        if is_best is not None:
+            with run.nlp.select_pipes(disable=run.exclude):
+                update_meta(setup.training, run.nlp, info)
+            if output is not None:
+                info["output_path"] = str(output.save_model(is_best))
+        log_step(info if is_best is not None else None)
+        is_asked_to_stop = any_of(bool(request))
+        is_evaluated = is_best is not None
+        if output is not None and (is_asked_to_stop or output.is_due(state.step, is_evaluated)):
+            output.save_checkpoint(state.step, progress_of(setup, state))
+        if is_asked_to_stop:
+            break
+        if is_evaluated:
+            synchronize_randomness()
+
+
+def finish(
+    output: Output, setup: Setup, state: RunState, request: StopRequest, say: Messages
+) -> None:
+    """Note that the run is over, or how to go on with it."""
+    is_over = setup.run.is_over(state)
+    if request and not is_over:
+        say.stopped(output.path, state.n_steps)
+        request.repeat()
+    ended_by = None if is_over else setup.run.max_epochs
+    if state.n_steps:
+        output.end(state.step, progress_of(setup, state), ended_by)
+    say.saved(output.last_model)
+
+
+def no_logger(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[[], None]]:
+    """Only the first of several processes writes."""
+    return lambda info: None, lambda: None
+
+
+class Closing:
+    """Whatever happens, the logger is closed and model-last is saved, as in spaCy's loop."""
+
+    def __init__(self, output: Optional[Output], finalize_logger: Callable, say: Messages):
+        self.output = output
+        self.finalize_logger = finalize_logger
+        self.say = say
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        if isinstance(error, Exception) and self.output is not None:
+            self.say.failed(error)
+        self.finalize_logger()
+        if self.output is not None:
+            # What went wrong first is what is to be seen.
+            with nullcontext() if error is None else suppress(OSError):
+                self.output.save_model(False)
+
+
+def find_checkpoint(
+    output: Optional[Output], nlp: Language, resume: bool, say: Messages
+) -> Optional[Path]:
+    """RETURNS (Optional[Path]): Where to go on; None to begin anew, with a clean folder."""
+    if output is None:
+        if resume:
+            raise ValueError(Errors.B175)
+        return None
+    checkpoint = output.checkpoints.find(nlp.config) if resume else None
+    if checkpoint is None:
+        if resume:
+            say.no_checkpoint(output.checkpoints.path)
+        output.clean()
+    else:
+        output.take_up(step_of(checkpoint))
+    return checkpoint
+
+
+def load_pipeline(checkpoint: Path, nlp: Language, setup: Setup) -> RunState:
+    """Load the weights and the optimizers' state. RETURNS (RunState): How far the run is."""
+    load_weights(checkpoint, nlp, setup.run.optimizer)
+    progress = read_progress(checkpoint)
+    nlp.meta["performance"] = progress["performance"]
+    state = RunState.from_dict(progress["state"])
+    if not is_first():
+        state.losses = {}  # those of all processes are added up
+    return state
+
+
+def has_ended(checkpoint: Path, state: RunState, setup: Setup) -> bool:
+    """RETURNS (bool): Whether the run is over, also with what the config says now."""
+    end = read_end(checkpoint)
+    if end is None:
+        return False
+    return setup.run.is_over(state) or end["max_epochs"] == setup.run.max_epochs
+
+
+def find_place(checkpoint: Path, setup: Setup) -> None:
+    """Bring schedules, data and random numbers to where they were."""
+    run, progress = setup.run, read_progress(checkpoint)
+    n_steps = RunState.from_dict(progress["state"]).n_steps
+    step_schedules(run.optimizer, n_steps)
+    for _ in range(n_steps):
+        next(run.dropouts)
+    run.batches.skip_to(Position.from_dict(progress["position"]))
+    load_randomness(checkpoint)
+
+
+def progress_of(setup: Setup, state: RunState) -> Dict[str, Any]:
+    return {
+        "state": state.to_dict(),
+        "position": setup.run.batches.position.to_dict(),
+        "performance": setup.run.nlp.meta.get("performance", {}),
+    }

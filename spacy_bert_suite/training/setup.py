@@ -1,0 +1,70 @@
+"""What a training run is made of, from the config of a pipeline."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training.loop import (
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    create_train_batches,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import constant, fix_random_seed, set_gpu_allocator
+
+from .batches import BatchStream
+from .steps import Run
+
+
+@dataclass
+class Setup:
+    """A run, and what is done around it.
+
+    training (Dict): The resolved [training] of the config.
+    make_logger (Callable): Makes what logs a step, and what closes the logger.
+    before_to_disk (Callable): Changes the pipeline before it is saved.
+    """
+
+    run: Run
+    training: Dict[str, Any]
+    make_logger: Callable[..., Any]
+    before_to_disk: Callable[[Language], Language]
+
+
+def set_up(nlp: Language, use_gpu: int) -> Setup:
+    """Seed the random numbers and make everything, in the order in which spaCy does that."""
+    config = nlp.config.interpolate()
+    values = config["training"]
+    if values["seed"] is not None:
+        fix_random_seed(values["seed"])
+    if use_gpu >= 0 and values["gpu_allocator"]:
+        set_gpu_allocator(values["gpu_allocator"])
+    training = registry.resolve(values, schema=ConfigSchemaTraining)  # type: ignore[arg-type]
+    corpora = resolve_dot_names(config, [training["train_corpus"], training["dev_corpus"]])
+    before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
+    run = make_run(nlp, training, *corpora)
+    return Setup(run, training, training["logger"], before_to_disk)
+
+
+def make_run(
+    nlp: Language, training: Dict[str, Any], train_corpus: Callable, dev_corpus: Callable
+) -> Run:
+    batches = create_train_batches(nlp, train_corpus, training["batcher"], training["max_epochs"])
+    dropout: Any = training["dropout"]
+    dropouts: Any = constant(dropout) if isinstance(dropout, float) else dropout
+    return Run(
+        nlp=nlp,
+        optimizer=training["optimizer"],
+        batches=BatchStream(batches),
+        evaluate=create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
+        dropouts=dropouts,
+        before_update=training["before_update"],
+        exclude=training["frozen_components"],
+        annotates=training["annotating_components"],
+        accumulate_gradient=training["accumulate_gradient"],
+        eval_frequency=training["eval_frequency"],
+        max_steps=training["max_steps"],
+        max_epochs=training["max_epochs"],
+        patience=training["patience"],
+    )

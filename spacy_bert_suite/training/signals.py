@@ -1,0 +1,57 @@
+"""Ctrl-C and a polite kill: the step is finished first."""
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Whether the user, or the system, has asked to stop.
+
+    number (int): The signal, 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __bool__(self) -> bool:
+        return self.number != 0
+
+    def repeat(self) -> None:
+        """Do what the signal would have done."""
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + self.number)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Take down the first signal to stop instead of breaking off in the middle of an update. The
+    second does what the first would have done. Signals reach the main thread only: in others this
+    changes nothing.
+
+    YIELDS (StopRequest): Whether there was one.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before: Dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def take_down(number: int, frame: Any) -> None:
+        request.number = number
+        restore()
+
+    for number in SIGNALS:
+        signal.signal(number, take_down)
+    try:
+        yield request
+    finally:
+        restore()

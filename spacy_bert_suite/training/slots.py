@@ -1,0 +1,135 @@
+"""The parameters of a pipeline and their gradients, whichever library holds them."""
+
+from dataclasses import dataclass
+from typing import Any, Iterator, List, Optional, Protocol, Sequence
+
+import torch
+from spacy.language import Language
+from thinc.api import Model
+from thinc.util import torch2xp, xp2torch
+
+
+class Slot(Protocol):
+    """A place for a tensor that may be empty. What fills it has the shape of `like`."""
+
+    @property
+    def like(self) -> torch.Tensor: ...
+
+    def get(self) -> Optional[torch.Tensor]: ...
+
+    def set(self, value: torch.Tensor) -> None: ...
+
+
+@dataclass(frozen=True)
+class TorchGradient:
+    """Of a parameter of torch."""
+
+    parameter: torch.nn.Parameter
+
+    @property
+    def like(self) -> torch.Tensor:
+        return self.parameter.detach()
+
+    def get(self) -> Optional[torch.Tensor]:
+        return self.parameter.grad
+
+    def set(self, value: torch.Tensor) -> None:
+        self.parameter.grad = value
+
+
+@dataclass(frozen=True)
+class TorchValue:
+    """A weight of torch itself, or a buffer."""
+
+    tensor: torch.Tensor
+
+    @property
+    def like(self) -> torch.Tensor:
+        return self.tensor
+
+    def get(self) -> Optional[torch.Tensor]:
+        return self.tensor
+
+    def set(self, value: torch.Tensor) -> None:
+        self.tensor.copy_(value)
+
+
+@dataclass(frozen=True)
+class ThincGradient:
+    """Of a parameter of thinc."""
+
+    node: Model
+    name: str
+
+    @property
+    def like(self) -> torch.Tensor:
+        return xp2torch(self.node.get_param(self.name))
+
+    def get(self) -> Optional[torch.Tensor]:
+        if not self.node.has_grad(self.name):
+            return None
+        return xp2torch(self.node.get_grad(self.name))
+
+    def set(self, value: torch.Tensor) -> None:
+        self.node.set_grad(self.name, as_array(value))
+
+
+@dataclass(frozen=True)
+class ThincValue:
+    """A weight of thinc itself."""
+
+    node: Model
+    name: str
+
+    @property
+    def like(self) -> torch.Tensor:
+        return xp2torch(self.node.get_param(self.name))
+
+    def get(self) -> Optional[torch.Tensor]:
+        return self.like
+
+    def set(self, value: torch.Tensor) -> None:
+        self.node.set_param(self.name, as_array(value))
+
+
+def as_array(value: torch.Tensor) -> Any:
+    return torch2xp(value.clone().contiguous())
+
+
+def gradients_of(pipes: Sequence[Any]) -> List[Slot]:
+    """RETURNS (List[Slot]): Places of all gradients, in the same order in every process."""
+    slots: List[Slot] = []
+    for node in nodes_of(pipes):
+        slots += [ThincGradient(node, name) for name in node.param_names if node.has_param(name)]
+        for module in modules_of(node):
+            slots += [TorchGradient(parameter) for parameter in module.parameters()]
+    return slots
+
+
+def values_of(nlp: Language) -> List[Slot]:
+    """RETURNS (List[Slot]): Places of all weights, in the same order in every process."""
+    slots: List[Slot] = []
+    for node in nodes_of([pipe for _, pipe in nlp.pipeline]):
+        slots += [ThincValue(node, name) for name in node.param_names if node.has_param(name)]
+        for module in modules_of(node):
+            tensors = [*module.parameters(), *module.buffers()]
+            slots += [TorchValue(tensor.detach()) for tensor in tensors]
+    return slots
+
+
+def nodes_of(pipes: Sequence[Any]) -> Iterator[Model]:
+    """YIELDS (Model): Each layer of their models, once."""
+    seen = set()
+    for pipe in pipes:
+        model = getattr(pipe, "model", None)
+        for node in model.walk() if isinstance(model, Model) else ():
+            if id(node) not in seen:
+                seen.add(id(node))
+                yield node
+
+
+def modules_of(node: Model) -> Iterator[torch.nn.Module]:
+    for shim in node.shims:
+        module = getattr(shim, "_model", None)
+        if isinstance(module, torch.nn.Module):
+            yield module

@@ -1,0 +1,108 @@
+"""What a checkpoint holds: the components, the state of the optimizers, and where the run is."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import safetensors.numpy
+import safetensors.torch
+import srsly
+from spacy.language import Language
+from thinc.api import Optimizer
+
+from ..backbone.component import Bert
+from ..backbone.shim import TorchShim
+from ..backbone.weight_files import WEIGHTS
+from . import optimizer as thinc_optimizer
+from .randomness import get_cuda_states, get_states, set_cuda_states, set_states
+
+COMPONENTS = "components"
+MOMENTS = "moments"
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.msgpack"
+
+
+def write_snapshot(
+    folder: Path,
+    nlp: Language,
+    optimizer: Optimizer,
+    progress: Dict[str, Any],
+    same_weights: Optional[Path] = None,
+) -> None:
+    """Write everything that a run needs to go on.
+
+    progress (Dict): How far it is: plain values and bytes.
+    same_weights (Optional[Path]): A saved pipeline of which a backbone may have the weights: they
+        are then linked, not written again.
+    """
+    link_weights(nlp, same_weights, folder / COMPONENTS)
+    for name, pipe in nlp.pipeline:
+        if hasattr(pipe, "to_disk"):
+            pipe.to_disk(folder / COMPONENTS / name, exclude=["vocab"])
+    (folder / MOMENTS).mkdir()
+    for name, shim in torch_shims(nlp):
+        safetensors.torch.save_file(contiguous(shim), folder / MOMENTS / f"{name}.safetensors")
+    arrays, rest = thinc_optimizer.get_state(nlp, optimizer)
+    safetensors.numpy.save_file(arrays, folder / OPTIMIZER)
+    state = {
+        "progress": progress,
+        "optimizer": rest,
+        "random": get_states(),
+        "cuda": get_cuda_states(),
+    }
+    srsly.write_msgpack(folder / STATE, state)
+
+
+def read_progress(folder: Path) -> Dict[str, Any]:
+    return srsly.read_msgpack(folder / STATE)["progress"]
+
+
+def load_weights(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
+    """Load the components and the state of the optimizers into an initialized pipeline."""
+    for name, pipe in nlp.pipeline:
+        if hasattr(pipe, "from_disk"):
+            pipe.from_disk(folder / COMPONENTS / name, exclude=["vocab"])
+    nlp._link_components()
+    for name, shim in torch_shims(nlp):
+        shim.load_training_state(
+            safetensors.torch.load_file(folder / MOMENTS / f"{name}.safetensors")
+        )
+    arrays = safetensors.numpy.load_file(folder / OPTIMIZER)
+    rest = srsly.read_msgpack(folder / STATE)["optimizer"]
+    thinc_optimizer.set_state(nlp, optimizer, arrays, rest)
+
+
+def load_randomness(folder: Path) -> None:
+    """Set all random number generators: the last thing before training goes on."""
+    state = srsly.read_msgpack(folder / STATE)
+    set_states(state["random"])
+    set_cuda_states(state["cuda"])
+
+
+def torch_shims(nlp: Language) -> Iterator[Tuple[str, TorchShim]]:
+    """YIELDS (Tuple[str, TorchShim]): The torch modules of the pipeline, by component and place."""
+    for name, pipe in nlp.pipeline:
+        walk = getattr(getattr(pipe, "model", None), "walk", tuple)
+        for i, node in enumerate(walk()):
+            for j, shim in enumerate(node.shims):
+                if isinstance(shim, TorchShim):
+                    yield f"{name}.{i}.{j}", shim
+
+
+def contiguous(shim: TorchShim) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Tensor]): The shim's state, as safetensors writes it."""
+    state = shim.training_state()
+    return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+
+
+def link_weights(nlp: Language, source: Optional[Path], target: Path) -> None:
+    """Put the weights of a saved pipeline's backbones where those of another will be. Saving then
+    leaves them if they are the right ones. Only backbones: their files are never written in place.
+    """
+    for name, pipe in nlp.pipeline:
+        if isinstance(pipe, Bert) and source is not None:
+            file = Path(name) / "model" / WEIGHTS
+            (target / file).parent.mkdir(parents=True)
+            with suppress(OSError):  # not there, or the disk has no hard links: it is written
+                os.link(source / file, target / file)

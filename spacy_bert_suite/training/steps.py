@@ -1,0 +1,167 @@
+"""The steps of a training run: spaCy's `train_while_improving`, which cannot be entered midway."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from timeit import default_timer as timer
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.training.loop import subdivide_batch
+from thinc.api import Optimizer
+
+from ..backbone.component import Bert
+from ..backbone.shim import AdamWSettings, TorchShim
+from ..errors import Warnings
+from .batches import Batch, BatchStream
+from .processes import (
+    add_gradients,
+    add_losses,
+    from_first,
+    is_first,
+    learn_own_part,
+    own_randomness,
+)
+from .state import RunState
+
+Info = Dict[str, Any]
+
+
+@dataclass
+class Run:
+    """What a training run consists of. The settings mean what they do in spaCy's config.
+
+    batches (BatchStream): Pairs of an epoch and a batch.
+    evaluate (Callable): Gives the score and all scores.
+    dropouts (Iterator[float]): A value for each update.
+    exclude (List[str]): Components that do not learn.
+    annotates (List[str]): Components that annotate before others learn.
+    """
+
+    nlp: Language
+    optimizer: Optimizer
+    batches: BatchStream
+    evaluate: Callable[[], Tuple[float, Dict[str, Any]]]
+    dropouts: Iterator[float]
+    before_update: Optional[Callable[[Language, Dict[str, Any]], None]]
+    exclude: List[str]
+    annotates: List[str]
+    accumulate_gradient: int
+    eval_frequency: int
+    max_steps: int
+    max_epochs: int
+    patience: int
+
+    def is_over(self, state: RunState) -> bool:
+        return state.is_over(max_steps=self.max_steps, patience=self.patience)
+
+
+def take_steps(run: Run, state: RunState) -> Iterator[Tuple[Info, Optional[bool]]]:
+    """Train until there is no improvement, enough steps or no data. The numbers are those of
+    spaCy's own loop.
+
+    state (RunState): How far the run is; it moves on.
+    YIELDS (Tuple[Dict, Optional[bool]]): What spaCy's loggers take, and whether this is the best
+        evaluation so far; None without an evaluation.
+    """
+    started = timer() - state.seconds
+    if run.is_over(state):
+        return
+    for epoch, batch in run.batches:
+        state.step += 1
+        update(run, state, epoch, batch)
+        score, scores, is_best = evaluate(run, state)
+        state.words += sum(len(eg) for eg in batch)
+        state.seconds = timer() - started
+        info = make_info(state, epoch, score, scores)
+        if is_best is not None:
+            state.losses = {}
+        yield info, is_best
+        if run.is_over(state):
+            break
+
+
+def update(run: Run, state: RunState, epoch: int, batch: Batch) -> None:
+    """One update of all components that learn."""
+    if run.before_update is not None:
+        run.before_update(run.nlp, {"step": state.step, "epoch": epoch})
+    dropout = next(run.dropouts)
+    with own_randomness(state.step):
+        for part in subdivide_batch(batch, run.accumulate_gradient):
+            learn_own_part(
+                run.nlp,
+                part,
+                drop=dropout,
+                losses=state.losses,
+                exclude=run.exclude,
+                annotates=run.annotates,
+            )
+    pipes = learning_pipes(run)
+    add_gradients(pipes)
+    leave_out_if_not_finite(pipes, run.optimizer)
+    for pipe in pipes:
+        pipe.finish_update(run.optimizer)
+    run.optimizer.step_schedules()
+
+
+def learning_pipes(run: Run) -> List[TrainablePipe]:
+    return [
+        pipe
+        for name, pipe in run.nlp.pipeline
+        if name not in run.exclude
+        and getattr(pipe, "is_trainable", False)
+        and pipe.model not in (True, False, None)  # type: ignore[attr-defined]
+    ]
+
+
+def leave_out_if_not_finite(pipes: List[TrainablePipe], optimizer: Optimizer) -> None:
+    """Where a gradient of one torch module is not finite, none of them takes the step: half a step
+    is a step in another direction. Layers of thinc do as ever.
+    """
+    for pipe in pipes:
+        if isinstance(pipe, Bert):
+            pipe.settle()  # the backward pass that has waited for all heads
+    settings = AdamWSettings.from_optimizer(optimizer)
+    shims = [
+        shim
+        for pipe in pipes
+        for node in pipe.model.walk()
+        for shim in node.shims
+        if isinstance(shim, TorchShim)
+    ]
+    norms = [shim.prepare_step(settings) for shim in shims]
+    if not all(norm is None or math.isfinite(norm) for norm in norms):
+        warnings.warn(Warnings.B901, stacklevel=2)
+        for shim in shims:
+            shim.skip(settings)
+
+
+def evaluate(run: Run, state: RunState) -> Tuple[Optional[float], Any, Optional[bool]]:
+    """RETURNS (Tuple): Score, all scores, and whether it is the best; None where none is due."""
+    if state.step % run.eval_frequency:
+        return None, None, None
+    score, scores = from_first(evaluate_now(run) if is_first() else None)
+    state.results.append((score, state.step))
+    state.losses = add_losses(state.losses)
+    return score, scores, score == max(state.results)[0]
+
+
+def evaluate_now(run: Run) -> Tuple[float, Dict[str, Any]]:
+    if run.optimizer.averages:
+        with run.nlp.use_params(run.optimizer.averages):
+            return run.evaluate()
+    return run.evaluate()
+
+
+def make_info(state: RunState, epoch: int, score: Optional[float], scores: Any) -> Info:
+    return {
+        "epoch": epoch,
+        "step": state.step,
+        "score": score,
+        "other_scores": scores,
+        "losses": state.losses,
+        "checkpoints": state.results,
+        "seconds": int(state.seconds),
+        "words": state.words,
+    }

@@ -1,0 +1,130 @@
+"""Steps: a gradient that is not finite, and what a shim says of its last step."""
+
+import math
+
+import pytest
+import torch
+from conftest import make_examples
+from spacy.training import Example
+from thinc.api import Adam
+from training.runs import OWN_TAGGER, make_config, run
+
+from spacy_bert_suite.backbone.shim import AdamWSettings, StepReport, TorchShim
+from spacy_bert_suite.training import steps
+from spacy_bert_suite.training.snapshot import torch_shims
+from spacy_bert_suite.training.steps import leave_out_if_not_finite
+
+
+@pytest.fixture
+def nlp(make_nlp):
+    nlp = make_nlp("bert_textcat", "bert_sentiment")
+    examples = make_examples(nlp)
+    nlp.update(examples, sgd=False)
+    return nlp
+
+
+def shims_of(nlp):
+    return [shim for _, shim in torch_shims(nlp)]
+
+
+def test_report(nlp, optimizer):
+    """The norm is that of all gradients before clipping."""
+    head = nlp.get_pipe("bert_textcat")
+    (shim,) = [shim for shim in shims_of(nlp) if shim is head.model.shims[0]]
+    gradients = [p.grad.flatten() for p in shim.module.parameters() if p.grad is not None]
+    expected = float(torch.cat(gradients).norm())
+    assert shim.report == StepReport()
+    head.finish_update(optimizer)
+    assert shim.report.gradient_norm == pytest.approx(expected, rel=1e-5)
+    assert shim.report.learn_rate == optimizer.learn_rate
+    assert (shim.report.n_steps, shim.report.n_skipped) == (1, 0)
+    head.finish_update(optimizer)
+    assert shim.report.n_steps == 1  # without a gradient it is no step
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_one_gradient_stops_all_torch_modules(value, nlp, optimizer):
+    pipes = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "finish_update")]
+    before = [shim.to_bytes() for shim in shims_of(nlp)]
+    next(nlp.get_pipe("bert_textcat").model.shims[0].module.parameters()).grad[0] = value
+    with pytest.warns(UserWarning, match="B901") as caught:
+        leave_out_if_not_finite(pipes, optimizer)
+    for pipe in pipes:
+        pipe.finish_update(optimizer)
+    assert len(caught) == 1
+    assert [shim.to_bytes() for shim in shims_of(nlp)] == before
+    assert {(s.report.n_steps, s.report.n_skipped) for s in shims_of(nlp)} == {(0, 1)}
+    assert all(p.grad is None for s in shims_of(nlp) for p in s.module.parameters())
+
+
+def test_one_shim_alone(nlp, optimizer):
+    """As under `spacy train`, where components step one after the other."""
+    head, other = nlp.get_pipe("bert_textcat"), nlp.get_pipe("bert_sentiment")
+    next(head.model.shims[0].module.parameters()).grad[0] = math.nan
+    with pytest.warns(UserWarning, match="B901"):
+        head.finish_update(optimizer)
+    other.finish_update(optimizer)
+    assert head.model.shims[0].report.n_skipped == other.model.shims[0].report.n_steps == 1
+
+
+def test_training_goes_on(tiny_bert, corpus, monkeypatch):
+    """The run ends with finite weights; layers of thinc have taken every step."""
+    config = make_config(tiny_bert, corpus, others={"own_tagger": OWN_TAGGER}, max_steps=3)
+    learn, seen = steps.add_gradients, []
+
+    def spoil(pipes):
+        learn(pipes)
+        seen.append(pipes)
+        if len(seen) == 2:
+            pipes[0].settle()
+            next(pipes[1].model.shims[0].module.parameters()).grad[0] = math.nan
+
+    monkeypatch.setattr(steps, "add_gradients", spoil)
+    with pytest.warns(UserWarning, match="B901"):
+        run(config, None)
+    bert, head, tagger = seen[-1]
+    for shim in (bert.model.shims[0], head.model.shims[0]):
+        assert (shim.report.n_steps, shim.report.n_skipped) == (3, 1)
+        assert all(torch.isfinite(p).all() for p in shim.module.parameters())
+    assert tagger.name == "own_tagger"
+
+
+class Linear:
+    """A shim around one layer, with the scale of fp16 training."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.shim = TorchShim(lambda cfg: torch.nn.Linear(3, 2), {})
+        self.shim.module = self.shim.build({})
+        self.shim.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+
+    def step(self, value: float) -> None:
+        loss = self.shim.module(torch.full((4, 3), value)).square().sum()
+        self.shim.scaler.scale(loss).backward()
+        self.shim.step(AdamWSettings.from_optimizer(Adam(1e-2, use_averages=False)))
+
+
+def test_state_of_a_shim_is_all_that_a_step_needs():
+    """Moments and scale: two shims go on alike, also over a step that is left out."""
+    one, other = Linear(), Linear()
+    for value in (1.0, 2.0, 3.0):
+        one.step(value)
+    with pytest.warns(UserWarning, match="B901"):
+        one.step(math.inf)
+    state = {key: tensor.clone() for key, tensor in one.shim.training_state().items()}
+    other.shim.module.load_state_dict(one.shim.module.state_dict())
+    other.shim.load_training_state(state)
+    assert other.shim.scaler.get_scale() == one.shim.scaler.get_scale() == 8.0  # 8, 16, 8
+    assert other.shim.report.n_skipped == 1
+    for value in (1.5, 2.5):
+        one.step(value)
+        other.step(value)
+    assert one.shim.to_bytes() == other.shim.to_bytes()
+    assert one.shim.scaler.state_dict() == other.shim.scaler.state_dict()
+
+
+def test_examples_without_gold_take_no_step(make_nlp, optimizer):
+    nlp = make_nlp("bert_textcat")
+    nlp.update([Example.from_dict(nlp.make_doc("Anna works"), {})], sgd=optimizer)
+    nlp.get_pipe("bert").settle()
+    assert {shim.report.n_steps for shim in shims_of(nlp)} == {0}
