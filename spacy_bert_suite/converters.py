@@ -7,13 +7,14 @@ may be gzipped. What is malformed raises an error that names the file and the li
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
 from .errors import Errors
-from .pairs import PAIR, PairCorpus, make_pair_example
+from .pairs import PAIR, make_pair_corpus, make_pair_example
 from .questions import QUESTION, make_question_example
 from .records import RECORD_SUFFIXES, Renames, Row, clean, is_name, read_lines, read_rows
 from .squad import QuestionCorpus
@@ -36,6 +37,7 @@ def convert(
     lang: str = "en",
     rename: Renames | None = None,
     max_score: float = 1.0,
+    keep_labels: list[str] | None = None,
 ) -> int:
     """Convert one annotated file to a `.spacy` corpus.
 
@@ -46,6 +48,7 @@ def convert(
     lang (str): Language of the tokenizer.
     rename (Optional[Dict[str, str]]): New names for labels, such as {"1": "positive"}.
     max_score (float): Of pairs: what the highest score is in the file, 5 for STS.
+    keep_labels (Optional[List[str]]): Of pairs: leave out those with another label.
     RETURNS (int): Number of texts written.
     RAISES (ValueError): For an unknown kind or language, a malformed line, a file without
         annotation, a folder, or a target that is the source.
@@ -56,7 +59,9 @@ def convert(
         raise ValueError(Errors.B216.format(path=source))
     if Path(source).resolve() == Path(target).resolve():
         raise ValueError(Errors.B215.format(path=source))
-    make_docs = partial(pair_docs, max_score=max_score) if kind == "pairs" else CONVERTERS[kind]
+    make_docs: Any = CONVERTERS[kind]
+    if kind == "pairs":
+        make_docs = partial(pair_docs, max_score=max_score, keep_labels=keep_labels)
     docs = list(make_docs(Path(source), tokenizer_of(lang), rename or {}))
     if not any(map(is_annotated, docs)):
         raise ValueError(Errors.B201.format(path=source))
@@ -177,7 +182,13 @@ def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
         yield doc
 
 
-def pair_docs(path: Path, nlp: Language, rename: Renames, max_score: float = 1.0) -> Iterator[Doc]:
+def pair_docs(
+    path: Path,
+    nlp: Language,
+    rename: Renames,
+    max_score: float = 1.0,
+    keep_labels: list[str] | None = None,
+) -> Iterator[Doc]:
     """Pairs from records with two texts and a `score`, a `label` or a `negative`; see
     `PairCorpus.v1` for the names of the columns.
 
@@ -185,9 +196,10 @@ def pair_docs(path: Path, nlp: Language, rename: Renames, max_score: float = 1.0
     nlp (Language): Gives the tokenizer.
     rename (Dict[str, str]): New names for labels.
     max_score (float): What the highest score is in the file.
+    keep_labels (Optional[List[str]]): Leave out pairs with another label.
     YIELDS (Doc): The first text of each record; the rest is in its `user_data`.
     """
-    for texts, gold in PairCorpus(path, max_score, None, 0).read():
+    for texts, gold in make_pair_corpus(path, max_score, keep_labels).read():
         label = gold["label"]
         gold["label"] = rename.get(label, label)
         yield make_pair_example(nlp, texts, **gold).reference

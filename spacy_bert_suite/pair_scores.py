@@ -5,11 +5,10 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 import numpy
 from spacy.training import Example
 
-from .pairs import Pair, get_pair
+from .pairs import Pair, get_pair, is_positive
 from .vectors import unit
 
 Encode = Callable[[Sequence[str]], numpy.ndarray]
-POSITIVE = ("1", "1.0", "true", "paraphrase", "duplicate", "equivalent", "entailment", "yes")
 
 
 def score_pairs(
@@ -65,11 +64,6 @@ def _score_binary(pairs: List[Pair], cosines: numpy.ndarray) -> Dict[str, Option
     if not gold.any() or gold.all():
         return dict.fromkeys(keys)
     return dict(zip(keys, rank_binary(gold, cosines[rows])))
-
-
-def is_positive(label: Optional[str]) -> bool:
-    """RETURNS (bool): Whether a label says yes: 1, "paraphrase", "entailment" ..."""
-    return str(label).lower() in POSITIVE
 
 
 def score_predictions(

@@ -1,6 +1,6 @@
 """Examples of several texts each: pairs with a score or a class, positives, triplets."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
@@ -13,6 +13,14 @@ from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, clean, is_name, read_re
 
 PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
 NEGATIVE = ("negative", "negatives")
+# Names that data sets give to the gold of a pair.
+SCORES = ("score", "similarity_score", "relatedness_score")
+LABELS = ("label", "gold_label", "is_duplicate", "entailment_judgment")
+NO_CONSENSUS = "-"  # the label of SNLI and MNLI for pairs on which people did not agree
+POSITIVE = (
+    *("1", "1.0", "true", "yes", "positive", "match", "similar", "same", "equal"),
+    *("paraphrase", "paraphrases", "duplicate", "duplicates", "equivalent", "entailment"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,18 @@ class Pair:
     others: List[str] = field(default_factory=list)
     score: Optional[float] = None
     label: Optional[str] = None
+
+
+def is_positive(label: Optional[str]) -> bool:
+    """RETURNS (bool): Whether a label says yes: 1, "paraphrase", "entailment" ..."""
+    return str(label).lower() in POSITIVE
+
+
+def belongs_together(pair: Pair) -> bool:
+    """RETURNS (bool): Whether the second text is a positive of the first: nothing is said of the
+    pair, or a label that says yes. A score leaves that open.
+    """
+    return pair.score is None and (pair.label is None or is_positive(pair.label))
 
 
 def make_pair_example(
@@ -70,19 +90,23 @@ def make_pair_corpus(
     max_score: float = 1.0,
     keep_labels: Optional[List[str]] = None,
     limit: int = 0,
-) -> Callable[[Language], Iterator[Example]]:
+) -> "PairCorpus":
     """Registered as "spacy-bert-suite.PairCorpus.v1": examples from a .jsonl, .tsv or .csv file
     (any also .gz) with named columns: text1 and text2 (or sentence1 and sentence2, anchor and
-    positive, premise and hypothesis, question and answer), and score, label or negative. A table
-    without names has two texts and a score.
+    positive, premise and hypothesis, question and answer), and score, label or negative (or
+    similarity_score, relatedness_score, gold_label, is_duplicate, entailment_judgment). A table
+    without names has two texts and a score. Pairs with the label "-" are left out.
 
     path (Path): The file.
     max_score (float): What the highest score is in the file: 5 for STS. Scores are divided by it.
     keep_labels (Optional[List[str]]): Leave out pairs with another label: ["1"] or
         ["entailment"] to learn from paraphrases alone.
     limit (int): Read only so many; 0 for all.
-    RETURNS (Callable): The corpus.
+    RETURNS (PairCorpus): The corpus.
+    RAISES (ValueError): If max_score is not above 0.
     """
+    if not max_score > 0:
+        raise ValueError(Errors.B072.format(max_score=max_score))
     return PairCorpus(Path(path), max_score, keep_labels, limit)
 
 
@@ -109,6 +133,8 @@ class PairCorpus:
         """YIELDS (Tuple[List[str], Dict]): The texts of an example, and its score and label."""
         for row in read_records(self.path):
             label = read_label(row)
+            if label == NO_CONSENSUS:
+                continue
             if self.keep_labels is None or label in self.keep_labels:
                 yield read_texts(row), {"score": read_score(row, self.max_score), "label": label}
 
@@ -138,7 +164,8 @@ def read_text(row: Row, names: Iterable[str]) -> str:
 
 
 def read_score(row: Row, max_score: float) -> Optional[float]:
-    value = row.record.get("score")
+    name = next((name for name in SCORES if name in row.record), "score")
+    value = row.record.get(name)
     if value in (None, ""):
         return None
     try:
@@ -146,14 +173,17 @@ def read_score(row: Row, max_score: float) -> Optional[float]:
     except (TypeError, ValueError):
         score = -1.0
     if not 0 <= score <= 1 or isinstance(value, bool):
-        raise row.wrong("score", f"a number from 0 to max_score, {max_score:g}")
+        raise row.wrong(name, f"a number from 0 to max_score, {max_score:g}")
     return score
 
 
 def read_label(row: Row) -> Optional[str]:
-    label = row.record.get("label")
-    if label is None:
+    name = next((name for name in LABELS if name in row.record), "label")
+    label = row.record.get(name)
+    if label in (None, ""):
         return None
-    if not (is_name(label) or (isinstance(label, int) and not isinstance(label, bool))):
-        raise row.wrong("label", "a string or a whole number")
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if not (is_name(label) or isinstance(label, int)):
+        raise row.wrong(name, "a string or a whole number")
     return str(label).strip()

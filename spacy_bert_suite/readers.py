@@ -1,7 +1,7 @@
 """Corpora: several tasks at once, each component learning from its own."""
 
 import random
-from typing import Any, Callable, Dict, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
 from spacy.training import Example
@@ -9,6 +9,7 @@ from spacy.training import Example
 from .errors import Errors
 
 TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
+AND = "+"  # between the names of components that learn from the same examples
 MIN_TEMPERATURE = 0.1
 MAX_REPEATS = 100  # of an example, on average, in an epoch
 Corpus = Callable[[Language], Iterable[Example]]
@@ -16,9 +17,10 @@ Corpus = Callable[[Language], Iterable[Example]]
 
 def is_for(eg: Example, name: str) -> bool:
     """RETURNS (bool): Whether the component `name` may learn from the example: it does not
-    bear the name of another one.
+    bear the names of others only.
     """
-    return eg.reference.user_data.get(TASK, name) == name
+    task = eg.reference.user_data.get(TASK, name)
+    return task == name or name in task.split(AND)
 
 
 def make_multi_task_corpus(
@@ -26,8 +28,9 @@ def make_multi_task_corpus(
 ) -> Corpus:
     """Registered as "spacy-bert-suite.MultiTaskCorpus.v1".
 
-    corpora (Dict[str, Callable]): A corpus for each component, by the component's name. (The
-        type is left open: spaCy checks it before the inner readers are made.)
+    corpora (Dict[str, Callable]): Corpora by the name of the component that learns from each, or
+        of several: "bert_ner+bert_textcat". (The type is left open: spaCy checks it before the
+        inner readers are made.)
     temperature (float): A corpus of n examples is drawn from in proportion to
         n ** (1 / temperature): 1 takes every example once, more repeats small corpora, less
         repeats large ones.
@@ -43,7 +46,7 @@ def make_multi_task_corpus(
 
 
 class MultiTaskCorpus:
-    """Examples of several tasks; each bears the name of the component that it is for."""
+    """Examples of several tasks; each bears the names of the components that it is for."""
 
     def __init__(self, corpora: Dict[str, Corpus], temperature: float, shuffle: bool, seed: int):
         self.corpora = corpora
@@ -93,7 +96,7 @@ class MultiTaskCorpus:
 
 
 def stamped(eg: Example, name: str) -> Example:
-    """RETURNS (Example): A copy that is for the component `name`. The example itself may serve
+    """RETURNS (Example): A copy that is for the component(s) `name`. The example itself may serve
     other tasks too.
     """
     reference = eg.reference.copy()
@@ -101,12 +104,20 @@ def stamped(eg: Example, name: str) -> Example:
     return Example(eg.predicted, reference)
 
 
-def make_task_batcher(size: int) -> Callable[[Iterable[Example]], Iterable[List[Example]]]:
+def make_task_batcher(
+    size: int, sizes: Optional[Dict[str, int]] = None
+) -> Callable[[Iterable[Example]], Iterable[List[Example]]]:
     """Registered as "spacy-bert-suite.batch_by_task.v1": batches whose examples are all for
     the same component, in the order in which they fill up.
 
     size (int): Examples in a batch. The last batch of a task may be smaller.
+    sizes (Optional[Dict[str, int]]): Other sizes for some tasks, by the key of their corpus: fewer
+        long texts, for example.
     """
+    of_task = sizes or {}
+    for value in (size, *of_task.values()):
+        if value < 1:
+            raise ValueError(Errors.B192.format(size=value))
 
     def batch_by_task(examples: Iterable[Example]) -> Iterator[List[Example]]:
         filling: Dict[str, List[Example]] = {}
@@ -114,7 +125,7 @@ def make_task_batcher(size: int) -> Callable[[Iterable[Example]], Iterable[List[
             task = eg.reference.user_data.get(TASK, "")
             batch = filling.setdefault(task, [])
             batch.append(eg)
-            if len(batch) >= size:
+            if len(batch) >= of_task.get(task, size):
                 yield filling.pop(task)
         yield from filling.values()
 

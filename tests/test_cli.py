@@ -36,6 +36,18 @@ def test_convert_the_split_of_a_folder(tmp_path):
     assert result.exit_code == 0, result.output
 
 
+def test_convert_several_splits_at_once(tmp_path):
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.tsv").write_text("fine\t1\ndull\t0\n")
+    splits = ["--split", "train", "--split", "dev"]
+    result = run("convert", "sentiment", tmp_path, tmp_path / "to" / "{split}.spacy", *splits)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["dev.spacy", "train.spacy"]
+    result = run("convert", "sentiment", tmp_path, tmp_path / "one.spacy", *splits)
+    assert result.exit_code == 2 and "{split}" in result.output
+    assert not (tmp_path / "one.spacy").exists()
+
+
 def test_annotate_prints_texts_and_files(tmp_path, model):
     (tmp_path / "a.txt").write_text("Rome is far.\nI stay.\n")
     result = run("annotate", model, "All roads lead to Rome.", "-f", tmp_path / "a.txt", "--lines")

@@ -10,7 +10,12 @@ from spacy.training import Corpus
 
 from spacy_bert_suite.converters import convert
 from spacy_bert_suite.pair_scores import rank_binary, score_pairs
-from spacy_bert_suite.pairs import get_pair, make_pair_corpus, make_pair_example
+from spacy_bert_suite.pairs import (
+    belongs_together,
+    get_pair,
+    make_pair_corpus,
+    make_pair_example,
+)
 
 RECORDS = [
     {"text1": "A", "text2": "B", "score": 2.5},
@@ -44,6 +49,44 @@ def test_jsonl(nlp, tmp_path, name):
     assert [pair.label for pair in found] == [None, "neutral", "1", None, None, None]
     assert [pair.others for pair in found] == [["B"]] * 3 + [["B", "C"], ["B", "C", "D"], ["B"]]
     assert len(list(corpus(nlp))) == 6  # once for every epoch
+
+
+def test_gold_under_the_names_of_data_sets(nlp, tmp_path):
+    texts = {"sentence1": "A", "sentence2": "B"}
+    records = [
+        {**texts, "gold_label": "entailment"},
+        {**texts, "gold_label": "-"},  # left out
+        {**texts, "is_duplicate": 0},
+        {**texts, "is_duplicate": 1.0},
+        {**texts, "label": True},
+        {**texts, "similarity_score": 4.0},
+        {**texts, "relatedness_score": 1.0, "entailment_judgment": "NEUTRAL"},
+    ]
+    path = write(tmp_path / "pairs.jsonl", records)
+    found = [get_pair(eg) for eg in make_pair_corpus(path, max_score=5.0)(nlp)]
+    labels = ["entailment", "0", "1", "True", None, "NEUTRAL"]
+    assert [pair.label for pair in found] == labels
+    assert [pair.score for pair in found] == [None, None, None, None, 0.8, 0.2]
+    assert [belongs_together(pair) for pair in found] == [True, False, True, True, False, False]
+
+
+def test_an_empty_label_beside_a_score(nlp, tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("text1,text2,score,label\nA,B,0.5,\nC,D,,yes\n", encoding="utf8")
+    found = [get_pair(eg) for eg in make_pair_corpus(path)(nlp)]
+    assert [(pair.score, pair.label) for pair in found] == [(0.5, None), (None, "yes")]
+
+
+@pytest.mark.parametrize("max_score", [0, -5, float("nan")])
+def test_max_score_is_above_zero(tmp_path, max_score):
+    with pytest.raises(ValueError, match="B072"):
+        make_pair_corpus(tmp_path / "pairs.jsonl", max_score=max_score)
+
+
+def test_convert_keeps_labels(nlp, tmp_path):
+    records = [{"text1": "A", "text2": "B", "label": label} for label in (0, 1, 1)]
+    path = write(tmp_path / "pairs.jsonl", records)
+    assert convert("pairs", path, tmp_path / "pairs.spacy", keep_labels=["1"]) == 2
 
 
 @pytest.mark.parametrize("suffix, mark", [(".csv", ","), (".tsv", "\t")])

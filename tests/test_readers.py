@@ -92,3 +92,27 @@ def test_a_head_learns_from_its_own_only(make_nlp, optimizer):
     assert losses["bert_ner"] > 0 and losses["bert_textcat"] == 0
     scores = nlp.evaluate([eg])
     assert scores["ents_f"] is not None and "cats_score" not in scores
+
+
+def test_several_components_learn_from_one_corpus(make_nlp, optimizer):
+    nlp = make_nlp("bert_ner", "bert_textcat", "bert_sentiment")
+    gold = {"cats": {"work": 1.0, "home": 0.0, "positive": 1.0, "negative": 0.0}}
+    eg = Example.from_dict(nlp.make_doc("Anna works"), {**gold, "entities": [(0, 4, "PER")]})
+    corpus = make_multi_task_corpus({"bert_ner+bert_textcat": lambda nlp: [eg]})
+    (shared,) = corpus(nlp)
+    losses = nlp.update([shared], sgd=optimizer)
+    assert losses["bert_ner"] > 0 and losses["bert_textcat"] > 0
+    assert losses["bert_sentiment"] == 0
+    scores = nlp.evaluate([shared])
+    assert scores["ents_f"] is not None and scores["cats_score"] is not None
+    assert "sentiment_acc" not in scores
+
+
+def test_batches_of_several_sizes():
+    examples = list(make_multi_task_corpus(CORPORA)(spacy.blank("en")))
+    batches = list(make_task_batcher(20, {"bert_textcat": 5})(examples))
+    sizes = Counter((batch[0].reference.user_data[TASK], len(batch)) for batch in batches)
+    assert sizes == {("bert_ner", 20): 3, ("bert_textcat", 5): 4}
+    for wrong in ({"size": 0}, {"size": 4, "sizes": {"bert_ner": -1}}):
+        with pytest.raises(ValueError, match="B192"):
+            make_task_batcher(**wrong)

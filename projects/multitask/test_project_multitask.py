@@ -2,13 +2,29 @@ import shutil
 
 import srsly
 
+# Corpora of the other templates, laid out as a folder of data.
+SAMPLES = {
+    "ner": "ner/a",
+    "textcat": "textclass/b",
+    "sentiment": "mood/c",
+    "similarity": "near/d",
+    "paraphrase": "same/e",
+    "qa": "asked/f",
+    "summaries": "short/g",
+}
+FOLDERS = {"summaries": "summarization"}  # templates that have another name
+
 
 def test_multitask_project(run_project):
-    root = run_project("multitask", "all", steps=60, build="none")
+    root = run_project("multitask", "all", steps=100, epochs=0, build="none")
     scores = srsly.read_json(root / "metrics" / "dev.json")
     assert scores["ents_f"] > 0.2
     assert scores["cats_macro_f"] > 0.5
     assert scores["sentiment_acc"] > 0.5
+    assert scores["similarity_spearman"] > 0.3
+    assert scores["paraphrase_acc"] is not None
+    assert scores["qa_f1"] is not None
+    assert scores["summary_rouge1"] > 0.2
     page = (root / "output" / "article.html").read_text(encoding="utf8")
     assert "<mark" in page
     assert "<dt>sport</dt>" in page
@@ -19,22 +35,18 @@ def test_multitask_project(run_project):
 
 
 def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
-    """The other recipe, on the samples of the other templates laid out as a folder of data."""
-    for task, dataset in [("ner", "ner/a"), ("textcat", "textclass/b"), ("sentiment", "mood/c")]:
-        shutil.copytree(template / task / "assets" / "sample", tmp_path / "data" / dataset)
-    root = run_project(
-        "multitask",
-        "separate",
-        data=tmp_path / "data",
-        ner="ner/a",
-        textcat="textclass/b",
-        sentiment="mood/c",
-        separate_steps=100,
-    )
-    scores = {
-        task: srsly.read_json(root / "metrics" / f"separate_{task}.json")
-        for task in ("ner", "textcat", "sentiment")
-    }
+    """The other recipe, on the samples of the other templates."""
+    for task, dataset in SAMPLES.items():
+        sample = template / FOLDERS.get(task, task) / "assets" / "sample"
+        shutil.copytree(sample, tmp_path / "data" / dataset)
+    folders = {"data": tmp_path / "data", **SAMPLES}
+    root = run_project("multitask", "separate", separate_steps=100, epochs=0, **folders)
+    scores = {task: srsly.read_json(root / "metrics" / f"separate_{task}.json") for task in SAMPLES}
     assert scores["ner"]["ents_f"] > 0.1
     assert scores["textcat"]["cats_macro_f"] > 0.4
     assert scores["sentiment"]["sentiment_acc"] > 0.4
+    assert scores["similarity"]["similarity_spearman"] > 0.3
+    assert scores["paraphrase"]["paraphrase_acc"] is not None
+    assert scores["qa"]["qa_f1"] is not None
+    assert scores["summaries"]["summary_rouge1"] > 0.2
+    assert "ents_f" not in scores["qa"] or scores["qa"]["ents_f"] is None
