@@ -53,8 +53,8 @@ class Document:
 def find_files(path: Paths) -> List[Path]:
     """The files of a corpus, in order.
 
-    path (Paths): A file, a folder (its files of the known kinds, in those inside it too), or a
-        list of these.
+    path (Paths): A file (also without its suffix, "folder/train"), a folder (its files of the known
+        kinds, in those inside it too), or a list of these.
     RETURNS (List[Path]): One or more.
     RAISES (ValueError): If there is none, or the name of one says nothing about its kind.
     """
@@ -65,13 +65,21 @@ def find_files(path: Paths) -> List[Path]:
             inside = (p for p in one.rglob("*") if p.is_file() and kind_of(p) in SUFFIXES)
             found.extend(sorted(inside))
         elif not one.exists():
-            raise ValueError(Errors.B200.format(path=one))
+            found.extend(named(one))
         elif kind_of(one) not in SUFFIXES:
             raise ValueError(Errors.B209.format(path=one, suffixes=", ".join(SUFFIXES)))
         else:
             found.append(one)
     if not found:
         raise ValueError(Errors.B150.format(path=path, suffixes=", ".join(SUFFIXES)))
+    return found
+
+
+def named(path: Path) -> List[Path]:
+    """RETURNS (List[Path]): Files of the known kinds that have this name before the suffix."""
+    found = [p for p in sorted(path.parent.glob(f"{path.name}.*")) if kind_of(p) in SUFFIXES]
+    if not found:
+        raise ValueError(Errors.B200.format(path=path))
     return found
 
 

@@ -77,6 +77,13 @@ def test_folder_and_list_of_files(tmp_path):
     assert paragraphs(both) == DOCUMENTS[1:] + DOCUMENTS[:1]
 
 
+def test_files_by_name_without_suffix(tmp_path):
+    for name in ("train.txt.gz", "train.md", "training.txt", "dev.jsonl"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_files(tmp_path / "train")] == ["train.txt.gz"]
+    assert [path.name for path in find_files(tmp_path / "dev")] == ["dev.jsonl"]
+
+
 @pytest.mark.parametrize("name, code", [("missing.txt", "B200"), ("a.md", "B209"), ("in", "B150")])
 def test_nothing_to_read(tmp_path, name, code):
     (tmp_path / "in").mkdir()
