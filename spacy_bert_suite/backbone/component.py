@@ -35,10 +35,11 @@ from ..errors import Errors, Warnings
 from .bound import BoundEncoder, Owner
 from .features import FeatureCache, make_feature_cache
 from .listener import BertListener, no_gradient
-from .model import get_backbone
+from .model import find_backbone, get_backbone
 from .shim import AdamWSettings
 from .states import BertStates, StateStore
 from .stock import from_gradients, to_transformer_data
+from .training_batch import TrainingBatch
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert]
@@ -117,7 +118,7 @@ class Bert(Transformer):
         self.keep_states = keep_states
         self.feature_cache = feature_cache
         self.store = StateStore()
-        self._pending: Optional[_TrainingBatch] = None
+        self._pending: Optional[TrainingBatch] = None
         self._late_step: Optional[AdamWSettings] = None
         self._has_warned = False
         if keep_states:
@@ -126,6 +127,28 @@ class Bert(Transformer):
     @property
     def is_trainable(self) -> bool:
         return self.trainable
+
+    @property
+    def listener_map(self) -> Dict[str, List[Any]]:
+        """RETURNS (Dict[str, List[Model]]): Listeners by component."""
+        return self._listener_map
+
+    @listener_map.setter
+    def listener_map(self, listeners: Dict[str, List[Any]]) -> None:
+        """spaCy empties it before it links the pipeline anew."""
+        self._listener_map = listeners
+        self._bound: Dict[str, List[BoundEncoder]] = {}
+
+    @property
+    def listeners(self) -> List[Any]:
+        return [node for nodes in self.listener_map.values() for node in nodes]
+
+    @property
+    def listening_components(self) -> List[str]:
+        """RETURNS (List[str]): All that use the weights, also by passes of their own: spaCy warns
+        where one of them is frozen and the backbone is not.
+        """
+        return list(dict.fromkeys([*self.listener_map, *self._bound]))
 
     @property
     def own_listeners(self) -> List[BertListener]:
@@ -145,7 +168,7 @@ class Bert(Transformer):
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
             if isinstance(node, BoundEncoder):
-                node.bind(self.model, component.name, self.is_trainable, Owner(self))
+                self._bind(node, component.name, find_backbone(component.model))
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
                 self.add_listener(cast(Any, node), component.name)
@@ -153,6 +176,23 @@ class Bert(Transformer):
                     node.set_dim("nO", self.model.get_dim("nO"), force=True)
             elif isinstance(node, TransformerListener):
                 self.add_listener(node, component.name)
+
+    def _bind(self, node: BoundEncoder, name: str, own: Optional[Model]) -> None:
+        """own (Optional[Model]): The component's own copy of the backbone, which then serves it."""
+        if own is not None:
+            node.bind(own, name, not own.attrs.get("frozen", False))
+        else:
+            self._bound.setdefault(name, []).append(node)
+            node.bind(self.model, name, self.is_trainable, Owner(self))
+
+    def give_copy(self, model: Model, name: str) -> None:
+        """Let a component that gets a copy of the backbone use it for all of its passes.
+
+        model (Model): The copy.
+        name (str): The component.
+        """
+        for node in self._bound.pop(name, []):
+            self._bind(node, name, model)
 
     def remove_listener(self, listener: Any, component_name: str) -> bool:
         if isinstance(listener, BertListener):
@@ -241,7 +281,7 @@ class Bert(Transformer):
         docs = [eg.predicted for eg in examples]
         if self.feature_cache is not None:
             self.feature_cache.is_on = True
-        batch = _TrainingBatch(self._encode, docs, self.is_trainable)
+        batch = TrainingBatch(self._encode, docs, self.is_trainable)
         self._pending = batch if self.is_trainable else None
         accumulate = batch.add if self.is_trainable else no_gradient
         for listener in self.own_listeners:
@@ -371,33 +411,3 @@ class Bert(Transformer):
         }
         util.from_disk(path, deserialize, exclude)
         return self
-
-
-class _TrainingBatch:
-    """A batch to which listeners add gradients. The forward pass waits for the first of them:
-    heads that find no gold, or make passes of their own, cost none.
-    """
-
-    def __init__(self, encode: Callable, docs: List[Doc], is_train: bool):
-        self.encode = encode
-        self.docs = docs
-        self.is_train = is_train
-        self.states: Optional[BertStates] = None
-        self.backprop: Callable[[torch.Tensor], None] = no_gradient
-        self.dRows: Optional[torch.Tensor] = None
-
-    def holds(self, docs: Sequence[Doc]) -> bool:
-        mine = {id(doc) for doc in self.docs}
-        return all(id(doc) in mine for doc in docs)
-
-    def get_states(self) -> BertStates:
-        if self.states is None:
-            self.states, self.backprop = self.encode(self.docs, is_train=self.is_train)
-        return self.states
-
-    def add(self, dRows: torch.Tensor) -> None:
-        self.dRows = dRows.clone() if self.dRows is None else self.dRows.add_(dRows)
-
-    def backward(self) -> None:
-        if self.dRows is not None:
-            self.backprop(self.dRows)

@@ -130,7 +130,19 @@ def replace_listener(model: Model, listener: Model, component: Any) -> Model:
     if not isinstance(listener, BertListener):
         raise ValueError(Errors.B033.format(name=listener.name))
     model.attrs["frozen"] = not component.is_trainable
+    component.give_copy(model, listener.component_name)
     return model
+
+
+def find_backbone(model: Model) -> Optional[Model]:
+    """RETURNS (Optional[Model]): The backbone inside the model of a component, if it has one of its
+    own.
+    """
+    return next((node for node in model.walk() if is_backbone(node)), None)
+
+
+def is_backbone(node: Model) -> bool:
+    return any(isinstance(shim, BackboneShim) for shim in node.shims)
 
 
 class BackboneShim(TorchShim):

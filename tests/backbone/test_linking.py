@@ -7,6 +7,7 @@ import random
 import string
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy
 import pytest
 import spacy
 from conftest import bert_model, make_examples, write_tiny_bert
@@ -120,6 +121,38 @@ def test_a_private_copy_of_a_frozen_backbone_is_frozen(make_nlp, optimizer, tmp_
         ]
         assert losses[-1] < losses[0]
         assert backbone.to_bytes() == before
+
+
+def blank_with(source, *heads):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(source)})
+    for head in heads:
+        nlp.add_pipe(head)
+    return nlp
+
+
+def test_a_private_copy_serves_all_passes_of_its_component(tiny_bert, optimizer, tmp_path):
+    """Texts outside of Docs go through the copy as well, now and after loading."""
+    nlp = blank_with(tiny_bert, "bert_similarity", "bert_textcat")
+    nlp.initialize(lambda: make_examples(nlp))
+    nlp.replace_listeners("bert", "bert_similarity", ["model.bert"])
+    before = nlp(TEXT).vector
+    assert nlp.get_pipe("bert").listening_components == ["bert_textcat"]
+    for _ in range(3):
+        nlp.update(make_examples(nlp), sgd=optimizer, exclude=["bert_similarity"])
+    nlp.to_disk(tmp_path)
+    for pipeline in (nlp, spacy.load(tmp_path)):
+        pipe = pipeline.get_pipe("bert_similarity")
+        assert numpy.allclose(pipeline(TEXT).vector, before, atol=1e-6)
+        assert numpy.allclose(pipe.encode([TEXT])[0], before, atol=1e-6)
+
+
+def test_passes_of_their_own_count_as_listening(tiny_bert):
+    """So that spaCy warns where such a component is frozen and the backbone learns."""
+    nlp = blank_with(tiny_bert, "bert_similarity", "bert_paraphrase")
+    assert nlp.get_pipe("bert").listening_components == ["bert_similarity", "bert_paraphrase"]
+    nlp.remove_pipe("bert_paraphrase")
+    assert nlp.get_pipe("bert").listening_components == ["bert_similarity"]
 
 
 def test_a_backbone_in_the_listeners_place(tiny_bert, optimizer):

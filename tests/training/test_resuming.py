@@ -82,7 +82,10 @@ def test_killed_process(tiny_bert, corpus, tmp_path):
     config.to_disk(tmp_path / "config.cfg")
     ours = tmp_path / "ours"
     command = [sys.executable, "-m", "spacy", "bert", "train", str(tmp_path / "config.cfg")]
-    process = subprocess.Popen([*command, "--output", str(ours)], stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in this process
+    process = subprocess.Popen(
+        [*command, "--output", str(ours)], stdout=subprocess.DEVNULL, env=environment
+    )
     wait_for(ours / "checkpoints" / "step-2", process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
