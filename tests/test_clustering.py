@@ -165,6 +165,10 @@ def test_values_that_are_not_finite():
         {"max_clusters": 1},
         {"threshold": 2.0},
         {"min_size": 0},
+        {"n_clusters": 2.0},
+        {"max_clusters": 4.5},
+        {"min_size": 2.5, "method": "community"},
+        {"n_representatives": -1},
     ],
 )
 def test_wrong_settings(settings):
@@ -221,6 +225,16 @@ def test_report_of_another_length():
         clustering_report(numpy.eye(3), [0, 1, 2], ["a"])
 
 
+@pytest.mark.parametrize("labels", [["a", "b", "c"], [0.5, 1, 2], [[0], [1], [2]], [None] * 3])
+def test_labels_that_are_no_numbers(labels):
+    with pytest.raises(ValueError, match="B143.*labels"):
+        clustering_report(numpy.eye(3), labels)
+    with pytest.raises(ValueError, match="B143.*labels"):
+        purity(["x"] * 3, labels)
+    with pytest.raises(ValueError, match="B143.*labels"):
+        cluster_titles(list(spacy.blank("en").pipe(["a", "b", "c"])), labels)
+
+
 # Docs and titles
 
 TEXTS = [
@@ -253,6 +267,11 @@ def test_docs_get_labels_and_titles(docs, method):
     stored = DocBin(store_user_data=True, docs=docs).to_bytes()
     again = list(DocBin().from_bytes(stored).get_docs(docs[0].vocab))
     assert [doc._.cluster for doc in again] == found.labels.tolist()
+
+
+def test_a_blank_doc_with_a_vector_belongs_to_none(docs):
+    docs[-1]._.embedding = numpy.eye(2, 4, dtype="float32")[0]
+    assert cluster_docs(docs, n_clusters=2).labels.tolist() == [label for _, label in TEXTS]
 
 
 def test_docs_from_a_generator(docs):

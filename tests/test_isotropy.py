@@ -16,6 +16,8 @@ from spacy_bert_suite.isotropy import (
     load_correction,
     principal_components,
 )
+from spacy_bert_suite.matrix import normalised
+from spacy_bert_suite.vectors import install_hooks
 
 KINDS = [Centring, Whitening, AllButTheTop]
 
@@ -106,6 +108,12 @@ def test_saved_and_loaded(kind, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["correction"]
 
 
+def test_saved_into_a_folder_that_is_not_there(tmp_path):
+    fitted = Centring().fit(narrow())
+    fitted.to_disk(tmp_path / "new" / "deep" / "centring")
+    assert (load_correction(tmp_path / "new" / "deep" / "centring").mean == fitted.mean).all()
+
+
 def test_settings_are_saved(tmp_path):
     Whitening(5).fit(narrow()).to_disk(tmp_path / "w")
     assert load_correction(tmp_path / "w").transform(narrow()).shape == (400, 5)
@@ -160,6 +168,8 @@ def test_errors(kind, tmp_path):
 def test_wrong_settings(make):
     with pytest.raises(ValueError, match="B143"):
         make(0)
+    with pytest.raises(ValueError, match="B143"):
+        make(2.0)
     with pytest.raises(ValueError, match="B143"):
         Whitening(shrinkage=1.5)
 
@@ -216,3 +226,22 @@ def test_docs():
     after = numpy.stack([doc._.embedding for doc in docs if doc.text])
     numpy.testing.assert_allclose(after, expected, atol=1e-4)
     assert not docs[2]._.embedding.any()
+
+
+def test_sentences_are_corrected_with_their_doc():
+    register_attributes("test", ["doc.embedding", "span.embedding"])
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    doc = install_hooks(nlp("One here. Two there. Three."))
+    vectors = narrow(30)
+    doc._.embedding = vectors[0]
+    sents = list(doc.sents)
+    for sent, vector in zip(sents[:2], vectors[1:]):
+        sent._.embedding = vector
+    whitening = Whitening(n_components=2).fit(vectors)
+    expected = normalised(whitening.transform(vectors[:3]))
+    whitening.set_embeddings([doc])
+    found = [doc._.embedding, sents[0]._.embedding, sents[1]._.embedding]
+    numpy.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert sents[2]._.embedding is None
+    assert doc.similarity(sents[0]) == pytest.approx(float(expected[0] @ expected[1]), abs=1e-5)

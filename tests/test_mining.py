@@ -159,7 +159,8 @@ def test_wrong_shapes(vectors):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"n": 0}, {"threshold": 1.5}, {"threshold": numpy.nan}, {"k": 0}]
+    "settings",
+    [{"n": 0}, {"threshold": 1.5}, {"threshold": numpy.nan}, {"k": 0}, {"n": 2.0}, {"k": 1.5}],
 )
 def test_wrong_settings(settings):
     with pytest.raises(ValueError, match="B143"):
@@ -184,6 +185,21 @@ def test_docs_and_sentences():
     for span in spans:
         span._.embedding = numpy.array([0.0, 1.0])
     assert paraphrase_mining(spans) == [(1.0, 0, 1)]
+
+
+def test_whole_numbers_of_numpy():
+    vectors = clustered(30)
+    found = paraphrase_mining(vectors, n=numpy.int64(5), k=numpy.int32(2))
+    assert found == paraphrase_mining(vectors, n=5, k=2)
+
+
+def test_blank_docs_pair_with_none():
+    """Even if they have a vector, which a BERT makes of the special tokens alone."""
+    register_attributes("test", ["doc.embedding", "span.embedding"])
+    docs = list(spacy.blank("en").pipe(["", " \n", "One text.", "Another."]))
+    for doc in docs:
+        doc._.embedding = numpy.ones(3, dtype="float32")
+    assert [(pair.i, pair.j) for pair in paraphrase_mining(docs)] == [(2, 3)]
 
 
 def test_docs_without_vectors():

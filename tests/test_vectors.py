@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy_bert_suite.attributes import register_attributes
 from spacy_bert_suite.heatmap import similarity_matrix
 from spacy_bert_suite.render import render_page
-from spacy_bert_suite.vectors import install_hooks, unit
+from spacy_bert_suite.vectors import install_hooks, own_vector, unit
 
 
 @pytest.fixture
@@ -39,6 +39,27 @@ def test_sentences_have_vectors_of_their_own(make_doc):
     doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
     assert doc[0:1].vector.tolist() == [1.0, 0.0]
     assert doc[1:2].vector == pytest.approx([0.6, 0.8])
+
+
+def test_docs_that_have_lost_their_hooks(make_doc):
+    doc = make_doc("a b c", [3.0, 4.0])
+    doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
+    doc.tensor = numpy.asarray([[1, 0], [0, 1], [0, 1]], dtype="float32")
+    items = [doc, doc[:], doc[0:1], doc[1:3], doc[0:2]]
+    expected = [item.vector.tolist() for item in items]
+    for hooks in (doc.user_hooks, doc.user_span_hooks, doc.user_token_hooks):
+        hooks.clear()
+    assert doc.vector.tolist() != expected[0]
+    assert [own_vector(item).tolist() for item in items] == expected
+    assert own_vector(spacy.blank("en")("a")) is None
+
+
+def test_docs_without_a_tensor(make_doc):
+    """As the component "doc_cleaner" leaves them."""
+    doc = make_doc("a b", [3.0, 4.0])
+    doc.tensor = None
+    assert doc.vector.tolist() == doc[:].vector.tolist() == [3.0, 4.0]
+    assert doc[0].vector.tolist() == [] and doc[0:1].vector.tolist() == [0.0, 0.0]
 
 
 def test_zero_vectors_are_like_nothing(make_doc):

@@ -500,6 +500,9 @@ def test_tune_before_saving(trained, tmp_path, suffix):
     assert trained.evaluate(questions(trained))["qa_f1"] == 1.0
     trained.to_disk(tmp_path / "nlp")
     assert spacy.load(tmp_path / "nlp").get_pipe("bert_qa").null_threshold == pytest.approx(tuned)
+    config = {"components": {"bert_qa": {"null_threshold": 5.0, "max_answer_pieces": 3}}}
+    other = spacy.load(tmp_path / "nlp", config=config).get_pipe("bert_qa")
+    assert (other.null_threshold, other.max_answer_pieces) == (5.0, 3)
     pipe.cfg["null_threshold"] = before
     empty = spacy.blank("en")
     assert callback(empty) is empty

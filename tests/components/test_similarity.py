@@ -203,6 +203,31 @@ def test_saved_and_loaded(tiny_bert, tmp_path, way):
     assert again(TEXTS[0]).vector == pytest.approx(nlp(TEXTS[0]).vector, abs=1e-6)
 
 
+def test_the_config_at_loading_holds_where_no_weight_depends_on_it(tiny_bert, tmp_path):
+    nlp = make(tiny_bert)
+    long = nlp(LONG).vector
+    nlp.to_disk(tmp_path)
+    model = {"truncate_dim": 4, "normalize": False, "long_documents": "first"}
+    config = {"components": {"bert_similarity": {"model": model}}}
+    again = spacy.load(tmp_path, config=config)
+    vector = again(LONG).vector
+    assert vector.shape == (4,) and abs(numpy.linalg.norm(vector) - 1) > 0.01
+    # Nearly: the last pieces of a doc's first window belong to the second one.
+    alone = again.get_pipe("bert_similarity").encode([LONG])[0]
+    norms = numpy.linalg.norm(vector) * numpy.linalg.norm(alone)
+    assert alone.shape == (4,) and vector @ alone > 0.99 * norms
+    assert long[:4] @ vector < 0.9999 * numpy.linalg.norm(long[:4]) * numpy.linalg.norm(vector)
+
+
+def test_a_config_that_does_not_fit_the_weights(tiny_bert, optimizer, tmp_path):
+    nlp = make(tiny_bert, loss={"name": "Softmax"})
+    nlp.initialize(lambda: labelled(nlp))
+    nlp.to_disk(tmp_path)
+    config = {"components": {"bert_similarity": {"model": {"truncate_dim": 4}}}}
+    with pytest.raises(ValueError, match="B039"):
+        spacy.load(tmp_path, config=config)
+
+
 def test_processes(tiny_bert):
     nlp = make(tiny_bert)
     with warnings.catch_warnings():

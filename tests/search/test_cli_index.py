@@ -1,14 +1,16 @@
 """The commands, with a pipeline whose vectors count letters."""
 
 import json
+import sys
 
 import pytest
 import spacy
 from click.testing import CliRunner
-from search.test_index import letters
+from search.toys import letters
 
 from spacy_bert_suite.cli import index as commands
 from spacy_bert_suite.cli.main import cli
+from spacy_bert_suite.search import local
 
 ROWS = [
     {"id": 1, "title": "Zoo", "text": "A zebra.", "kind": "animal", "year": 1990},
@@ -56,7 +58,108 @@ def test_lines_of_a_text_file(tmp_path):
     result = run("index", "build", tmp_path / "texts.txt", tmp_path / "index")
     assert "2 entries" in result.output, result.output
     hit = json.loads(run("search", tmp_path / "index", "fox", "-k", 1, "--json").output)
-    assert (hit["id"], hit["text"]) == ("3", "A quick fox.")
+    assert (hit["id"], hit["text"]) == ("1", "A quick fox.")
+
+
+@pytest.mark.parametrize("name, mark", [("t.csv", ","), ("t.tsv", "\t")])
+def test_tables(tmp_path, name, mark):
+    """Cells that are numbers are numbers; ids, titles, texts and names with zeros are not."""
+    rows = [
+        "id,title,text,year,code,share",
+        "007,1984,A zebra.,1990,007,0.5",
+        ",,42,-3,1234567890123456,1.2.3",
+    ]
+    (tmp_path / name).write_text("\n".join(rows).replace(",", mark))
+    result = run("index", "build", tmp_path / name, tmp_path / "index")
+    assert "2 entries" in result.output, result.output
+    args = ["search", tmp_path / "index", "x", "--json"]
+    first = json.loads(run(*args, "--where", "year>=1990").output)
+    assert (first["id"], first["text"]) == ("007", "1984. A zebra.")
+    expected = {"title": "1984", "year": 1990, "code": "007", "share": 0.5}
+    assert first["metadata"] == expected
+    second = json.loads(run(*args, "--where", "year<0").output)
+    assert second["text"] == "42" and len(second["id"]) == 32
+    expected = {"title": "", "year": -3, "code": "1234567890123456", "share": "1.2.3"}
+    assert second["metadata"] == expected
+
+
+def test_evaluate_with_tables(folder):
+    run("index", "build", folder, folder / "index")
+    for name in ("queries_dev", "qrels_dev"):
+        (folder / f"{name}.jsonl").unlink()
+    (folder / "queries.tsv").write_text("id\ttext\n1\tzebra\n2\tfox\n")
+    (folder / "qrels.tsv").write_text("query_id\tdoc_id\trelevance\n1\t1\t1\n2\t2\t1\n")
+    result = run("index", "evaluate", folder, folder / "index")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("1.000") >= 4
+
+
+def test_texts_without_ids_are_numbered_on(tmp_path):
+    write(tmp_path / "one.jsonl", [{"text": "A zebra."}, {"text": "A fox."}])
+    write(tmp_path / "two.jsonl", [{"text": "A quick jay."}, {"text": "A vixen."}])
+    run("index", "build", tmp_path / "one.jsonl", tmp_path / "index")
+    result = run("index", "add", tmp_path / "two.jsonl", tmp_path / "index")
+    assert result.exit_code == 0, result.output
+    found = run("search", tmp_path / "index", "a", "--json").output.splitlines()
+    assert sorted(json.loads(line)["id"] for line in found) == ["0", "1", "2", "3"]
+    result = run("index", "add", tmp_path / "two.jsonl", tmp_path / "index", "--replace")
+    assert result.exit_code == 1 and "B131" in result.output
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path):
+    rows = [{"id": str(i), "text": f"Text {i}."} for i in range(3)]
+    write(tmp_path / "bad.jsonl", [*rows, {"id": "0", "text": "Twice."}])
+    before = sorted(tmp_path.iterdir())
+    result = run("index", "build", tmp_path / "bad.jsonl", tmp_path / "deep" / "index")
+    assert result.exit_code == 1 and "B117" in result.output
+    (tmp_path / "deep").rmdir()
+    assert sorted(tmp_path.iterdir()) == before
+    write(tmp_path / "good.jsonl", rows)
+    (tmp_path / "index").mkdir()
+    for _ in range(2):
+        args = ["index", "build", tmp_path / "good.jsonl", tmp_path / "index", "--overwrite"]
+        assert "3 entries" in run(*args).output
+    assert run(
+        "index", "build", tmp_path / "bad.jsonl", tmp_path / "index", "--overwrite"
+    ).exit_code
+    assert len(run("search", tmp_path / "index", "text", "--json").output.splitlines()) == 3
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    result = run("index", "build", tmp_path / "good.jsonl", tmp_path / "notes", "--overwrite")
+    assert result.exit_code == 1 and "B124" in result.output
+
+
+def test_optimize_and_add_make_what_is_due(folder, monkeypatch):
+    made = []
+
+    def note(backend, **kinds):
+        made.append(kinds)
+
+    monkeypatch.setattr(local.LocalBackend, "optimize", note)
+    run("index", "build", folder, folder / "index")
+    assert made == [{"hnsw": False, "bm25": True}]
+    monkeypatch.setattr(local, "SCANNED", 2)
+    assert run("index", "optimize", folder / "index").exit_code == 0
+    assert made[1:] == [{"hnsw": True, "bm25": True}]
+
+
+def test_without_the_extra_search(folder, monkeypatch):
+    for library in ("bm25s", "qdrant_edge"):
+        monkeypatch.setitem(sys.modules, library, None)
+    result = run("index", "build", folder, folder / "index")
+    assert result.exit_code == 0 and "3 entries" in result.output, result.output
+    assert "zebra" in run("search", folder / "index", "zebra").output
+    result = run("search", folder / "index", "zebra", "--mode", "bm25")
+    assert result.exit_code == 1 and "Error: [B122]" in result.output
+
+
+def test_conditions():
+    parse = commands.parse_where
+    assert parse(["year>=1990", "year<2000"]) == {"year": {"gte": 1990, "lt": 2000}}
+    assert parse(["a=b>=c", "a=d"]) == {"a": ["b>=c", "d"]}
+    for mixed in (["year=1990", "year>=1980"], ["year>=1980", "year=1990"]):
+        with pytest.raises(ValueError, match="B133.*year"):
+            parse(mixed)
 
 
 def test_build_add_search(folder):
@@ -105,9 +208,12 @@ def test_evaluate_and_overwrite(folder):
 
 def test_what_is_wrong_is_said(folder):
     write(folder / "bad.jsonl", [{"id": True, "text": "x"}])
+    nested = [{"text": "x", "a": 1}, {"text": "y", "a": {"b": 1}}]
+    write(folder / "nested.jsonl", nested)
     for args, code in [
         (["index", "build", folder / "absent", folder / "i"], "B200"),
         (["index", "build", folder / "bad.jsonl", folder / "i"], "B204"),
+        (["index", "build", folder / "nested.jsonl", folder / "i"], "nested.jsonl, line 2: 'a'"),
         (["search", folder, "x"], "B110"),
         (["index", "evaluate", folder / "index", folder], "B200"),
     ]:

@@ -1,5 +1,7 @@
 """Approximate search gives what exact search gives, also for what the graph does not know."""
 
+import sys
+
 import numpy
 import pytest
 from search.toys import random_vectors
@@ -107,6 +109,40 @@ def test_saved_words_are_read_again(tmp_path):
     assert loaded.search("77", mode="bm25") == []
     loaded.add(["77 again"], ids=["x"], vectors=random_vectors(1))
     assert [hit.id for hit in loaded.search("77", mode="bm25")] == ["x"]
+
+
+def test_only_what_is_due_is_made(tmp_path, monkeypatch):
+    index = make(tmp_path / "index")
+    monkeypatch.setattr(local, "SCANNED", N)
+    index.optimize(only_due=True)
+    made = index.backend.store.manifest.accelerators
+    assert set(made) == {"bm25"}  # a graph of so few is not used
+    monkeypatch.setattr(local, "SCANNED", 5)
+    index.optimize(only_due=True)
+    first = index.backend.store.manifest.accelerators
+    assert set(first) == {"bm25", "hnsw"} and first["bm25"] == made["bm25"]
+    index.add(["new"], ids=["new"], vectors=random_vectors(1))
+    generation = index.backend.store.manifest.generation
+    index.optimize(only_due=True)
+    assert index.backend.store.manifest.generation == generation
+    index.add(["more"] * 600, vectors=random_vectors(600))
+    index.optimize(only_due=True)
+    made = index.backend.store.manifest.accelerators
+    assert {made[kind].n_keys for kind in made} == {N + 601}
+
+
+def test_without_the_extra_all_is_scanned(tmp_path, queries, monkeypatch):
+    index = make(tmp_path / "index")
+    index.optimize(bm25=False)
+    expected = index.search(queries[0], exact=True)
+    monkeypatch.setitem(sys.modules, "qdrant_edge", None)
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    loaded = SemanticIndex.load(tmp_path / "index")
+    with pytest.warns(UserWarning, match="B910.*B122"):
+        assert loaded.search(queries[0]) == expected
+    loaded.optimize(only_due=True)
+    with pytest.raises(ImportError, match="B122.*bm25s"):
+        loaded.search("text", mode="bm25")
 
 
 def test_two_processes_may_read_one_graph(tmp_path, queries):

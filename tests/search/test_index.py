@@ -8,27 +8,6 @@ from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vector
 from spacy_bert_suite.search import Hit, SemanticIndex
 
 
-def letters(doc_or_text) -> numpy.ndarray:
-    text = getattr(doc_or_text, "text", doc_or_text).lower()
-    return numpy.array([text.count(c) for c in "abcdefghijklmnopqrstuvwxyz"], dtype="float32")
-
-
-@pytest.fixture
-def nlp():
-    """Vectors are counts of letters: the same letters, the same vector."""
-    nlp = spacy.blank("en")
-    nlp.add_pipe("sentencizer")
-
-    def set_hooks(doc):
-        doc.user_hooks["vector"] = letters
-        doc.user_span_hooks["vector"] = letters
-        return doc
-
-    spacy.Language.component("test_letters", func=set_hooks)
-    nlp.add_pipe("test_letters")
-    return nlp
-
-
 def test_hit_says_all(index):
     (hit,) = index.search(toy_vectors()[2], k=1)
     assert hit == Hit("d2", TEXTS[2], 0, len(TEXTS[2]), METADATA[2], hit.score)

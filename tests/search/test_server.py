@@ -1,6 +1,7 @@
 """The same interface over a collection of a Qdrant server: here its client in memory."""
 
 import pytest
+import spacy
 from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vectors
 
 from spacy_bert_suite.search import Hit, SemanticIndex
@@ -63,10 +64,12 @@ def test_add_replace_delete(remote, client):
     remote.add(["New."], ids=["d0"], vectors=toy_vectors()[5:], replace=True)
     assert len(remote) == 6
     assert remote.search("new", mode="bm25")[0].id == "d0"
+    assert remote.add([spacy.blank("en")("  ")], ids=["d2"], replace=True) == 0
+    assert len(remote) == 5 and remote.search("kitchen", mode="bm25") == []
     assert remote.delete(["d0", "d1", "absent"]) == 2
-    assert len(remote) == 4
+    assert len(remote) == 3
     remote.add(["auto"], vectors=toy_vectors()[:1])
-    assert len(SemanticIndex.on(ServerBackend(client, "texts", indexed=False))) == 5
+    assert len(SemanticIndex.on(ServerBackend(client, "texts", indexed=False))) == 4
     remote.compact()
     remote.optimize()
 

@@ -79,6 +79,42 @@ def test_save_to_itself_changes_nothing(tmp_path):
     index.add(["x"], vectors=[numpy.ones(8)], ids=["x"])
 
 
+def test_save_to_itself_keeps_what_others_have_added(tmp_path):
+    stale = make_index(tmp_path / "index")
+    SemanticIndex.load(tmp_path / "index").add(["x"], vectors=[numpy.ones(8)], ids=["x"])
+    (tmp_path / "link").symlink_to(tmp_path / "index")
+    for path in (tmp_path / "index", tmp_path / "link"):
+        with pytest.raises(ValueError, match="B123"):
+            stale.save(path)
+    loaded = SemanticIndex.load(tmp_path / "index")
+    assert ids_of(loaded.search(numpy.ones(8), k=1)) == ["x"]
+    stale.save(tmp_path / "copy")
+    assert len(SemanticIndex.load(tmp_path / "copy")) == 5
+
+
+def test_words_are_found_after_another_process_has_optimized(tmp_path):
+    pytest.importorskip("bm25s")
+    writer = make_index(tmp_path / "index")
+    writer.optimize(hnsw=False)
+    reader = SemanticIndex.load(tmp_path / "index")
+    writer.add(["x"], vectors=[numpy.ones(8)], ids=["x"])
+    writer.optimize(hnsw=False)
+    assert ids_of(reader.search("harbour", mode="bm25")) == ["d0", "d1"]
+
+
+def test_texts_without_a_word_can_be_optimized_and_saved(tmp_path):
+    pytest.importorskip("bm25s")
+    index = SemanticIndex(path=tmp_path / "index")
+    index.add(["the", "?"], vectors=numpy.ones((2, 4)))
+    index.optimize(hnsw=False)
+    index.save(tmp_path / "copy")
+    for path in ("index", "copy"):
+        loaded = SemanticIndex.load(tmp_path / path)
+        assert loaded.search("the harbour", mode="bm25") == []
+        assert loaded.backend._words[1].n_texts == 2
+        assert list((tmp_path / path).glob("bm25-*"))
+
+
 def test_many_small_additions_are_joined(tmp_path):
     index = SemanticIndex(path=tmp_path / "index", storage="int8")
     vectors = random_vectors(40)
@@ -176,6 +212,24 @@ def test_a_temporary_index_leaves_nothing():
     assert folder.exists()
     del index
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_leaves_the_temporary_folder():
+    code = (
+        "import os, sys, numpy\n"
+        "from spacy_bert_suite.search import SemanticIndex\n"
+        "index = SemanticIndex()\n"
+        "index.add(['a'], vectors=numpy.ones((1, 4)))\n"
+        "pid = os.fork()\n"
+        "if not pid: sys.exit()\n"
+        "os.waitpid(pid, 0)\n"
+        "index.add(['b'], vectors=numpy.ones((1, 4)))\n"
+        "print(len(index), index.backend.store.folder)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    n_entries, folder = done.stdout.split()
+    assert n_entries == "2" and not Path(folder).exists()
 
 
 def test_an_interruption_after_the_change_loses_nothing(tmp_path, monkeypatch):

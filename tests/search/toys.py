@@ -35,3 +35,8 @@ def random_vectors(n: int, width: int = 16, seed: int = 0) -> numpy.ndarray:
 
 def ids_of(hits):
     return [hit.id for hit in hits]
+
+
+def letters(doc_or_text) -> numpy.ndarray:
+    text = getattr(doc_or_text, "text", doc_or_text).lower()
+    return numpy.array([text.count(c) for c in "abcdefghijklmnopqrstuvwxyz"], dtype="float32")

@@ -204,3 +204,15 @@ def test_thousands_of_sentences(method):
     choice = method(vectors, texts_of(2500), settings(ratio=0.2))
     assert len(choice.chosen) == 500
     assert time.perf_counter() - start < 30
+
+
+def test_many_clusters_of_many_sentences():
+    """Starts beyond the first hundred are drawn in groups; copies are taken as they come."""
+    vectors = themes(300, 5, noise=0.01, width=300)
+    begin = time.process_time()
+    found = cluster(vectors, 300)
+    assert numpy.bincount(found.labels).min() > 0
+    assert found.inertia < 0.2 * ((vectors - vectors.mean(axis=0)) ** 2).sum()
+    same = cluster(numpy.ones((4000, 8), dtype="float32"), 1500)
+    assert numpy.bincount(same.labels, minlength=1500).min() > 0 and same.inertia == 0.0
+    assert time.process_time() - begin < 5
