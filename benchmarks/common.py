@@ -5,6 +5,7 @@ import json
 import platform
 import random
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -113,6 +114,28 @@ def set_seed(seed: int) -> None:
 
     fix_random_seed(seed)
     torch.manual_seed(seed)
+
+
+def trainer_settings(seed: int, **settings: Any) -> Dict[str, Any]:
+    """RETURNS (Dict): Arguments of any trainer of the transformers family: what every system gets,
+    nothing saved and nothing printed. Those that are given go first.
+    """
+    return {
+        "output_dir": tempfile.mkdtemp(),
+        "per_device_train_batch_size": BATCH_SIZE,
+        "learning_rate": LEARN_RATE,
+        "warmup_ratio": WARMUP,
+        "weight_decay": WEIGHT_DECAY,
+        "max_grad_norm": GRAD_CLIP,
+        "bf16": True,
+        "use_cpu": not torch.cuda.is_available(),
+        "seed": seed,
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        **settings,
+    }
 
 
 def shuffled_batches(rows: Sequence[Any], epochs: int, seed: int) -> Iterator[List[Any]]:

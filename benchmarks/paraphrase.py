@@ -8,7 +8,6 @@ counts pairs a second; `--report` prints a table of all runs of "tune" so far.
 import gzip
 import json
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from functools import partial
@@ -21,11 +20,7 @@ import pipelines
 import spacy
 from common import (
     BATCH_SIZE,
-    GRAD_CLIP,
-    LEARN_RATE,
     N_THREADS,
-    WARMUP,
-    WEIGHT_DECAY,
     append_json,
     environment,
     interleave,
@@ -35,6 +30,7 @@ from common import (
     shuffled_batches,
     speed_table,
     torch,
+    trainer_settings,
     weights_folder,
 )
 from scipy.stats import spearmanr
@@ -149,23 +145,10 @@ def train_peer(name: str, rows: Sequence[Row], epochs: int, seed: int) -> Any:
     train = features(tokenizer, rows)
     for feature, row in zip(train, rows):
         feature["labels"] = float(row["gold"]) if is_graded else classes.index(row["gold"])
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        num_train_epochs=epochs,
-        per_device_train_batch_size=BATCH_SIZE,
-        per_device_eval_batch_size=BATCH_SIZE,
-        learning_rate=LEARN_RATE,
-        warmup_ratio=WARMUP,
-        weight_decay=WEIGHT_DECAY,
-        max_grad_norm=GRAD_CLIP,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
+    settings = trainer_settings(
+        seed, num_train_epochs=epochs, per_device_eval_batch_size=BATCH_SIZE
     )
+    arguments = TrainingArguments(**settings)
     trainer: Any = Trainer(
         model=AutoModelForSequenceClassification.from_pretrained(
             weights_folder(), num_labels=1 if is_graded else len(classes)

@@ -42,6 +42,7 @@ from common import (
     set_seed,
     speed_table,
     torch,
+    trainer_settings,
     weights_folder,
 )
 from spacy.language import Language
@@ -173,23 +174,16 @@ def make_trainer(settings: Settings, weights: Path, pairs: Any) -> Any:
         TrainingArguments,
     )
 
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
+    options = trainer_settings(
+        settings.seed,
         max_steps=settings.steps,
         per_device_train_batch_size=settings.batch,
         learning_rate=settings.learn_rate,
+        warmup_ratio=0.0,
         warmup_steps=max(1, int(WARMUP * settings.steps)),
-        weight_decay=WEIGHT_DECAY,
         adam_epsilon=EPSILON,
-        max_grad_norm=GRAD_CLIP,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        seed=settings.seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
+    arguments = TrainingArguments(**options)
     trainer: Any = Trainer(
         model=BertForPreTraining.from_pretrained(weights),
         args=arguments,

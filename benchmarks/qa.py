@@ -12,7 +12,6 @@ import json
 import random
 import resource
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from functools import partial
@@ -36,6 +35,7 @@ from common import (
     set_seed,
     speed_table,
     torch,
+    trainer_settings,
     weights_folder,
 )
 from spacy.language import Language
@@ -215,23 +215,14 @@ def recipe_trainer(settings: Settings, rows: Sequence[Row]) -> Any:
     )
 
     tokenizer = AutoTokenizer.from_pretrained(weights_folder())
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
+    options = trainer_settings(
+        settings.seed,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch,
         per_device_eval_batch_size=settings.batch,
         learning_rate=settings.learn_rate,
-        warmup_ratio=WARMUP,
-        weight_decay=WEIGHT_DECAY,
-        max_grad_norm=GRAD_CLIP,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        seed=settings.seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
+    arguments = TrainingArguments(**options)
     trainer: Any = Trainer(
         model=AutoModelForQuestionAnswering.from_pretrained(weights_folder()),
         args=arguments,

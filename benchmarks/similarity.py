@@ -9,7 +9,6 @@ import gzip
 import json
 import random
 import statistics
-import tempfile
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from common import (
     set_seed,
     speed_table,
     torch,
+    trainer_settings,
     weights_folder,
 )
 from scipy.stats import spearmanr
@@ -199,22 +199,8 @@ def tune_peer(data: Path, loss: str, epochs: int, seed: int) -> float:
     elif kind == "nli":
         columns["label"] = [CLASSES.index(row[2]) for row in rows]
     options = {"sentence_embedding_dimension": 384, "num_labels": 3} if kind == "nli" else {}
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        num_train_epochs=epochs,
-        per_device_train_batch_size=BATCH_SIZE,
-        learning_rate=LEARN_RATE,
-        warmup_ratio=WARMUP,
-        weight_decay=WEIGHT_DECAY,
-        max_grad_norm=GRAD_CLIP,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-    )
+    settings = trainer_settings(seed, num_train_epochs=epochs, learning_rate=LEARN_RATE)
+    arguments = SentenceTransformerTrainingArguments(**settings)
     trainer = SentenceTransformerTrainer(
         model=model,
         args=arguments,

@@ -1,10 +1,8 @@
 """The transformers `Trainer` with its standard heads, as most people fine-tune BERT."""
 
-import tempfile
 from typing import Any, Dict, List, Sequence
 
-import torch
-from common import BATCH_SIZE, GRAD_CLIP, LEARN_RATE, WARMUP, WEIGHT_DECAY, Row, Task, bio_spans
+from common import BATCH_SIZE, Row, Task, bio_spans, trainer_settings
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -83,26 +81,15 @@ def make_trainer(
     """RETURNS (Trainer): A trainer, ready to run."""
     tokenizer = AutoTokenizer.from_pretrained(weights)
     collator = DataCollatorForTokenClassification if task.kind == "ner" else DataCollatorWithPadding
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        per_device_train_batch_size=BATCH_SIZE,
+    settings = trainer_settings(
+        seed,
         per_device_eval_batch_size=BATCH_SIZE,
-        learning_rate=LEARN_RATE,
-        warmup_ratio=WARMUP,
-        lr_scheduler_type="linear",
-        weight_decay=WEIGHT_DECAY,
-        max_grad_norm=GRAD_CLIP,
         num_train_epochs=task.epochs,
         max_steps=max_steps,
         group_by_length=group_by_length,
         bf16=bf16,
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
+    arguments = TrainingArguments(**settings)
     trainer: Any = Trainer(
         model=head_model(task, labels, weights),
         args=arguments,
