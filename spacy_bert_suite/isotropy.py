@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Tuple
 import numpy
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .attributes import register_attributes
 from .errors import Errors
 from .matrix import Items, as_matrix, chunks, lengths, normalised
+from .settings import check, whole_or_none
 
 SMALLEST_SHARE = 1e-10  # of the greatest eigenvalue; what is below is rounding
 
@@ -74,11 +75,15 @@ class Centring:
         return self.fit(items).transform(items)
 
     def set_embeddings(self, docs: Iterable[Doc]) -> None:
-        """Replace `doc._.embedding` by the corrected vector, at length one."""
+        """Replace `doc._.embedding` and those of its sentences by the corrected vectors, at length
+        one. Token vectors stay as they are.
+        """
         docs = list(docs)
-        register_attributes(self.name, ["doc.embedding"])
-        for doc, vector in zip(docs, normalised(self.transform(docs))):
-            doc._.embedding = vector
+        register_attributes(self.name, ["doc.embedding", "span.embedding"])
+        items: List[Union[Doc, Span]] = list(docs)
+        items.extend(sent for doc in docs for sent in _sentences_of(doc))
+        for item, vector in zip(items, normalised(self.transform(items))):
+            item._.embedding = vector
 
     def to_disk(self, path: Union[str, Path]) -> None:
         """Write a safetensors file. An older one is replaced when the new one is complete."""
@@ -87,6 +92,7 @@ class Centring:
         arrays = {"mean": self.mean}
         if self.matrix is not None:
             arrays["matrix"] = numpy.ascontiguousarray(self.matrix)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(f"{path}.part")
         save_file(arrays, unfinished, metadata={"correction": self.name})
         os.replace(unfinished, path)
@@ -110,13 +116,9 @@ class Whitening(Centring):
         self, n_components: Optional[int] = None, *, shrinkage: Optional[float] = None
     ) -> None:
         super().__init__()
-        _check_count(n_components)
-        if shrinkage is not None and not 0 <= shrinkage <= 1:
-            expected = "a number from 0 to 1, or None"
-            raise ValueError(
-                Errors.B143.format(name="shrinkage", value=shrinkage, expected=expected)
-            )
-        self.n_components = n_components
+        is_share = shrinkage is None or 0 <= shrinkage <= 1
+        check("shrinkage", shrinkage, is_share, "a number from 0 to 1, or None")
+        self.n_components = whole_or_none("n_components", n_components, 1)
         self.shrinkage = shrinkage
 
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
@@ -140,8 +142,7 @@ class AllButTheTop(Centring):
 
     def __init__(self, n_components: Optional[int] = None) -> None:
         super().__init__()
-        _check_count(n_components)
-        self.n_components = n_components
+        self.n_components = whole_or_none("n_components", n_components, 1)
 
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
         width = vectors.shape[1]
@@ -185,6 +186,12 @@ def principal_components(vectors: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.n
     return values[::-1].clip(0), (directions * signs)[:, ::-1]
 
 
+def _sentences_of(doc: Doc) -> List[Span]:
+    """RETURNS (List[Span]): Sentences with a vector of their own."""
+    sents = doc.sents if len(doc) and doc.has_annotation("SENT_START") else ()
+    return [sent for sent in sents if sent._.embedding is not None]
+
+
 def _not_zero(vectors: numpy.ndarray) -> numpy.ndarray:
     return (vectors != 0).any(axis=1, keepdims=True)  # (n, 1)
 
@@ -193,13 +200,6 @@ def _estimate_shrinkage(vectors: numpy.ndarray) -> float:
     from sklearn.covariance import ledoit_wolf_shrinkage
 
     return float(ledoit_wolf_shrinkage(vectors.astype("float64")))
-
-
-def _check_count(n_components: Optional[int]) -> None:
-    if n_components is not None and n_components < 1:
-        expected = "a whole number of at least 1, or None"
-        message = Errors.B143.format(name="n_components", value=n_components, expected=expected)
-        raise ValueError(message)
 
 
 @dataclass(frozen=True)

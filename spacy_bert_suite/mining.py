@@ -4,9 +4,9 @@ from typing import List, NamedTuple, Optional
 
 import numpy
 
-from .errors import Errors
 from .matrix import Items, as_matrix
 from .pairwise import Pairs, concatenate, pairs_above
+from .settings import check, whole, whole_or_none
 
 LEAST_BUFFER = 1 << 18  # pairs
 
@@ -39,18 +39,11 @@ def paraphrase_mining(
     RETURNS (List[Pair]): From high to low; equal scores by i, then j.
     RAISES (ValueError): If there is no vector, a value is not finite, or a setting is wrong.
     """
-    _check("n", n, n >= 1, "a whole number of at least 1")
-    _check("threshold", threshold, -1 <= threshold <= 1, "a cosine from -1 to 1")
-    _check("k", k, k is None or k >= 1, "a whole number of at least 1, or None")
-    best = _BestPairs(n, threshold, k)
+    check("threshold", threshold, -1 <= threshold <= 1, "a cosine from -1 to 1")
+    best = _BestPairs(whole("n", n, 1), threshold, whole_or_none("k", k, 1))
     for pairs in pairs_above(as_matrix(items), lambda: best.threshold, device):
         best.add(pairs)
     return best.finish()
-
-
-def _check(name: str, value: object, is_right: bool, expected: str) -> None:
-    if not is_right:
-        raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
 
 
 class _BestPairs:

@@ -4,9 +4,11 @@ malformed raises an error that names the file and the line.
 
 import csv
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -23,6 +25,8 @@ SECOND_COLUMNS = (
     "text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2",
 )  # fmt: skip
 PAIR_COLUMNS = (*FIRST_COLUMNS, *SECOND_COLUMNS)
+# One of these in the first line makes it a header: of pairs, of passages, or of judgements.
+HEADER_COLUMNS = frozenset(("text", "query_id", "score", "label", *PAIR_COLUMNS))
 RECORD_SUFFIXES = (".jsonl", ".tsv", ".csv")
 MAX_CSV_FIELD = 2**31 - 1  # what a C long holds everywhere
 
@@ -116,7 +120,7 @@ def read_records(path: Path) -> Iterator[Row]:
         return
     lines = _csv_cells(path) if suffix == ".csv" else _tsv_cells(path)
     header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
-    if not {"score", "label", *PAIR_COLUMNS} & set(header):
+    if not HEADER_COLUMNS & set(header):
         header, lines = ["text1", "text2", "score"], [(0, []), *lines]
     for number, cells in lines[1:]:
         _check_width(path, number, cells, header)
@@ -173,7 +177,31 @@ def _check_width(path: Path, number: int, cells: list[str], header: list[str]) -
 
 
 def _tsv_cells(path: Path) -> list[Cells]:
-    return [(number, line.split("\t")) for number, line in read_lines(path) if line.strip()]
+    lines = list(read_lines(path))
+    if any('"' in line for _, line in lines):
+        quoted = _quoted_cells([line for _, line in lines])
+        if quoted is not None:
+            return quoted
+    return [(number, line.split("\t")) for number, line in lines if line.strip()]
+
+
+def _quoted_cells(lines: list[str]) -> list[Cells] | None:
+    """Cells without their quotes, if they were written with quotes, as pandas does: then all of the
+    header has them, or writing the cells again gives the same lines. Else quotes are of the text.
+    """
+    reader = csv.reader((line + "\n" for line in lines), delimiter="\t", strict=True)
+    try:
+        with _long_fields():
+            rows = [(reader.line_num, cells) for cells in reader]
+    except csv.Error:
+        return None
+    if not rows[0][1] or lines[0] != "\t".join(f'"{cell}"' for cell in rows[0][1]):
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+        writer.writerows(cells for _, cells in rows)
+        if buffer.getvalue() != "".join(line + "\n" for line in lines):
+            return None
+    return [(number, cells) for number, cells in rows if "".join(cells).strip()]
 
 
 def _tsv_record(cells: list[str]) -> dict[str, Any]:
@@ -182,12 +210,19 @@ def _tsv_record(cells: list[str]) -> dict[str, Any]:
 
 def _csv_cells(path: Path) -> list[Cells]:
     reader = csv.reader(line + "\n" for _, line in read_lines(path))
-    limit = csv.field_size_limit(MAX_CSV_FIELD)
     try:
-        return [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
+        with _long_fields():
+            return [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
     except csv.Error as error:
         line = reader.line_num
         raise ValueError(Errors.B213.format(path=path, line=line, reason=error)) from error
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    limit = csv.field_size_limit(MAX_CSV_FIELD)
+    try:
+        yield
     finally:
         csv.field_size_limit(limit)
 

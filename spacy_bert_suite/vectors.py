@@ -6,7 +6,7 @@ A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a toke
 """
 
 import warnings
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy
 from spacy.tokens import Doc, Span, Token
@@ -36,6 +36,17 @@ def install_hooks(doc: Doc) -> Doc:
     return doc
 
 
+def own_vector(item: Union[Doc, Span]) -> Optional[numpy.ndarray]:
+    """RETURNS (Optional[ndarray]): What `.vector` gives with the hooks, also of docs that have lost
+    them; None where 'bert_similarity' made no vector. (width,) float32
+    """
+    if item.has_extension("embedding") and item._.embedding is not None:
+        return item._.embedding
+    if not isinstance(item, Span):
+        return None
+    return None if own_vector(item.doc) is None else span_vector(item)
+
+
 def doc_vector(doc: Doc) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; empty where there is no embedding."""
     embedding = doc._.embedding
@@ -44,19 +55,26 @@ def doc_vector(doc: Doc) -> numpy.ndarray:
 
 def span_vector(span: Span) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; zero for a span without tokens."""
-    embedding = span._.embedding
+    embedding = span._.embedding if span.has_extension("embedding") else None
     if embedding is not None:
         return embedding
     if span.start == 0 and span.end == len(span.doc):
         return doc_vector(span.doc)
-    tokens = span.doc.tensor[span.start : span.end]
+    tokens = token_vectors(span.doc)[span.start : span.end]
     return unit(tokens.mean(axis=0)) if len(tokens) else numpy.zeros_like(doc_vector(span.doc))
 
 
 def token_vector(token: Token) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; empty where token vectors were not kept."""
-    tensor = token.doc.tensor
+    tensor = token_vectors(token.doc)
     return tensor[token.i] if len(tensor) else _nothing()
+
+
+def token_vectors(doc: Doc) -> numpy.ndarray:
+    """RETURNS (ndarray): (n_tokens, width) float32; empty where they were not kept, or removed, as
+    by the component "doc_cleaner".
+    """
+    return _nothing() if doc.tensor is None else doc.tensor
 
 
 def vector_norm(item: Spacy) -> float:

@@ -1,15 +1,18 @@
-"""Commands for search: `index build`, `index add`, `index evaluate` and `search`."""
+"""Commands for search: `index build`, `add`, `optimize` and `evaluate`, and `search`."""
 
 import json
+import re
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import click
 
 from ..errors import Errors
-from ..records import RECORD_SUFFIXES, Row, clean, read_lines, read_records
 from .main import PATH, clean_errors, cli
+from .passages import find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -18,14 +21,9 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 MODES = ("vector", "bm25", "hybrid")
-COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}  # longest first
+COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
+CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
-
-
-class Passage(NamedTuple):
-    text: str
-    id: str
-    metadata: Dict[str, Any]
 
 
 @cli.group()
@@ -42,20 +40,25 @@ def index() -> None:
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
 def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
     """Make a new index of the texts of INPUT: .jsonl, .tsv or .csv with a `text` and, if there
-    are, `id` and `title`; other columns are metadata. Of a .txt file every line is a text. A
-    folder may hold a file `corpus`.
+    are, `id` and `title`; other columns are metadata, and numbers where they look like it. Of a
+    .txt file every line is a text. A folder may hold a file `corpus`. After an error nothing is
+    left of it.
     """
     from ..search import SemanticIndex
 
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
+        check_target(target, overwrite)
         nlp = load_pipeline(model)
         info = {"model": model, "unit": unit}
-        folder = None if overwrite else target
-        made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
-        n_entries = add_passages(made, path, unit=unit, replace=False)
-        if overwrite:
-            made.save(target)
+        with folder_beside(target) as folder:
+            made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
+            n_entries = add_passages(made, path, unit=unit, replace=False)
+            if target.exists():
+                made.save(target)
+            else:
+                del made
+                folder.rename(target)
     click.echo(f"{n_entries} entries: {path} -> {target}")
 
 
@@ -71,6 +74,21 @@ def add(source: Path, target: Path, replace: bool) -> None:
         unit = opened.info.get("unit", "doc")
         n_entries = add_passages(opened, path, unit=unit, replace=replace)
     click.echo(f"{n_entries} entries: {path} -> {target}")
+
+
+@index.command()
+@click.argument("path", metavar="INDEX", type=PATH)
+def optimize(path: Path) -> None:
+    """Make searches in INDEX faster, when much was added: the words of all entries are saved, and
+    from 20 000 entries on a graph of all vectors.
+    """
+    from ..search import SemanticIndex
+    from ..search.local import SCANNED
+
+    with clean_errors():
+        opened = SemanticIndex.load(path)
+        opened.optimize(hnsw=len(opened) > SCANNED)
+    click.echo(f"{len(opened)} entries: {path}")
 
 
 @index.command()
@@ -112,6 +130,24 @@ def search(path: Path, queries: List[str], k: int, mode: str, where: List[str], 
         click.echo(json_lines(query, hits) if as_json else hits_table(query, hits))
 
 
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse a folder with other files before the work, not after it."""
+    from ..search.manifest import MANIFEST
+
+    is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    if not is_new and not (overwrite and (target / MANIFEST).is_file()):
+        raise ValueError(Errors.B124.format(path=target))
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """A name for a folder on the same disk; it is removed in the end, if it is there."""
+    parent = target.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".index-", dir=parent) as made:
+        yield Path(made) / "index"
+
+
 def open_index(path: Path) -> "SemanticIndex":
     """An index with the pipeline that has made it."""
     from ..search import SemanticIndex
@@ -136,77 +172,24 @@ def load_pipeline(name: str) -> "Language":
     return nlp
 
 
-def find_file(path: Path, *names: str) -> Path:
-    """A file, or the first of these names in a folder."""
-    if path.is_file():
-        return path
-    if not path.exists():
-        raise ValueError(Errors.B200.format(path=path))
-    for name in names:
-        for suffix in RECORD_SUFFIXES:
-            for found in (path / f"{name}{suffix}", path / f"{name}{suffix}.gz"):
-                if found.is_file():
-                    return found
-    looked_for = " or ".join(f"{name}.jsonl" for name in names)
-    raise ValueError(Errors.B207.format(looked_for=looked_for, path=path))
-
-
 def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: bool) -> int:
     """Add the texts of a file, with a progress bar on stderr."""
     from itertools import tee
 
     from tqdm import tqdm
 
-    n_lines = sum(1 for _ in read_lines(path))
-    passages = tqdm(read_passages(path), total=n_lines, unit=" texts", leave=False)
+    n_passages, has_ids = survey(path)
+    passages = tqdm(read_passages(path), total=n_passages, unit=" texts", leave=False)
     texts, ids, metadata = tee(passages, 3)
     n_entries = target.add(
         (passage.text for passage in texts),
-        ids=(passage.id for passage in ids),
+        ids=(passage.id for passage in ids) if has_ids else None,
         metadata=(passage.metadata for passage in metadata),
         unit=unit,
         replace=replace,
     )
-    target.optimize()
+    target.optimize(only_due=True)
     return n_entries
-
-
-def read_passages(path: Path) -> Iterator[Passage]:
-    """Texts with their titles, ids and metadata; the number of the line where there is no id. Of a
-    .txt file every line is a text.
-    """
-    if path.name.removesuffix(".gz").endswith(".txt"):
-        lines = ((number, line) for number, line in read_lines(path) if line.strip())
-        yield from (Passage(clean(line), str(number), {}) for number, line in lines)
-        return
-    for row in read_records(path):
-        text, title = row.text(), row.record.get("title")
-        if isinstance(title, str) and title.strip() and not text.startswith(title):
-            text = f"{clean(title)}. {text}"
-        fields = {f: v for f, v in row.record.items() if f not in ("id", "text")}
-        yield Passage(text, name_of(row, "id", default=str(row.number)), fields)
-
-
-def read_queries(path: Path) -> Dict[str, str]:
-    return {name_of(row, "id"): row.text() for row in read_records(path)}
-
-
-def read_judgements(path: Path) -> Dict[str, Dict[str, float]]:
-    judgements: Dict[str, Dict[str, float]] = {}
-    for row in read_records(path):
-        try:
-            relevance = float(row.record["relevance"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise row.wrong("relevance", "a number") from error
-        judgements.setdefault(name_of(row, "query_id"), {})[name_of(row, "doc_id")] = relevance
-    return judgements
-
-
-def name_of(row: Row, field: str, default: str = "") -> str:
-    value = row.record.get(field, default)
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value):
-        raise row.wrong(field, "a string or a whole number")
-    return str(value)
 
 
 def measure(
@@ -229,14 +212,17 @@ def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
     """
     where: Dict[str, Any] = {}
     for condition in conditions:
-        sign = next((sign for sign in (*COMPARISONS, "=") if sign in condition), None)
-        field, _, text = condition.partition(sign) if sign else ("", "", "")
-        if not field:
+        found = CONDITION.fullmatch(condition)
+        if not found:
             raise ValueError(Errors.B119.format(condition=condition))
+        field, sign, text = found.groups()
+        given = where.setdefault(field, [] if sign == "=" else {})
+        if isinstance(given, list) != (sign == "="):
+            raise ValueError(Errors.B133.format(field=field))
         if sign == "=":
-            where.setdefault(field, []).extend(values_of(text))
+            given.extend(values_of(text))
         else:
-            where.setdefault(field, {})[COMPARISONS[str(sign)]] = values_of(text)[0]
+            given[COMPARISONS[sign]] = values_of(text)[0]
     return where
 
 

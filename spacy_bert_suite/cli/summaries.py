@@ -1,10 +1,15 @@
 """The command `summarize`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .main import PATH, clean_errors, cli, read_texts, run_pipeline
+from ..errors import Errors
+from .main import PATH, clean_errors, cli, run_pipeline
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 
 @cli.command()
@@ -13,9 +18,25 @@ from .main import PATH, clean_errors, cli, read_texts, run_pipeline
 @click.argument("target", metavar="OUTPUT", type=PATH)
 @click.option("--lines", is_flag=True, help="Every line of INPUT is a text of its own.")
 def summarize(model: str, source: Path, target: Path, lines: bool) -> None:
-    """Summarize a text file with the pipeline MODEL; OUTPUT has one summary on each line."""
+    """Summarize a text file with the pipeline MODEL; OUTPUT has one summary on each line. With
+    --lines, each stands on the line of its text; blank lines stay blank.
+    """
+    from ..records import read_lines
+
     with clean_errors():
-        docs = run_pipeline(model, read_texts([source], lines))
+        content = [line for _, line in read_lines(source)]
+        texts = content if lines else ["\n".join(content)]
+        docs = run_pipeline(model, [text for text in texts if text.strip()])
+        summaries = iter([summary_of(doc, model) for doc in docs])
+        written = [next(summaries) if text.strip() else "" for text in texts]
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("".join(f"{doc._.summary}\n" for doc in docs), encoding="utf8")
+        target.write_text("".join(f"{summary}\n" for summary in written), encoding="utf8")
     click.echo(f"{len(docs)} texts -> {target}")
+
+
+def summary_of(doc: "Doc", model: str) -> str:
+    """The summary on one line."""
+    summary = doc._.summary if doc.has_extension("summary") else None
+    if summary is None:
+        raise ValueError(Errors.B105.format(name=model))
+    return " ".join(summary.split())

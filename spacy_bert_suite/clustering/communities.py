@@ -4,8 +4,8 @@ from typing import List, Tuple
 
 import numpy
 
-from ..errors import Errors
 from ..pairwise import Pairs, concatenate, pairs_above
+from ..settings import check
 
 MOST_PAIRS = 50_000_000  # about 3 GB while they are sorted
 
@@ -43,10 +43,7 @@ def _pairs(vectors: numpy.ndarray, threshold: float, device: str) -> Pairs:
         parts.append(pairs)
         n_pairs += len(pairs[0])
         if n_pairs > MOST_PAIRS:
-            expected = f"higher: more than {MOST_PAIRS} pairs reach it"
-            raise ValueError(
-                Errors.B143.format(name="threshold", value=threshold, expected=expected)
-            )
+            check("threshold", threshold, False, f"higher: more than {MOST_PAIRS} pairs reach it")
     return concatenate(parts)
 
 

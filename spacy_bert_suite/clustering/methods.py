@@ -5,8 +5,8 @@ from typing import Callable, Dict, List, Optional
 
 import numpy
 
-from ..errors import Errors
 from ..matrix import Items, as_matrix, normalised
+from ..settings import check, whole, whole_or_none
 from .communities import find_communities
 from .report import mean_silhouette
 from .trees import cut_tree, make_tree
@@ -70,7 +70,14 @@ def cluster_vectors(
     RETURNS (Clustering): Clusters, the same for the same arguments.
     RAISES (ValueError): If there are no vectors, or a setting is wrong.
     """
-    _check_settings(method, n_clusters, max_clusters, threshold, min_size)
+    check("method", method, method in METHODS, " or ".join(METHODS))
+    is_free = n_clusters is None or method != "community"
+    check("n_clusters", n_clusters, is_free, "None for communities: set threshold and min_size")
+    check("threshold", threshold, -1 <= threshold <= 1, "a cosine from -1 to 1")
+    n_clusters = whole_or_none("n_clusters", n_clusters, 1)
+    max_clusters = whole("max_clusters", max_clusters, 2)
+    min_size = whole("min_size", min_size, 1)
+    n_representatives = whole("n_representatives", n_representatives, 0)
     vectors = normalised(as_matrix(items))
     live = numpy.flatnonzero(vectors.any(axis=1))
     labels = numpy.full(len(vectors), -1, dtype="int64")
@@ -83,7 +90,7 @@ def cluster_vectors(
         if n_clusters is None:
             silhouettes = _try_numbers(partition, vectors[live], min(max_clusters, n_most), seed)
             n_clusters = max(silhouettes, key=lambda k: silhouettes[k], default=1)
-        _check("n_clusters", n_clusters, n_clusters <= n_most, f"at most {n_most}, {DIFFERENT}")
+        check("n_clusters", n_clusters, n_clusters <= n_most, f"at most {n_most}, {DIFFERENT}")
         labels[live] = partition(n_clusters)
     labels = _by_size(labels)
     centres = _centres(vectors, labels)
@@ -92,24 +99,6 @@ def cluster_vectors(
 
 
 DIFFERENT = "the number of different vectors"
-
-
-def _check_settings(
-    method: str, n_clusters: Optional[int], max_clusters: int, threshold: float, min_size: int
-) -> None:
-    _check("method", method, method in METHODS, " or ".join(METHODS))
-    is_free = n_clusters is None or method != "community"
-    _check("n_clusters", n_clusters, is_free, "None for communities: set threshold and min_size")
-    is_count = n_clusters is None or n_clusters >= 1
-    _check("n_clusters", n_clusters, is_count, "a whole number of at least 1, or None")
-    _check("max_clusters", max_clusters, max_clusters >= 2, "a whole number of at least 2")
-    _check("threshold", threshold, -1 <= threshold <= 1, "a cosine from -1 to 1")
-    _check("min_size", min_size, min_size >= 1, "a whole number of at least 1")
-
-
-def _check(name: str, value: object, is_right: bool, expected: str) -> None:
-    if not is_right:
-        raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
 
 
 def _partition(method: str, vectors: numpy.ndarray, seed: int) -> Partition:

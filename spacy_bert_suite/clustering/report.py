@@ -7,6 +7,7 @@ import numpy
 
 from ..errors import Errors
 from ..matrix import Items, as_matrix, normalised
+from ..settings import check
 
 Labels = Union[Sequence[int], numpy.ndarray]
 MOST_COMPARED = 2000  # vectors that a silhouette compares with each other
@@ -29,7 +30,7 @@ def clustering_report(
     RAISES (ValueError): If there are more or fewer labels than items.
     """
     vectors = normalised(as_matrix(items))
-    numbers = numpy.asarray(labels)
+    numbers = as_numbers(labels)
     _check_length("labels", len(numbers), len(vectors))
     clustered = numbers >= 0
     silhouette = mean_silhouette(vectors[clustered], numbers[clustered], seed)
@@ -42,6 +43,18 @@ def clustering_report(
         _check_length("gold labels", len(gold), len(vectors))
         report.update(_against(gold, numbers))
     return report
+
+
+def as_numbers(labels: Labels) -> numpy.ndarray:
+    """RETURNS (ndarray): Labels of clusters, (n,).
+    RAISES (ValueError): If they are not whole numbers.
+    """
+    numbers = numpy.asarray(labels)
+    is_right = numbers.ndim == 1 and (numbers.dtype.kind in "iuf" or not len(numbers))
+    is_right = is_right and bool((numbers == numbers.astype("int64")).all())
+    found = numbers.ravel()[:3].tolist()
+    check("labels", [*found, ...], is_right, "a list of whole numbers, -1 for none")
+    return numbers.astype("int64")
 
 
 def _check_length(what: str, found: int, n: int) -> None:
@@ -71,8 +84,8 @@ def _entropy(values: Sequence[Any]) -> float:
 def purity(gold: Sequence[Any], labels: Labels) -> float:
     """RETURNS (float): Share of items whose gold label is the commonest of their cluster."""
     members: Dict[int, Counter] = {}
-    for label, name in zip(labels, gold):
-        members.setdefault(int(label), Counter())[name] += 1
+    for label, name in zip(as_numbers(labels).tolist(), gold):
+        members.setdefault(label, Counter())[name] += 1
     n_right = sum(max(counts.values()) for counts in members.values())
     return n_right / len(gold) if len(gold) else 0.0
 

@@ -7,6 +7,7 @@ import numpy
 from spacy.tokens import Doc, Span, Token
 
 from ..errors import Errors
+from .report import as_numbers
 
 
 def cluster_titles(
@@ -15,8 +16,9 @@ def cluster_titles(
     """RETURNS (List[str]): For every cluster from 0, its best words, separated by commas."""
     if len(docs) != len(labels):
         raise ValueError(Errors.B145.format(found=len(labels), what="labels", n=len(docs)))
-    counts: List[Counter] = [Counter() for _ in range(max(labels, default=-1) + 1)]
-    for doc, label in zip(docs, labels):
+    numbers = as_numbers(labels)
+    counts: List[Counter] = [Counter() for _ in range(numbers.max(initial=-1) + 1)]
+    for doc, label in zip(docs, numbers.tolist()):
         if label >= 0:
             counts[label].update(_words(doc))
     return [", ".join(_best(scores, n_words)) for scores in class_tfidf(counts)]

@@ -61,13 +61,20 @@ class WordIndex:
         return cls(index if any(words) else None, len(words))
 
     def save(self, folder: Path) -> None:
+        """An empty folder stands for texts without a word."""
+        folder.mkdir()
         if self.index is not None:
             self.index.save(folder, show_progress=False)
 
     @classmethod
-    def load(cls, folder: Path, n_texts: int) -> "WordIndex":
+    def load(cls, folder: Path, n_texts: int) -> Optional["WordIndex"]:
+        """RETURNS (Optional[WordIndex]): None if a writer has removed the folder."""
         bm25s = import_bm25s()
-        return cls(bm25s.BM25.load(folder, mmap=True) if folder.is_dir() else None, n_texts)
+        try:
+            has_words = any(folder.iterdir())
+            return cls(bm25s.BM25.load(folder, mmap=True) if has_words else None, n_texts)
+        except FileNotFoundError:
+            return None
 
     def scores(self, words: Sequence[str]) -> numpy.ndarray:
         """RETURNS (ndarray): The score of every text, float32; 0 where no word is in it."""

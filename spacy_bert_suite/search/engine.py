@@ -58,8 +58,8 @@ class Engine:
     @classmethod
     def load(cls, folder: Path) -> Optional["Engine"]:
         """RETURNS (Optional[Engine]): The graph, or None with a warning if it cannot be read."""
-        edge = import_edge()
         try:
+            edge = import_edge()
             return cls(edge.EdgeShard.load(str(folder)))
         except Exception as error:  # noqa: BLE001  (qdrant_edge raises nothing narrower)
             warnings.warn(Warnings.B910.format(path=folder, reason=error), stacklevel=2)

@@ -9,7 +9,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
-from .records import Item, Record, check_metadata, record_of, units_of, vector_of
+from ..records import clean
+from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 from .store import Batch
 
 BATCH_SIZE = 512  # texts annotated, and entries written, at a time
@@ -25,7 +26,7 @@ class Entry(NamedTuple):
 
 def make_batches(
     items: Iterable[Union[str, Item]],
-    ids: Optional[Iterable[str]],
+    ids: Optional[Iterable[Optional[str]]],
     metadata: Optional[Iterable[Mapping[str, Any]]],
     vectors: Optional[Iterable[numpy.ndarray]],
     unit: str,
@@ -35,26 +36,30 @@ def make_batches(
     """Read entries bit by bit, so that a stream of any length takes little memory.
 
     items (Iterable[Union[str, Doc, Span]]): What to index.
-    ids (Optional[Iterable[str]]): One for each, all different; None for new ones.
+    ids (Optional[Iterable[Optional[str]]]): One for each, all different; None for new ones.
     metadata (Optional[Iterable[Mapping[str, Any]]]): One for each.
     vectors (Optional[Iterable[ndarray]]): One for each; None to take those of the pipeline.
     unit (str): "doc" or "sentence".
     nlp (Optional[Language]): Annotates texts.
     new_id (Callable[[], str]): Makes an id.
-    YIELDS (Tuple[ndarray, List[Record]]): Vectors of length one, (n, width) float32, and records.
+    YIELDS (Batch): Vectors of length one, their records, and ids of texts without a word.
     RAISES (ValueError): If something is of the wrong kind, or there are not as many of each.
     """
     entries = _entries(items, ids, metadata, vectors, new_id)
     while chunk := list(islice(entries, BATCH_SIZE)):
         rows: List[numpy.ndarray] = []
         records: List[Record] = []
+        dropped: List[str] = []
         for entry in _annotated(chunk, nlp):
-            parts = [entry.item] if entry.vector is not None else units_of(entry.item, unit)
+            given = entry.vector is not None
+            parts = [entry.item] if given else list(units_of(entry.item, unit))
+            if not parts:
+                dropped.append(entry.id)
             for part in parts:
                 rows.append(vector_of(part) if entry.vector is None else entry.vector)
                 records.append(record_of(part, entry.id, entry.metadata))
-        if rows:
-            yield unit_length(stack(rows)), records
+        vectors = unit_length(stack(rows)) if rows else numpy.zeros((0, 0), dtype="float32")
+        yield Batch(vectors, records, dropped)
 
 
 def _entries(items, ids, metadata, vectors, new_id) -> Iterator[Entry]:
@@ -95,14 +100,14 @@ def annotate(texts: List[str], nlp: Optional[Language]) -> Iterator[Doc]:
         return iter(())
     if nlp is None:
         raise ValueError(Errors.B120)
-    return iter(nlp.pipe(texts))
+    return iter(nlp.pipe(map(clean, texts)))
 
 
 def stack(rows: List[Any]) -> numpy.ndarray:
     """RETURNS (ndarray): (n_rows, width) float32
     RAISES (ValueError): If they are not vectors of one width and of finite numbers.
     """
-    arrays = [numpy.asarray(row) for row in rows]
+    arrays = [as_array(row) for row in rows]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1 or len(shapes[0]) != 1 or not shapes[0][0]:
         raise ValueError(Errors.B114.format(what=f"of the shapes {shapes}"))

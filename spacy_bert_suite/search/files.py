@@ -1,6 +1,7 @@
 """Files that are whole or absent: what a killed process leaves behind can be read."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,3 +58,28 @@ def writing(folder: Path) -> Iterator[None]:
             except BlockingIOError as error:
                 raise ValueError(Errors.B116.format(path=folder)) from error
         yield
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or folder under a name that means it is whole."""
+    if target.exists():
+        return
+    part = target.with_name(target.name + ".part")
+    if source.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(source, part)
+        for path in part.rglob("*"):
+            sync_copy(path)
+        sync_folder(part)
+    else:
+        shutil.copyfile(source, part)
+        sync_copy(part)
+    part.rename(target)
+
+
+def sync_copy(path: Path) -> None:
+    if path.is_dir():
+        sync_folder(path)
+        return
+    with path.open("rb+") as file_:
+        os.fsync(file_.fileno())

@@ -1,29 +1,38 @@
 """SemanticIndex: search in texts by meaning, by words, or by both."""
 
 import tempfile
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy
 from spacy.language import Language
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from .bm25 import Tokenize, words_of
 from .engine import EF_SEARCH
 from .entries import annotate, make_batches, stack, unit_length
-from .fusion import FUSIONS, Ranking, reciprocal_ranks, weighted
+from .fingerprint import SAME, fingerprint_of, likeness
+from .fusion import Ranking, reciprocal_ranks, weighted
+from .ids import NewNumbers, random_id
 from .local import LocalBackend
 from .manifest import Manifest
+from .queries import (
+    Query,
+    Rerank,
+    as_queries,
+    check_counts,
+    check_many,
+    check_option,
+    check_options,
+    reranked,
+    text_of,
+)
 from .records import UNITS, Hit, Item, vector_of
 from .segment import STORAGES
 from .store import Store
 from .where import Where, check_where
-
-Query = Union[str, Item, numpy.ndarray]
-Rerank = Callable[[str, Sequence[Hit]], Sequence[float]]
-MODES = ("vector", "bm25", "hybrid")
 
 
 class SemanticIndex:
@@ -51,8 +60,7 @@ class SemanticIndex:
         check_option("storage", storage, STORAGES)
         folder = Path(tempfile.mkdtemp(prefix="semantic-index-") if path is None else path)
         store = Store.create(folder, Manifest(storage, info=info or {}))
-        self.nlp = nlp
-        self.backend: Any = LocalBackend(store, tokenize, temporary=path is None)
+        self._set(LocalBackend(store, tokenize, temporary=path is None), nlp)
 
     @classmethod
     def load(
@@ -81,8 +89,13 @@ class SemanticIndex:
     def on(cls, backend: Any, nlp: Optional[Language] = None) -> "SemanticIndex":
         """RETURNS (SemanticIndex): An index over a backend, such as `server.ServerBackend`."""
         index = cls.__new__(cls)
-        index.nlp, index.backend = nlp, backend
+        index._set(backend, nlp)
         return index
+
+    def _set(self, backend: Any, nlp: Optional[Language]) -> None:
+        self.nlp = nlp
+        self.backend: Any = backend
+        self._fingerprint: Tuple[Optional[Language], str] = (None, "")
 
     def __len__(self) -> int:
         """RETURNS (int): Entries: Docs, or sentences of them."""
@@ -97,7 +110,7 @@ class SemanticIndex:
         self,
         items: Iterable[Union[str, Item]],
         *,
-        ids: Optional[Iterable[str]] = None,
+        ids: Optional[Iterable[Optional[str]]] = None,
         metadata: Optional[Iterable[Mapping[str, Any]]] = None,
         vectors: Optional[Iterable[numpy.ndarray]] = None,
         unit: str = "doc",
@@ -107,26 +120,27 @@ class SemanticIndex:
 
         items (Iterable[Union[str, Doc, Span]]): Texts, which the pipeline annotates, or Docs or
             Spans that it has annotated. Any iterable; it is read bit by bit.
-        ids (Optional[Iterable[str]]): An id for each, all different; numbers if not given.
+        ids (Optional[Iterable[Optional[str]]]): An id for each, all different, or None for a random
+            one. Without any, they are numbers that are no id yet.
         metadata (Optional[Iterable[Mapping[str, Any]]]): For each a dict of strings, numbers,
             True, False, None, or lists of them.
         vectors (Optional[Iterable[ndarray]]): For each its vector, if the pipeline is not to make
             it. (width,) each, scaled to length one.
         unit (str): "doc" for one entry of each item, "sentence" for one of each sentence.
-        replace (bool): Put items in the place of those that have the same ids.
+        replace (bool): Put items in the place of those that have the same ids, which are needed.
         RETURNS (int): Entries added. Texts without a word get none.
         RAISES (ValueError): If an id is there already, or something is of the wrong kind.
         """
         check_option("unit", unit, UNITS)
-        n_docs = self.backend.n_docs
-
-        def new_id() -> str:
-            nonlocal n_docs
-            n_docs += 1
-            return str(n_docs - 1) if self.backend.numbered else uuid.uuid4().hex
-
+        check_many("items", items, "a list of texts, Docs or Spans")
+        check_many("ids", ids, "a list of strings")
+        if replace and ids is None:
+            raise ValueError(Errors.B131)
+        numbers = NewNumbers(self.backend.n_docs, self.backend.known_ids)
+        new_id = numbers if ids is None and self.backend.numbered else random_id
         batches = make_batches(items, ids, metadata, vectors, unit, self.nlp, new_id)
-        return self.backend.add(batches, lambda: n_docs, replace)
+        fingerprint = self._checked_fingerprint() if vectors is None else ""
+        return self.backend.add(batches, lambda: numbers.next, replace, fingerprint)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove Docs, with all their sentences.
@@ -134,18 +148,22 @@ class SemanticIndex:
         ids (Iterable[str]): Their ids; those that are not there are passed over.
         RETURNS (int): Entries removed.
         """
-        if isinstance(ids, str):
-            raise ValueError(Errors.B121.format(key="ids", value=ids, expected="a list of strings"))
+        check_many("ids", ids, "a list of strings")
         return self.backend.delete(list(ids))
 
-    def optimize(self, *, hnsw: bool = True, bm25: bool = True) -> None:
+    def optimize(self, *, hnsw: bool = True, bm25: bool = True, only_due: bool = False) -> None:
         """Make searches faster: a graph for approximate search by vectors, and a saved BM25 index.
         What is added later is found too, since it is scanned; run this again when that is much.
 
         hnsw (bool): Make the graph. Below 20 000 entries it is not used.
         bm25 (bool): Make the BM25 index; without it, one is made in memory at the first search.
+        only_due (bool): Of these, make only what is used, can be made with what is installed, and
+            lacks more than a fifth of the entries.
         """
-        self.backend.optimize(hnsw=hnsw, bm25=bm25)
+        due = self.backend.due() if only_due else {"hnsw": True, "bm25": True}
+        hnsw, bm25 = hnsw and due["hnsw"], bm25 and due["bm25"]
+        if hnsw or bm25:
+            self.backend.optimize(hnsw=hnsw, bm25=bm25)
 
     def compact(self) -> None:
         """Free the place of deleted entries and join what was added bit by bit."""
@@ -162,7 +180,8 @@ class SemanticIndex:
     def search(self, query: Query, k: int = 10, **options: Any) -> List[Hit]:
         """Find the entries that fit a query best.
 
-        query (Union[str, Doc, Span, ndarray]): A text, something annotated, or a vector.
+        query (Union[str, Doc, Span, ndarray]): A text, something annotated, or a vector: an array,
+            a tensor or a list of numbers.
         k (int): Hits wanted.
         **options: As in `batch`.
         RETURNS (List[Hit]): At most k, best first.
@@ -201,8 +220,9 @@ class SemanticIndex:
         RAISES (ValueError): If an option has a wrong value, or a query has no text or vector
             where one is needed.
         """
-        check_options(mode, k, depth, ef, fusion, weight)
-        queries = list(queries)
+        check_options(mode, fusion, weight)
+        k, depth, ef = check_counts(k=k, depth=depth, ef=ef)
+        queries = as_queries(queries)
         n_found = max(k, depth) if rerank or mode == "hybrid" else k
         conditions = check_where(where or {})
         by_vector: List[Ranking] = [[] for _ in queries]
@@ -227,9 +247,21 @@ class SemanticIndex:
         records = dict(zip(keys, self.backend.records(keys)))
         return [[Hit.of(records[key], score) for key, score in r] for r in rankings]
 
+    def _checked_fingerprint(self) -> str:
+        """The pipeline's, made once; it warns if that of the vectors inside is another."""
+        if self.nlp is not None and self._fingerprint[0] is not self.nlp:
+            self._fingerprint = (self.nlp, fingerprint_of(self.nlp))
+            cosine = likeness(self._fingerprint[1], self.backend.fingerprint)
+            if cosine is not None and cosine < SAME:
+                warnings.warn(Warnings.B911.format(cosine=f"{cosine:.2f}"), stacklevel=4)
+        return self._fingerprint[1] if self.nlp is not None else ""
+
     def _vectors(self, queries: List[Query]) -> numpy.ndarray:
         """RETURNS (ndarray): (n_queries, width) float32, of length one."""
-        docs = annotate([query for query in queries if isinstance(query, str)], self.nlp)
+        texts = [query for query in queries if isinstance(query, str)]
+        if texts:
+            self._checked_fingerprint()
+        docs = annotate(texts, self.nlp)
         rows = []
         for query in queries:
             query = next(docs) if isinstance(query, str) else query
@@ -242,34 +274,3 @@ class SemanticIndex:
             what = f"{vectors.shape[1]} wide, not {expected}"
             raise ValueError(Errors.B114.format(what=what))
         return vectors
-
-
-def text_of(query: Query) -> str:
-    if isinstance(query, numpy.ndarray):
-        raise ValueError(Errors.B125)
-    return query if isinstance(query, str) else query.text
-
-
-def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
-    """Sort hits by new scores; equal ones stay in order."""
-    scores = [float(score) for score in rerank(text, hits)] if hits else []
-    if len(scores) != len(hits) or not numpy.isfinite(scores).all():
-        raise ValueError(Errors.B126.format(n_hits=len(hits), found=scores[:5]))
-    order = sorted(range(len(hits)), key=lambda i: -scores[i])
-    return [Hit.of(hits[i], scores[i]) for i in order]
-
-
-def check_options(mode: str, k: int, depth: int, ef: int, fusion: str, weight: float) -> None:
-    check_option("mode", mode, MODES)
-    check_option("fusion", fusion, FUSIONS)
-    for key, value in {"k": k, "depth": depth, "ef": ef}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(Errors.B121.format(key=key, value=value, expected="at least 1"))
-    if not 0 <= weight <= 1:
-        raise ValueError(Errors.B121.format(key="weight", value=weight, expected="from 0 to 1"))
-
-
-def check_option(key: str, value: str, options: Sequence[str]) -> None:
-    if value not in options:
-        expected = "one of: " + ", ".join(options)
-        raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))

@@ -1,24 +1,26 @@
 """An index on this machine: exact or approximate search in a store of segments."""
 
+import os
 import secrets
 import shutil
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 
-from .bm25 import Tokenize, WordIndex
+from .bm25 import Tokenize, WordIndex, import_bm25s
 from .columns import Column, read_columns, select
-from .engine import EF_SEARCH, Engine
+from .engine import EF_SEARCH, Engine, import_edge
 from .manifest import Accelerator
 from .records import Record
 from .scan import OVERSAMPLING, Found, merge, nothing, scan
-from .segment import CHUNK, Segment
+from .segment import CHUNK, Segment, hash_ids
 from .store import Batch, Store
 
 SCANNED = 20_000  # so few selected entries are scanned exactly
+MOST_UNKNOWN = 0.2  # share of the entries that a graph or BM25 index may lack
 MOST_CANDIDATES = 2000  # asked of the graph when a filter removes many
 
 Ranking = List[Tuple[Any, float]]  # keys and scores, best first
@@ -41,7 +43,7 @@ class LocalBackend:
         self._words: Tuple[int, Optional[WordIndex]] = (-1, None)
         self._engine: Tuple[str, Optional[Engine]] = ("", None)
         if temporary:
-            weakref.finalize(self, shutil.rmtree, store.folder, ignore_errors=True)
+            weakref.finalize(self, remove_own, store.folder, os.getpid())
 
     def __len__(self) -> int:
         return len(self.store)
@@ -58,8 +60,25 @@ class LocalBackend:
     def n_docs(self) -> int:
         return self.store.manifest.n_docs
 
-    def add(self, batches: Iterable[Batch], n_docs: Callable[[], int], replace: bool) -> int:
-        return self.store.add(batches, n_docs, replace)
+    @property
+    def fingerprint(self) -> str:
+        return self.store.manifest.fingerprint
+
+    def known_ids(self, ids: Sequence[str]) -> Set[str]:
+        """RETURNS (Set[str]): Those of them that are, or were, in the index."""
+        known = numpy.zeros(len(ids), dtype=bool)
+        for segment in self.store.segments:
+            known |= segment.may_have(hash_ids(ids))
+        return {id_ for id_, is_known in zip(ids, known) if is_known}
+
+    def add(
+        self,
+        batches: Iterable[Batch],
+        n_docs: Callable[[], int],
+        replace: bool,
+        fingerprint: str = "",
+    ) -> int:
+        return self.store.add(batches, n_docs, replace, fingerprint)
 
     def delete(self, ids: Sequence[str]) -> int:
         return self.store.delete(ids)
@@ -91,9 +110,9 @@ class LocalBackend:
         RETURNS (List[List[Tuple[int, float]]]): Keys and cosines for each query.
         """
         masks = self._masks(where)
-        engine, n_keys = (None, 0) if exact else self._graph()
-        limit = self._n_candidates(k, masks)
-        if engine is None or not limit:
+        limit = 0 if exact else self._n_candidates(k, masks)
+        engine, n_keys = self._graph() if limit else (None, 0)
+        if engine is None:
             return rankings(*self._scan(queries, k, masks))
         kept = self._joined(masks, n_keys)
         n_kept = n_keys if kept is None else int(kept.sum())
@@ -119,6 +138,21 @@ class LocalBackend:
             scores, keys = index.search(self.tokenize(text), k, selected)
             rankings.append(list(zip(keys.tolist(), scores.tolist())))
         return rankings
+
+    def due(self) -> Dict[str, bool]:
+        """RETURNS (Dict[str, bool]): Whether "hnsw" and "bm25" are worth making: they are used, can
+        be made here, and lack more than a fifth of the entries.
+        """
+        manifest = self.store.manifest
+        known = {kind: made.n_keys for kind, made in manifest.accelerators.items()}
+        lacks = {
+            kind: manifest.n_keys - known.get(kind, 0) > MOST_UNKNOWN * manifest.n_keys
+            for kind in ("hnsw", "bm25")
+        }
+        return {
+            "hnsw": lacks["hnsw"] and len(self) > SCANNED and can_import(import_edge),
+            "bm25": lacks["bm25"] and can_import(import_bm25s),
+        }
 
     def optimize(self, *, hnsw: bool, bm25: bool) -> None:
         """Make the structures that make searches faster, and name them in the manifest."""
@@ -202,9 +236,10 @@ class LocalBackend:
         if index is not None and generation == manifest.generation and not new:
             return index
         made = manifest.accelerators.get("bm25")
+        index = None
         if made is not None and made.n_keys == manifest.n_keys and not new:
             index = WordIndex.load(self._folder(made), made.n_keys)
-        else:
+        if index is None:
             index = WordIndex.build(self._texts(), self.tokenize)
         self._words = (manifest.generation, index)
         return index
@@ -223,6 +258,20 @@ class LocalBackend:
             for start in range(0, len(rows), CHUNK):
                 part = rows[start : start + CHUNK]
                 yield part + segment.first_key, segment.vectors[part].astype("float32")
+
+
+def can_import(import_it: Callable[[], Any]) -> bool:
+    try:
+        import_it()
+    except ImportError:
+        return False
+    return True
+
+
+def remove_own(folder: Path, process: int) -> None:
+    """Remove a temporary folder at the end of the process that made it, not of its forks."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _whole(segment: Segment, mask: Optional[numpy.ndarray]) -> numpy.ndarray:

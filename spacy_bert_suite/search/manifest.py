@@ -47,7 +47,8 @@ class Manifest:
     storage (str): "float32", "float16" or "int8".
     width (int): Values of a vector; 0 before the first.
     generation (int): Rises by one with every change.
-    n_docs (int): Docs ever added, for ids that the user does not give.
+    n_docs (int): The least number that may be a new id, where the user gives none.
+    fingerprint (str): Of the pipeline that made the vectors.
     segments (Tuple[SegmentInfo, ...]): In the order of their keys.
     accelerators (Dict[str, Accelerator]): "hnsw" and "bm25", where they were made.
     info (Dict[str, Any]): What the user wants kept, such as the name of the pipeline.
@@ -57,6 +58,7 @@ class Manifest:
     width: int = 0
     generation: int = 0
     n_docs: int = 0
+    fingerprint: str = ""
     segments: Tuple[SegmentInfo, ...] = ()
     accelerators: Dict[str, Accelerator] = field(default_factory=dict)
     info: Dict[str, Any] = field(default_factory=dict)

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterator, Optional, Union
 
 import numpy
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
+from ..vectors import own_vector
 from .where import SCALARS
 
 Item = Union[Doc, Span]
@@ -84,10 +85,23 @@ def vector_of(item: Item) -> numpy.ndarray:
     """RETURNS (ndarray): The vector of a Doc or Span, (width,) float32.
     RAISES (ValueError): If no component made one.
     """
-    vector = numpy.asarray(item.vector.get() if hasattr(item.vector, "get") else item.vector)
+    own = own_vector(item)
+    vector = as_array(item.vector if own is None else own)
     if vector.ndim != 1 or not vector.size:
         raise ValueError(Errors.B112)
     return vector.astype("float32")
+
+
+def as_array(vector: Any) -> numpy.ndarray:
+    """RETURNS (ndarray): An array, tensor or list, of any device, in main memory."""
+    if hasattr(vector, "detach"):  # torch
+        return vector.detach().cpu().float().numpy()
+    if hasattr(vector, "__cuda_array_interface__"):  # cupy
+        return vector.get()
+    try:
+        return numpy.asarray(vector)
+    except ValueError as error:
+        raise ValueError(Errors.B114.format(what="not of numbers")) from error
 
 
 def check_metadata(metadata: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
@@ -100,10 +114,14 @@ def check_metadata(metadata: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     if not isinstance(metadata, Mapping):
         raise ValueError(Errors.B118.format(field="metadata", value=metadata))
     for field, value in metadata.items():
-        values: List[Any] = value if isinstance(value, list) else [value]
-        if not isinstance(field, str) or not all(map(_is_plain, values)):
+        if not isinstance(field, str) or not is_metadata(value):
             raise ValueError(Errors.B118.format(field=field, value=value))
     return dict(metadata)
+
+
+def is_metadata(value: Any) -> bool:
+    """RETURNS (bool): Whether it is a plain value, or a list of them."""
+    return all(map(_is_plain, value if isinstance(value, list) else [value]))
 
 
 def _is_plain(value: Any) -> bool:

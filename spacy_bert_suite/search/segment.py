@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import IO, Any, Dict, Iterable, List, Optional, Sequence
+from typing import IO, Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -129,14 +129,24 @@ class Segment:
 
     def rows_of(self, ids: Sequence[str]) -> List[int]:
         """RETURNS (List[int]): Live rows of Docs, found by hash and then compared."""
-        if self._order is None:
-            self._order = numpy.argsort(self.ids, kind="stable")
-        wanted, hashes = set(ids), hash_ids(ids)
-        starts = numpy.searchsorted(self.ids, hashes, "left", sorter=self._order)
-        ends = numpy.searchsorted(self.ids, hashes, "right", sorter=self._order)
-        found = {int(row) for start, end in zip(starts, ends) for row in self._order[start:end]}
+        wanted = set(ids)
+        order, starts, ends = self._places(hash_ids(ids))
+        found = {int(row) for start, end in zip(starts, ends) for row in order[start:end]}
         live = sorted(found.difference(self.deleted.tolist())) if found else []
         return [row for row in live if self.record(row).id in wanted]
+
+    def may_have(self, hashes: numpy.ndarray) -> numpy.ndarray:
+        """RETURNS (ndarray): Which ids are, or were, in it, bool; by hash alone."""
+        _, starts, ends = self._places(hashes)
+        return starts < ends
+
+    def _places(self, hashes: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """Rows sorted by the hash of their id, and where those with each of the hashes stand."""
+        if self._order is None:
+            self._order = numpy.argsort(self.ids, kind="stable")
+        starts = numpy.searchsorted(self.ids, hashes, "left", sorter=self._order)
+        ends = numpy.searchsorted(self.ids, hashes, "right", sorter=self._order)
+        return self._order, starts, ends
 
 
 def dtype_of(storage: str) -> str:

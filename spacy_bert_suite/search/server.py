@@ -1,13 +1,10 @@
-"""An index on a Qdrant server or cluster, for what one machine cannot hold.
-
-The only module that knows `qdrant_client`.
-"""
+"""An index on a Qdrant server or cluster, for what one machine cannot hold."""
 
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Dict, List, Mapping, Tuple
+from collections.abc import Callable, Iterable
+from typing import Any, Dict, List, Mapping, Sequence, Set
 from urllib.parse import urlsplit
 
 import numpy
@@ -16,6 +13,7 @@ from ..errors import Errors
 from .bm25 import K1, B, Tokenize, words_of
 from .engine import EF_CONSTRUCT, EF_SEARCH, M
 from .fusion import Ranking
+from .qdrant import any_of, import_client, import_models, to_filter
 from .records import Record
 from .store import Batch
 
@@ -38,6 +36,7 @@ class ServerBackend:
 
     numbered = False  # ids that the user does not give are random: several machines may write
     n_docs = 0
+    fingerprint = ""  # a collection has no place for one
 
     def __init__(
         self,
@@ -52,6 +51,10 @@ class ServerBackend:
         self.storage, self.indexed = storage, indexed
         self.info: Dict[str, Any] = {"collection": collection}
 
+    def known_ids(self, ids: Sequence[str]) -> Set[str]:
+        """RETURNS (Set[str]): None: random ids need no check."""
+        return set()
+
     def __len__(self) -> int:
         return self.client.count(self.collection).count if self._exists() else 0
 
@@ -64,19 +67,26 @@ class ServerBackend:
             return 0
         return self.client.get_collection(self.collection).config.params.vectors.size
 
-    def add(self, batches: Iterable[Batch], n_docs: Callable[[], int], replace: bool) -> int:
+    def add(
+        self,
+        batches: Iterable[Batch],
+        n_docs: Callable[[], int],
+        replace: bool,
+        fingerprint: str = "",
+    ) -> int:
         """Add entries batch by batch: after an error some are there. To add them again with
         `replace` is safe.
         """
         n_added = 0
-        for vectors, records in batches:
-            self._make_collection(vectors.shape[1])
-            ids = sorted({record.id for record in records})
+        for vectors, records, dropped in batches:
+            ids = sorted({*dropped, *(record.id for record in records)})
             if not replace:
                 self._refuse(ids)
             points = self._points(vectors, records)
-            self.client.upsert(self.collection, points, wait=True)
-            if replace:
+            if points:
+                self._make_collection(vectors.shape[1])
+                self.client.upsert(self.collection, points, wait=True)
+            if replace and self._exists():
                 self._delete_other(ids, [point.id for point in points])
             n_added += len(records)
         return n_added
@@ -102,8 +112,10 @@ class ServerBackend:
             self.client.create_payload_index(self.collection, "id", "keyword")
 
     def _refuse(self, ids: List[str]) -> None:
+        if not self._exists():
+            return
         models = import_models()
-        same = models.Filter(must=[_any("id", ids)])
+        same = models.Filter(must=[any_of("id", ids)])
         points, _ = self.client.scroll(self.collection, scroll_filter=same, limit=1)
         if points:
             raise ValueError(Errors.B117.format(id=points[0].payload["id"]))
@@ -128,7 +140,7 @@ class ServerBackend:
     def _delete_other(self, ids: List[str], kept: List[str]) -> None:
         models = import_models()
         selector = models.Filter(
-            must=[_any("id", ids)], must_not=[models.HasIdCondition(has_id=kept)]
+            must=[any_of("id", ids)], must_not=[models.HasIdCondition(has_id=kept)]
         )
         self.client.delete(self.collection, models.FilterSelector(filter=selector), wait=True)
 
@@ -136,7 +148,7 @@ class ServerBackend:
         if not self._exists():
             return 0
         models = import_models()
-        selected = models.Filter(must=[_any("id", list(ids))])
+        selected = models.Filter(must=[any_of("id", list(ids))])
         n_deleted = self.client.count(self.collection, count_filter=selected).count
         selector = models.FilterSelector(filter=selected)
         self.client.delete(self.collection, selector, wait=True)
@@ -184,6 +196,9 @@ class ServerBackend:
             for point in self.client.retrieve(self.collection, part, with_payload=True):
                 found[point.id] = Record(**point.payload)
         return [found[key] for key in keys]
+
+    def due(self) -> Dict[str, bool]:
+        return {"hnsw": False, "bm25": False}
 
     def optimize(self, *, hnsw: bool, bm25: bool) -> None:
         """A server does this by itself."""
@@ -233,42 +248,6 @@ def sparse(weights: Mapping[str, float]):
     return import_models().SparseVector(indices=list(summed), values=list(summed.values()))
 
 
-def to_filter(where: Dict[str, Any]):
-    """RETURNS (Optional[Filter]): Conditions on metadata in the server's form."""
-    if not where:
-        return None
-    models = import_models()
-    return models.Filter(must=[_condition(f'metadata."{f}"', c) for f, c in where.items()])
-
-
-def _condition(key: str, condition: Any):
-    models = import_models()
-    if isinstance(condition, Mapping):
-        strings = any(isinstance(limit, str) for limit in condition.values())
-        range_ = models.DatetimeRange if strings else models.Range
-        return models.FieldCondition(key=key, range=range_(**condition))
-    values = condition if isinstance(condition, list) else [condition]
-    return models.Filter(should=[_equals(key, value) for value in values] or [_never()])
-
-
-def _equals(key: str, value: Any):
-    models = import_models()
-    if value is None:
-        return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
-    if isinstance(value, (bool, str)):
-        return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-    return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
-
-
-def _any(key: str, values: List[str]):
-    models = import_models()
-    return models.FieldCondition(key=key, match=models.MatchAny(any=values))
-
-
-def _never():
-    return import_models().HasIdCondition(has_id=[])
-
-
 def storage_options(storage: str) -> Dict[str, Any]:
     models = import_models()
     if storage == "float32":
@@ -279,22 +258,3 @@ def storage_options(storage: str) -> Dict[str, Any]:
         "on_disk": True,
     }
     return {"datatype": models.Datatype.FLOAT16, **(quantized if storage == "int8" else {})}
-
-
-def import_models():
-    return _import()[0]
-
-
-def import_client() -> Tuple[Any, Any]:
-    client, unreachable = _import()[1:]
-    return client, unreachable
-
-
-def _import() -> Tuple[Any, Any, Any]:
-    try:
-        from qdrant_client import QdrantClient, models
-        from qdrant_client.http.exceptions import ApiException
-    except ImportError as error:
-        message = Errors.B122.format(library="qdrant-client", what="An index on a server")
-        raise ImportError(message) from error
-    return models, QdrantClient, ApiException

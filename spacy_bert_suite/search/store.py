@@ -10,18 +10,17 @@ Files are written under new names, made to last, and then named by the manifest.
 dies before that leaves files that nobody names; the next writer removes them.
 """
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Iterable, List, Sequence, Set, Tuple
+from typing import Any, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 
 from ..errors import Errors
-from .files import LOCK, sync_folder, write_atomically, writing
+from .files import LOCK, copy, sync_folder, write_atomically, writing
 from .manifest import MANIFEST, Manifest, SegmentInfo, read_manifest
 from .records import Record
 from .segment import CHUNK, Segment, SegmentWriter
@@ -29,7 +28,15 @@ from .segment import CHUNK, Segment, SegmentWriter
 SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
 
-Batch = Tuple[numpy.ndarray, List[Record]]  # (n, width) float32 and n records
+
+class Batch(NamedTuple):
+    """vectors (ndarray): (n, width) float32; records (List[Record]): one for each; dropped
+    (List[str]): ids of texts that get no entry, and replace those that they have.
+    """
+
+    vectors: numpy.ndarray
+    records: List[Record]
+    dropped: List[str]
 
 
 class Store:
@@ -86,36 +93,48 @@ class Store:
             vectors[own] = self.segments[i].vectors[keys[own] - self.first_keys[i]]
         return vectors
 
-    def add(self, batches: Iterable[Batch], n_docs: Callable[[], int], replace: bool) -> int:
+    def add(
+        self,
+        batches: Iterable[Batch],
+        n_docs: Callable[[], int],
+        replace: bool,
+        fingerprint: str = "",
+    ) -> int:
         """Write entries; they count when all are written.
 
-        batches (Iterable[Tuple[ndarray, List[Record]]]): Vectors and records.
-        n_docs (Callable[[], int]): Docs ever added, these included, once they are written.
+        batches (Iterable[Batch]): Vectors and records.
+        n_docs (Callable[[], int]): The least number that may be a new id, once they are written.
         replace (bool): Entries with the same ids stop counting; else they are an error.
+        fingerprint (str): Of the pipeline; that of the first texts is kept.
         RETURNS (int): Entries written.
         """
         with self.locked():
             doomed: Set[int] = set()
             with self._new_segment() as writer:
-                for vectors, records in batches:
-                    self._check_width(vectors.shape[1], writer.width)
-                    doomed.update(self._same_ids(records, replace))
-                    writer.write(vectors, records)
-                if not writer.n_rows:
+                for vectors, records, dropped in batches:
+                    doomed.update(self._same_ids(records, dropped, replace))
+                    if records:
+                        self._check_width(vectors.shape[1], writer.width)
+                        writer.write(vectors, records)
+                if not writer.n_rows and not doomed:
                     return 0
-                info = writer.finish(self.manifest.n_keys)
-            infos = (*self._deleted(doomed), info)
-            self.commit(segments=infos, width=writer.width, n_docs=n_docs())
+                new = (writer.finish(self.manifest.n_keys),) if writer.n_rows else ()
+            self.commit(
+                segments=(*self._deleted(doomed), *new),
+                width=self.manifest.width or writer.width,
+                n_docs=n_docs(),
+                fingerprint=self.manifest.fingerprint or fingerprint,
+            )
             self._join_small()
-        return info.n_rows
+        return writer.n_rows
 
     def _check_width(self, width: int, written: int) -> None:
         expected = self.manifest.width or written or width
         if width != expected:
             raise ValueError(Errors.B114.format(what=f"{width} wide, not {expected}"))
 
-    def _same_ids(self, records: Sequence[Record], replace: bool) -> Set[int]:
-        ids = sorted({record.id for record in records})
+    def _same_ids(self, records: List[Record], dropped: List[str], replace: bool) -> Set[int]:
+        ids = sorted({*dropped, *(record.id for record in records)})
         keys = self.keys_of(ids)
         if keys and not replace:
             raise ValueError(Errors.B117.format(id=self.record(keys[0]).id))
@@ -184,11 +203,15 @@ class Store:
     def save(self, folder: Path) -> None:
         """Make a folder hold what this one does. What is there already is not copied again; an
         index that was there stays readable until the new one is complete.
+
+        RAISES (ValueError): If it is the own folder, and another process has written to it.
         """
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()) and not (folder / MANIFEST).is_file():
             raise ValueError(Errors.B124.format(path=folder))
         with writing(folder):
+            if folder.samefile(self.folder):
+                self._check_current()
             for name in self.manifest.files():
                 copy(self.folder / name, folder / name)
             sync_folder(folder)
@@ -202,10 +225,13 @@ class Store:
         RAISES (ValueError): If another process is writing, or has written since this was opened.
         """
         with writing(self.folder):
-            if read_manifest(self.folder) != self.manifest:
-                raise ValueError(Errors.B123.format(path=self.folder))
+            self._check_current()
             remove_strangers(self.folder, self.manifest)
             yield
+
+    def _check_current(self) -> None:
+        if read_manifest(self.folder) != self.manifest:
+            raise ValueError(Errors.B123.format(path=self.folder))
 
     @contextmanager
     def _new_segment(self) -> Iterator[SegmentWriter]:
@@ -232,31 +258,6 @@ def copy_rows(segment: Segment, rows: numpy.ndarray, writer: SegmentWriter) -> N
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         writer.write(segment.vectors[part], [segment.record(row) for row in part.tolist()])
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file or folder under a name that means it is whole."""
-    if target.exists():
-        return
-    part = target.with_name(target.name + ".part")
-    if source.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source, part)
-        for path in part.rglob("*"):
-            sync_copy(path)
-        sync_folder(part)
-    else:
-        shutil.copyfile(source, part)
-        sync_copy(part)
-    part.rename(target)
-
-
-def sync_copy(path: Path) -> None:
-    if path.is_dir():
-        sync_folder(path)
-        return
-    with path.open("rb+") as file_:
-        os.fsync(file_.fileno())
 
 
 def remove_strangers(folder: Path, manifest: Manifest) -> None:

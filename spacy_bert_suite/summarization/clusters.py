@@ -10,6 +10,7 @@ import numpy
 
 MAX_ROUNDS = 50
 MAX_ELBOW = 20  # clusters tried for the elbow
+MOST_SINGLE = 100  # starts that are chosen one by one
 
 
 class Clusters(NamedTuple):
@@ -90,27 +91,41 @@ def squared_distances(
 
 
 def _starts(vectors: numpy.ndarray, k: int, rng: numpy.random.Generator) -> List[int]:
-    """Each start is the best of a few drawn by their squared distance from the nearest so far."""
-    n_draws = 2 + int(numpy.log(k))
+    """Each start is the best of a few drawn by their squared distance from the nearest so far; when
+    there are many, further ones are drawn in groups.
+    """
     squares = (vectors**2).sum(axis=1)
     starts = [int(rng.integers(len(vectors)))]
     nearest = squared_distances(vectors, vectors[starts], squares)[:, 0]
     while len(starts) < k:
         nearest[starts] = 0.0
-        total = nearest.sum(dtype="float64")
-        if total <= 0:  # vectors that are all alike
-            starts.append(next(i for i in range(len(vectors)) if i not in starts))
-            continue
-        drawn = rng.random(n_draws) * total
-        places = numpy.cumsum(nearest, dtype="float64").searchsorted(drawn, side="right")
-        # Rounding may lead past the end; the farthest is always a fair start.
-        places = numpy.where(nearest[places.clip(max=len(vectors) - 1)] > 0, places, -1)
-        places[places < 0] = nearest.argmax()
-        left = numpy.minimum(nearest[:, None], squared_distances(vectors, vectors[places], squares))
-        best = int(left.sum(axis=0).argmin())
-        starts.append(int(places[best]))
-        nearest = left[:, best]
+        if nearest.sum(dtype="float64") <= 0:  # what is left is like the starts
+            others = numpy.setdiff1d(numpy.arange(len(vectors)), starts)
+            return [*starts, *others[: k - len(starts)].tolist()]
+        if len(starts) < MOST_SINGLE:
+            drawn = _draw(nearest, 2 + int(numpy.log(k)), rng)
+            left = squared_distances(vectors, vectors[drawn], squares)
+            left = numpy.minimum(left, nearest[:, None], out=left)
+            best = int(left.sum(axis=0).argmin())
+            starts.append(int(drawn[best]))
+            nearest = left[:, best]
+        else:
+            n_left = min(len(starts) // 10, k - len(starts))
+            drawn = numpy.unique(_draw(nearest, n_left, rng))
+            left = squared_distances(vectors, vectors[drawn], squares).min(axis=1)
+            starts.extend(drawn.tolist())
+            nearest = numpy.minimum(nearest, left)
     return starts
+
+
+def _draw(weights: numpy.ndarray, n: int, rng: numpy.random.Generator) -> numpy.ndarray:
+    """RETURNS (ndarray): Places with a weight above 0, by their weights. (n,) int64"""
+    sums = numpy.cumsum(weights, dtype="float64")
+    places = sums.searchsorted(rng.random(n) * sums[-1], side="right")
+    # Rounding may lead past the end; the farthest is always a fair start.
+    places = numpy.where(weights[places.clip(max=len(weights) - 1)] > 0, places, -1)
+    places[places < 0] = weights.argmax()
+    return places
 
 
 def _fill_empty(labels: numpy.ndarray, distances: numpy.ndarray, k: int) -> None:

@@ -1,0 +1,82 @@
+"""What can be searched for, and how."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Dict, List, Union
+
+import numpy
+from spacy.tokens import Doc, Span
+
+from ..errors import Errors
+from ..settings import as_whole
+from .fusion import FUSIONS
+from .records import Hit, Item, as_array
+
+Query = Union[str, Item, numpy.ndarray]
+Rerank = Callable[[str, Sequence[Hit]], Sequence[float]]
+MODES = ("vector", "bm25", "hybrid")
+QUERIES = "a list of texts, Docs, Spans or vectors"
+
+
+def as_queries(queries: Iterable[Any]) -> List[Query]:
+    """RETURNS (List[Union[str, Doc, Span, ndarray]]): Tensors and lists of numbers as arrays.
+    RAISES (ValueError): If one of them, or all of them, are something else.
+    """
+    check_many("queries", queries, QUERIES)
+    return [as_query(query) for query in queries]
+
+
+def as_query(query: Any) -> Query:
+    if isinstance(query, (str, Doc, Span)):
+        return query
+    vector = as_array(query)
+    if vector.dtype.kind not in "fiu" or not vector.ndim:
+        raise ValueError(Errors.B132.format(found=type(query).__name__))
+    return vector
+
+
+def text_of(query: Query) -> str:
+    if isinstance(query, numpy.ndarray):
+        raise ValueError(Errors.B125)
+    return query if isinstance(query, str) else query.text
+
+
+def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
+    """Sort hits by new scores; equal ones stay in order."""
+    scores = [float(score) for score in rerank(text, hits)] if hits else []
+    if len(scores) != len(hits) or not numpy.isfinite(scores).all():
+        raise ValueError(Errors.B126.format(n_hits=len(hits), found=scores[:5]))
+    order = sorted(range(len(hits)), key=lambda i: -scores[i])
+    return [Hit.of(hits[i], scores[i]) for i in order]
+
+
+def check_options(mode: str, fusion: str, weight: float) -> None:
+    check_option("mode", mode, MODES)
+    check_option("fusion", fusion, FUSIONS)
+    if not 0 <= weight <= 1:
+        raise ValueError(Errors.B121.format(key="weight", value=weight, expected="from 0 to 1"))
+
+
+def check_option(key: str, value: str, options: Sequence[str]) -> None:
+    if value not in options:
+        expected = "one of: " + ", ".join(options)
+        raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))
+
+
+def check_counts(**counts: Any) -> List[int]:
+    """RETURNS (List[int]): Whole numbers, which numpy may have made."""
+    numbers: Dict[str, int] = {}
+    for key, value in counts.items():
+        number = as_whole(value)
+        if number is None or number < 1:
+            expected = "a whole number of at least 1"
+            raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))
+        numbers[key] = number
+    return list(numbers.values())
+
+
+def check_many(key: str, values: Any, expected: str) -> None:
+    """RAISES (ValueError): If one thing is given instead of many, of which the parts would count:
+    the letters of a text, the tokens of a Doc.
+    """
+    if isinstance(values, (str, Doc, Span)):
+        raise ValueError(Errors.B121.format(key=key, value=str(values)[:40], expected=expected))

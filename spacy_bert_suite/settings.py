@@ -1,0 +1,40 @@
+"""Checks of settings."""
+
+import operator
+from typing import Any, Optional
+
+from .errors import Errors
+
+
+def check(name: str, value: object, is_right: bool, expected: str) -> None:
+    """RAISES (ValueError): If the value is not right."""
+    if not is_right:
+        raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """RETURNS (int): A whole number, which numpy may have made.
+    RAISES (ValueError): If it is another kind of number, or below the least.
+    """
+    number = as_whole(value)
+    if number is None or number < least:
+        expected = f"a whole number of at least {least}"
+        raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
+    return number
+
+
+def whole_or_none(name: str, value: Any, least: int) -> Optional[int]:
+    """RETURNS (Optional[int]): The same, where None is right too."""
+    number = as_whole(value)
+    if value is not None and (number is None or number < least):
+        expected = f"a whole number of at least {least}, or None"
+        raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
+    return number
+
+
+def as_whole(value: Any) -> Optional[int]:
+    """RETURNS (Optional[int]): None if it is no whole number; 2.0 is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
