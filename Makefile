@@ -20,14 +20,17 @@ demo: install
 	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python -m spacy project run all . --force
 	@echo "Open projects/multitask/output/article.html in a browser."
 
+# One thread for each worker: two that share a core wait for one another.
+test: export OMP_NUM_THREADS = 1
 test: install
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 # The same tests beside transformers 5, which spacy-transformers does not declare yet.
+test-latest: export OMP_NUM_THREADS = 1
 test-latest:
 	$(MAKE) install VENV=.venv-latest
 	.venv-latest/bin/python -m pip -q install -U "transformers>=5"
-	.venv-latest/bin/python -m pytest -q
+	.venv-latest/bin/python -m pytest -q -n 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check .

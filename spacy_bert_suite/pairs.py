@@ -43,10 +43,10 @@ def is_positive(label: Optional[str]) -> bool:
 
 
 def belongs_together(pair: Pair) -> bool:
-    """RETURNS (bool): Whether the second text is a positive of the first: nothing is said of the
-    pair, or a label that says yes. A score leaves that open.
+    """RETURNS (bool): Whether the second text is a positive of the first: its label says so, or
+    nothing is said of the pair at all. A score alone leaves that open.
     """
-    return pair.score is None and (pair.label is None or is_positive(pair.label))
+    return pair.score is None if pair.label is None else is_positive(pair.label)
 
 
 def make_pair_example(

@@ -19,7 +19,7 @@ def folder(tiny_bert, tmp_path_factory):
     nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
     nlp.add_pipe("bert_similarity")
     nlp.add_pipe("bert_paraphrase", config={"mode": "classes"}, name="relation")
-    examples = [make_pair_example(nlp, [FIRST, SECOND], label=x) for x in ("same", "other")]
+    examples = [make_pair_example(nlp, [FIRST, SECOND], label=x) for x in ("same", "equal")]
     nlp.initialize(lambda: examples)
     nlp.to_disk(path / "nlp")
     spacy.blank("en").to_disk(path / "blank")
@@ -40,7 +40,7 @@ def test_every_component_that_compares_has_a_line(folder):
     assert found == {
         "bert_similarity": f"{one.similarity(other):.3f}",
         "relation same": f"{probabilities['same']:.3f}",
-        "relation other": f"{probabilities['other']:.3f}",
+        "relation equal": f"{probabilities['equal']:.3f}",
     }
     assert numpy.isclose(sum(probabilities.values()), 1)
 

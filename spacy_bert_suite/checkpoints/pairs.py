@@ -23,8 +23,9 @@ def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
     layer = source.linear(ANSWERS)
     weights = {f"output.{key}": value for key, value in layer.items()}
     model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
-    cfg = known(source.extra, "null_threshold", "max_answer_pieces")
-    return Plan("bert_qa", model, ["pairs"], weights=weights, cfg=cfg)
+    cfg = known(source.extra, "null_threshold")
+    settings = known(source.extra, "max_answer_pieces")
+    return Plan("bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg)
 
 
 def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:

@@ -27,7 +27,8 @@ def examples_for(name, nlp):
     if name == "bert_qa":
         return [make_question_example(nlp, "Anna works in Paris.", "Who works?", [("Anna", 0)])]
     texts = [("Anna works.", "She works."), ("Ben met Anna.", "The film was bad.")]
-    return [make_pair_example(nlp, pair, label=i, score=i) for i, pair in enumerate(texts)]
+    labels = (1, 1) if name == "bert_similarity" else (0, 1)
+    return [make_pair_example(nlp, pair, label=label) for pair, label in zip(texts, labels)]
 
 
 def gradients(name, source, factor):
