@@ -159,9 +159,14 @@ def pairs_of_transformers(settings: Settings, weights: Path, text: Path, limit: 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the class is old, and nothing has come after it
         path = write_sentences(text, Path(folder) / "text.txt", limit)
-        return TextDatasetForNextSentencePrediction(
+        pairs: Any = TextDatasetForNextSentencePrediction(
             AutoTokenizer.from_pretrained(weights), str(path), settings.max_length
         )
+    # It leaves very long sentences as they are, and the model would stop at them.
+    pairs.examples = [
+        each for each in pairs.examples if len(each["input_ids"]) <= settings.max_length
+    ]
+    return pairs
 
 
 def make_trainer(settings: Settings, weights: Path, pairs: Any) -> Any:
