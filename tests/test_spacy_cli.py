@@ -169,9 +169,12 @@ def test_fill_config_writes_every_default(config_path):
     filled = load_config(config_path)["components"]
     assert filled["bert"]["model"]["layers"] == "last"
     for head in HEADS:
-        listener = filled[head]["model"]["bert"]
-        assert listener["@architectures"] == "spacy-bert-suite.BertListener.v1"
-        assert listener["upstream"] == "bert" and listener["grad_factor"] == 1.0
+        listener = {
+            "@architectures": "spacy-bert-suite.BertListener.v1",
+            "upstream": "bert",
+            "grad_factor": 1.0,
+        }
+        assert filled[head]["model"]["bert"] == listener
         assert "@scorers" in filled[head]["scorer"]
 
 
