@@ -182,6 +182,10 @@ class Errors(metaclass=WithCodes):
         "mean yes and which no. Yes is {positive}, and anything else is no. Give them such names "
         "(convert pairs --rename OLD=NEW), or set mode = 'classes'."
     )
+    B074 = (
+        "'{name}' takes texts, Docs and Spans, but number {place} of those given, counted from 0, "
+        "is of the type {kind}. Leave out what is missing, or put '' in its place."
+    )
     # Summaries
     B080 = (
         "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "
@@ -536,6 +540,10 @@ class Errors(metaclass=WithCodes):
         "after 'bert' and train it, or give the name of yours."
     )
     B247 = "There is no question. Give questions as arguments, or a file with one on every line."
+    B248 = (
+        "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Make a "
+        "Doc of a text with nlp(text), or with nlp.make_doc(text)."
+    )
 
 
 class Warnings(metaclass=WithCodes):

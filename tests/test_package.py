@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "pair_scores": {"pairs", "vectors"},
     "losses": set(),
     "pair_training": set(),
+    "pair_pipe": {"heads", "pairs", "readers"},
     "backbone": {"backbone", "attributes", "compat"},
     "schemes": {"chain"},
     "pooling": {"backbone"},
@@ -46,7 +47,15 @@ MAY_IMPORT = {
     "components": {
         *("backbone", "attributes", "readers", "chain", "layers", "pooling", "heads", "vectors"),
         "pairs",
-        *("pair_scores", "pair_training", "losses", "embedding", "cross_encoder", "summarization"),
+        *(
+            "pair_pipe",
+            "pair_scores",
+            "pair_training",
+            "losses",
+            "embedding",
+            "cross_encoder",
+            "summarization",
+        ),
         *("questions", "answers", "extraction", "squad", "pretraining", "parallel", "schemes"),
     },
     "checkpoints": {

@@ -14,11 +14,11 @@ from ..attributes import register_attributes
 from ..backbone.shim import get_shim
 from ..cross_encoder import PairScores
 from ..errors import Errors
-from ..heads import BertPipe, check_label, loss_and_gradients
+from ..heads import loss_and_gradients
+from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_predictions
-from ..pairs import POSITIVE, Pair, get_pair, is_positive
+from ..pairs import POSITIVE, Pair, is_positive
 from ..parallel import part_of_mean
-from ..readers import is_for
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_paraphrase]
@@ -79,7 +79,7 @@ def make_bert_paraphrase(
     return BertParaphrase(nlp.vocab, model, name, mode=mode, symmetric=symmetric, scorer=scorer)
 
 
-class BertParaphrase(BertPipe):
+class BertParaphrase(PairPipe):
     """Gives `doc._.paraphrase(other)`, and probabilities of pairs of texts. Learns from pairs:
     see `pairs.py`. Both texts stand in one window, in a pass of their own.
     """
@@ -103,29 +103,22 @@ class BertParaphrase(BertPipe):
         self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
         register_attributes(name, [], methods={"doc.paraphrase": paraphrase})
 
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The classes; none in the other modes."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        return list(self.labels)
-
     # Prediction
 
     def predict_pairs(self, pairs: Iterable[Texts]) -> numpy.ndarray:
         """Read pairs of texts, many at a time.
 
-        pairs (Iterable[Tuple[str, str]]): Any texts.
+        pairs (Iterable[Tuple[str, str]]): Any texts, or Docs or Spans.
         RETURNS (ndarray): Probability, or predicted score, of each pair, (n_pairs,); in the mode
             "classes" a probability of each class, (n_pairs, n_labels), in the order of `labels`.
+        RAISES (ValueError): If one of them is no text.
         """
+        texts = as_texts((text for first, second in pairs for text in (first, second)), self.name)
+        read = list(zip(texts[::2], texts[1::2]))
         self.model.layers[0].settle()  # type: ignore[attr-defined]
-        pairs = [(str(first), str(second)) for first, second in pairs]
-        found = self._probabilities(pairs)
+        found = self._probabilities(read)
         if self.symmetric:
-            found = (found + self._probabilities([(b, a) for a, b in pairs])) / 2
+            found = (found + self._probabilities([(b, a) for a, b in read])) / 2
         return found if self.mode == "classes" else found[:, 0]
 
     def _probabilities(self, pairs: Sequence[Texts]) -> numpy.ndarray:
@@ -184,30 +177,23 @@ class BertParaphrase(BertPipe):
             there are no classes.
         """
         validate_get_examples(get_examples, "BertParaphrase.initialize")
-        pairs = [pair for eg in get_examples() if (pair := self._pair(eg)) is not None]
-        if pairs and not any(self._is_gold(pair) for pair in pairs):
+        pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
+        if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = "pairs with a score" if self.mode == "graded" else "pairs with a label"
             raise ValueError(Errors.B070.format(name=self.name, mode=self.mode, needs=needs))
         if self.mode == "binary":
             check_both(self.name, {pair.label for pair in pairs if pair.label is not None})
         if self.mode == "classes":
             found = list(labels or sorted({pair.label for pair in pairs if pair.label}))
-            for label in found:
-                check_label(label, self.name)
             if len(found) < 2:
-                names = ", ".join(found)
+                names = ", ".join(map(str, found))
                 raise ValueError(Errors.B052.format(name=self.name, n=2, found=names))
-            self.cfg["labels"] = found
+            self.set_labels(found)
         get_shim(self.model).module = None
         self.model.set_dim("nO", self._n_out, force=True)
         self.model.initialize()
 
-    def _pair(self, eg: Example) -> Optional[Pair]:
-        return get_pair(eg) if is_for(eg, self.name) else None
-
-    def _is_gold(self, pair: Optional[Pair]) -> bool:
-        if pair is None:
-            return False
+    def is_gold(self, pair: Pair) -> bool:
         return (pair.score if self.mode == "graded" else pair.label) is not None
 
     def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
@@ -221,7 +207,7 @@ class BertParaphrase(BertPipe):
     def _loss(self, logits: torch.Tensor, pairs: Sequence[Pair]) -> torch.Tensor:
         """RETURNS (Tensor): Mean cross-entropy; of a graded pair, with its score as a soft gold."""
         if self.mode == "classes":
-            gold = torch.tensor([self._class_of(pair) for pair in pairs], device=logits.device)
+            gold = torch.tensor([self.class_of(pair) for pair in pairs], device=logits.device)
             return torch.nn.functional.cross_entropy(logits, gold)
         values = [
             float(pair.score or 0.0) if self.mode == "graded" else float(is_positive(pair.label))
@@ -229,14 +215,6 @@ class BertParaphrase(BertPipe):
         ]
         gold = torch.tensor(values, device=logits.device)
         return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], gold)
-
-    def _class_of(self, pair: Pair) -> int:
-        if pair.label not in self.labels:
-            n, labels = len(self.labels), ", ".join(self.labels)
-            raise ValueError(
-                Errors.B068.format(name=self.name, n=n, labels=labels, label=pair.label)
-            )
-        return self.labels.index(pair.label)
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Fit the temperature by which logits are divided, so that probabilities are neither too
@@ -252,11 +230,6 @@ class BertParaphrase(BertPipe):
             found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
             self.cfg["temperature"] = found
         return self.cfg["temperature"]
-
-    def find_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
-        """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
-        found = [(eg.predicted.text, self._pair(eg)) for eg in examples]
-        return [(text, pair) for text, pair in found if pair is not None and self._is_gold(pair)]
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs with gold; none: no scores."""
@@ -277,8 +250,7 @@ class Comparer:
     def __call__(self, doc: Doc, other: Any) -> Any:
         if self.pipe is None:
             raise ValueError(Errors.B071)
-        texts = doc.text, other if isinstance(other, str) else other.text
-        found = self.pipe.predict_pairs([texts])[0]
+        found = self.pipe.predict_pairs([(doc.text, other)])[0]
         if self.pipe.mode != "classes":
             return float(found)
         return dict(zip(self.pipe.labels, found.tolist()))

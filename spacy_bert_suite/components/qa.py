@@ -148,9 +148,10 @@ class BertQuestionAnswering(BertPipe):
         top_k (int): Answers wanted. Spans that overlap a better one are left out.
         RETURNS (Union[Answer, List]): An `Answer`, or with `top_k` above 1 a list, best first. For
             several questions a list of these; for several docs a list of those.
-        RAISES (ValueError): If a question is empty, or longer than a window has room for.
+        RAISES (ValueError): If a question is empty, or longer than a window has room for; if
+            something else than a Doc is given.
         """
-        doc_list = [docs] if isinstance(docs, Doc) else list(docs)
+        doc_list = [docs] if isinstance(docs, (Doc, str)) else list(docs)
         asked = [questions] if isinstance(questions, str) else list(questions)
         pairs = [(doc, question) for doc in doc_list for question in asked]
         found = iter(self.answer_pairs(pairs, top_k))
@@ -186,6 +187,7 @@ class BertQuestionAnswering(BertPipe):
             )
         places: Dict[Pair, List[int]] = {}
         for place, (doc, question) in enumerate(pairs):
+            check_doc(doc, self.name)
             check_question(question, self.name)
             places.setdefault((question, doc.text), []).append(place)
         encoder: BoundEncoder = self.model.layers[0]  # type: ignore[assignment]
@@ -311,6 +313,12 @@ def questions_of(doc: Doc) -> Optional[List[str]]:
     if questions is None:
         return None
     return list(questions) if isinstance(questions, (list, tuple)) else [questions]
+
+
+def check_doc(doc: object, name: str) -> None:
+    """RAISES (ValueError): If it is no Doc, of which an answer would be a span."""
+    if not isinstance(doc, Doc):
+        raise ValueError(Errors.B248.format(name=name, kind=type(doc).__name__))
 
 
 def length(pair: Pair) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import numpy
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
@@ -17,14 +17,13 @@ from ..backbone.shim import get_shim
 from ..backbone.texts import TextEncoder
 from ..embedding import Embeddings, SentenceEmbedder
 from ..errors import Errors, Warnings
-from ..heads import BertPipe, check_label
 from ..losses import PairLoss, make_batch
+from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_pairs
 from ..pair_training import learn
-from ..pairs import Pair, belongs_together, get_pair
+from ..pairs import Pair, belongs_together
 from ..parallel import gather
 from ..pooling import sentence_starts
-from ..readers import is_for
 from ..vectors import install_hooks
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -122,7 +121,7 @@ def make_bert_similarity(
     return pipe
 
 
-class BertSimilarity(BertPipe):
+class BertSimilarity(PairPipe):
     """Writes `doc._.embedding`, `sent._.embedding` and `doc.tensor`, and lets `.vector` and
     `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
     """
@@ -148,29 +147,22 @@ class BertSimilarity(BertPipe):
         register_attributes(name, ["doc.embedding", "span.embedding"])
 
     @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): Classes of pairs, where the loss learns from these."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        return list(self.labels)
-
-    @property
     def text_encoder(self) -> TextEncoder:
         return self.model.layers[1]  # type: ignore[return-value]
 
     # Vectors
 
-    def encode(self, texts: Sequence[str]) -> numpy.ndarray:
+    def encode(self, texts: Iterable[Any]) -> numpy.ndarray:
         """Vectors of texts that are in no Doc: queries, or whole collections. The texts are
         sorted by length, so give many at a time.
 
-        texts (Sequence[str]): Any texts.
+        texts (Iterable[Union[str, Doc, Span]]): Any texts; one alone makes one row.
         RETURNS (ndarray): *Shape:* ``(n_texts, width)``, float32
+        RAISES (ValueError): If one of them is no text.
         """
+        given = [texts] if isinstance(texts, (str, Doc, Span)) else texts
         self.text_encoder.settle()
-        return self._encode([texts] if isinstance(texts, str) else list(texts))
+        return self._encode(as_texts(given, self.name))
 
     def _encode(self, texts: List[str]) -> numpy.ndarray:
         module = self._module()
@@ -275,14 +267,14 @@ class BertSimilarity(BertPipe):
             without any pairs are no error: the component need not be trained.
         """
         validate_get_examples(get_examples, "BertSimilarity.initialize")
-        pairs = [pair for eg in get_examples() if (pair := self._pair(eg)) is not None]
-        if pairs and not any(self._is_gold(pair) for pair in pairs):
+        pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
+        if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = NEEDS[self.loss.needs]
             raise ValueError(Errors.B067.format(name=self.name, needs=needs))
         self._warn_of_negatives(pairs)
         if self.loss.needs == "label":
             found = labels or sorted({pair.label for pair in pairs if pair.label})
-            self._set_labels(list(found))
+            self.set_labels(found)
         get_shim(self.model).module = None
         self._module()
 
@@ -293,26 +285,11 @@ class BertSimilarity(BertPipe):
                 message = Warnings.B905.format(name=self.name, n=n, n_all=len(pairs))
                 warnings.warn(message, stacklevel=2)
 
-    def _set_labels(self, labels: List[str]) -> None:
-        for label in labels:
-            check_label(label, self.name)
-        self.cfg["labels"] = labels
-
-    def _pair(self, eg: Example) -> Optional[Pair]:
-        return get_pair(eg) if is_for(eg, self.name) else None
-
-    def _is_gold(self, pair: Optional[Pair]) -> bool:
-        if pair is None:
-            return False
+    def is_gold(self, pair: Pair) -> bool:
         needs = self.loss.needs
         if needs in ("score", "label"):
             return getattr(pair, needs) is not None
         return belongs_together(pair) and len(pair.others) > (needs == "negative")
-
-    def find_gold(self, examples: Sequence[Example]) -> List[Tuple[str, Pair]]:
-        """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
-        found = [(eg.predicted.text, self._pair(eg)) for eg in examples]
-        return [(text, pair) for text, pair in found if pair is not None and self._is_gold(pair)]
 
     def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
         """Forward and backward pass: all texts go through the backbone in a pass of their own, not
@@ -321,7 +298,7 @@ class BertSimilarity(BertPipe):
         texts = [text for first, pair in gold for text in (first, *pair.others)]
         n_texts = [1 + len(pair.others) for _, pair in gold]
         scores = [0.0 if pair.score is None else pair.score for _, pair in gold]
-        labels = [self._class_of(pair) for _, pair in gold]
+        labels = [self._label_of(pair) for _, pair in gold]
         module = self._module().train()
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
@@ -335,15 +312,8 @@ class BertSimilarity(BertPipe):
         device = self.text_encoder.get_backbone().module.device
         gather(torch.zeros((0, 0), device=device), ([], [], []))
 
-    def _class_of(self, pair: Pair) -> int:
-        if self.loss.needs != "label":
-            return 0
-        if pair.label not in self.labels:
-            n, labels = len(self.labels), ", ".join(self.labels)
-            raise ValueError(
-                Errors.B068.format(name=self.name, n=n, labels=labels, label=pair.label)
-            )
-        return self.labels.index(pair.label)
+    def _label_of(self, pair: Pair) -> int:
+        return self.class_of(pair) if self.loss.needs == "label" else 0
 
     def _embed(self, texts: Sequence[str]) -> Tuple[torch.Tensor, Callable[[], None]]:
         """RETURNS (Tuple): Vectors with their graph, and what to call after `backward`, to hand
@@ -362,7 +332,7 @@ class BertSimilarity(BertPipe):
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs; none: no scores."""
-        mine = [eg for eg in examples if self._pair(eg) is not None]
+        mine = [eg for eg in examples if self.pair_of(eg) is not None]
         if not mine or self.scorer is None:
             return {}
         return self.scorer(mine, encode=self.encode, **kwargs)

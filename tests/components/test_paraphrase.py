@@ -232,6 +232,16 @@ def test_wrong_config(tiny_bert, config, code):
         make(tiny_bert, **config)
 
 
+def test_what_is_read(tiny_bert):
+    nlp, _, pipe = initialized(tiny_bert)
+    first, second = PAIRS[0][0]
+    expected = pipe.predict_pairs([(first, second)])
+    doc = nlp.make_doc(first)
+    assert pipe.predict_pairs([(doc, nlp.make_doc(second)[:])]) == expected
+    with pytest.raises(ValueError, match=r"B074.*number 3.*NoneType"):
+        pipe.predict_pairs([(first, second), (first, None)])
+
+
 def test_not_initialized(tiny_bert):
     nlp = make(tiny_bert)
     with pytest.raises(ValueError, match="B050.*bert_paraphrase"):

@@ -248,6 +248,12 @@ def test_top_k_is_at_least_one(nlp):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), "who", top_k=0)
 
 
+@pytest.mark.parametrize("text", ["Anna works", ["Anna works"], [None]])
+def test_a_text_is_no_doc(nlp, text):
+    with pytest.raises(ValueError, match="B248.*bert_qa.*nlp.make_doc"):
+        nlp.get_pipe("bert_qa").answer(text, "who")
+
+
 def passes(nlp, monkeypatch):
     """A list that fills with the pairs of every pass."""
     calls = []

@@ -541,6 +541,18 @@ def test_wrong_config(tiny_bert, config, code):
         make(tiny_bert, **config)
 
 
+def test_what_is_encoded(tiny_bert):
+    nlp = make(tiny_bert)
+    pipe = nlp.get_pipe("bert_similarity")
+    text = "Anna works in Paris."
+    doc = nlp.make_doc(text)
+    (expected,) = pipe.encode(text)
+    assert numpy.array_equal(pipe.encode(doc), [expected])
+    assert numpy.allclose(pipe.encode([doc[:2], doc])[1], expected, atol=1e-5)
+    with pytest.raises(ValueError, match=r"B074.*number 1.*float"):
+        pipe.encode([text, float("nan")])
+
+
 def test_without_a_backbone():
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("bert_similarity")

@@ -1,0 +1,76 @@
+"""What components that learn from pairs of texts have in common."""
+
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from .errors import Errors
+from .heads import BertPipe, check_label
+from .pairs import Pair, get_pair
+from .readers import is_for
+
+
+class PairPipe(BertPipe):
+    """A component that learns from pairs: see `pairs.py`. A subclass says which are of use to it
+    (`is_gold`), and what a pass over these is (`learn`).
+    """
+
+    cfg: Dict[str, Any]
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): Classes of pairs; none where it does not learn from these."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): What `spacy init labels` saves and `initialize` takes."""
+        return list(self.labels)
+
+    def set_labels(self, labels: Iterable[str]) -> None:
+        """RAISES (ValueError): If one of them is no label."""
+        found = list(labels)
+        for label in found:
+            check_label(label, self.name)
+        self.cfg["labels"] = found
+
+    def class_of(self, pair: Pair) -> int:
+        """RETURNS (int): Which of the labels the pair has.
+        RAISES (ValueError): If it has another.
+        """
+        if pair.label not in self.labels:
+            n, labels = len(self.labels), ", ".join(self.labels)
+            raise ValueError(
+                Errors.B068.format(name=self.name, n=n, labels=labels, label=pair.label)
+            )
+        return self.labels.index(pair.label)
+
+    def pair_of(self, eg: Example) -> Optional[Pair]:
+        """RETURNS (Optional[Pair]): The pair of an example that this component may read."""
+        return get_pair(eg) if is_for(eg, self.name) else None
+
+    def is_gold(self, pair: Pair) -> bool:
+        """RETURNS (bool): Whether the pair holds what this component learns from."""
+        raise NotImplementedError
+
+    def find_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
+        """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""
+        found = [(eg.predicted.text, self.pair_of(eg)) for eg in examples]
+        return [(text, pair) for text, pair in found if pair is not None and self.is_gold(pair)]
+
+
+def as_texts(values: Iterable[Any], name: str) -> List[str]:
+    """values (Iterable[Union[str, Doc, Span]]): Texts, or what has one.
+    RETURNS (List[str]): The texts.
+    RAISES (ValueError): If one is neither: a missing value would be read as a word.
+    """
+    return [as_text(value, place, name) for place, value in enumerate(values)]
+
+
+def as_text(value: Any, place: int, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (Doc, Span)):
+        return value.text
+    raise ValueError(Errors.B074.format(name=name, kind=type(value).__name__, place=place))
