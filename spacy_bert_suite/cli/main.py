@@ -55,7 +55,7 @@ def convert(
     and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv; 'multitask' .jsonl
     records with text, entities, topic and sentiment; 'pairs' records with text1, text2 and score,
     label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl records with context,
-    question and answers.
+    question and answers; 'summaries' .jsonl records with document or sentences, and references.
     """
     from .. import converters
 

@@ -6,6 +6,7 @@ from typing import Any, Optional, Tuple
 import click
 
 from .main import PATH, clean_errors, cli
+from .processes import is_for_launcher, processes_option, start_processes, work_together
 
 OBJECTIVES = ("mlm", "mlm+nsp", "mlm+sop")
 
@@ -32,7 +33,11 @@ OBJECTIVES = ("mlm", "mlm+nsp", "mlm+sop")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT.")
-def pretrain(paths: Tuple[Path, ...], resume: bool, **options: Any) -> None:
+@processes_option
+@click.pass_context
+def pretrain(
+    context: click.Context, paths: Tuple[Path, ...], resume: bool, processes: int, **options: Any
+) -> None:
     """Train a BERT on plain text.
 
     INPUT are files or folders of text: .txt (a paragraph or sentence on a line, blank lines
@@ -46,11 +51,15 @@ def pretrain(paths: Tuple[Path, ...], resume: bool, **options: Any) -> None:
         raise click.UsageError("Give at least one file of text and the folder to write.")
     *inputs, output = paths
     with clean_errors():
+        if is_for_launcher(processes):
+            start_processes(context)
+            return
+    with clean_errors(), work_together():
         asked = recipe.Recipe(inputs=inputs, **options)
         if asked.dev is None:
             click.echo("No --dev: the scores are of text that is trained on.")
         checkpoint = recipe.pretrain(recipe.make_config(asked), output, resume=resume)
-    click.echo(f"{output / recipe.BEST}, {checkpoint}")
+        click.echo(f"{output / recipe.BEST}, {checkpoint}")
 
 
 @cli.command("fill-mask")

@@ -2,14 +2,14 @@
 
 import re
 import sys
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, List, Optional
+from typing import Any, Optional
 
 import click
 
 from ..errors import Errors
 from .main import PATH, cli
+from .processes import is_for_launcher, processes_option, start_processes, work_together
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 CODED = re.compile(r"\[B\d+\] ")
@@ -28,13 +28,7 @@ CODED = re.compile(r"\[B\d+\] ")
     metavar="STEPS",
     help="Write a checkpoint after so many updates; 0 with every evaluation.",
 )
-@click.option(
-    "--processes",
-    default=1,
-    type=click.IntRange(min=1),
-    show_default=True,
-    help="Share each batch among so many processes on this machine.",
-)
+@processes_option
 @click.option("--keep", default=2, show_default=True, help="How many checkpoints to keep.")
 @click.pass_context
 def train(
@@ -56,8 +50,6 @@ def train(
     """
     from spacy.cli._util import import_code, parse_config_overrides
 
-    from ..training.launch import is_launched, launch
-
     if verbose:
         from spacy.util import logger
 
@@ -65,8 +57,8 @@ def train(
     overrides = parse_config_overrides(list(context.args))
     options: Any = {"resume": resume, "checkpoint_every": checkpoint_every, "keep": keep}
     try:
-        if processes > 1 and not is_launched():
-            launch(processes, arguments_of(context))
+        if is_for_launcher(processes):
+            start_processes(context)
             return
         import_code(code)
         with work_together():
@@ -77,32 +69,6 @@ def train(
         if not CODED.match(str(error)):
             raise  # from a corpus, a component or a callback: it takes the traceback to find it
         raise click.ClickException(str(error)) from error
-
-
-def arguments_of(context: click.Context) -> List[str]:
-    """RETURNS (List[str]): What each of several processes is called with: all that was given, but
-    not how many there are.
-    """
-    given = {key: value for key, value in context.params.items() if key != "processes"}
-    arguments = ["-m", "spacy_bert_suite", "train", str(given.pop("config_path"))]
-    for key, value in given.items():
-        name = f"--{key.replace('_', '-')}"
-        if value is True:
-            arguments.append(name)
-        elif value is not None and value is not False:
-            arguments += [name, str(value)]
-    return [*arguments, *context.args]
-
-
-def work_together() -> ContextManager:
-    """Join the other processes, if a launcher has started some; only the first one prints."""
-    from ..training.launch import is_launched
-
-    if not is_launched():
-        return nullcontext()
-    from ..training.processes import process_group
-
-    return process_group()
 
 
 def train_config(

@@ -14,6 +14,7 @@ from thinc.api import Config
 
 from ..errors import Errors
 from ..training.loop import train
+from ..training.processes import is_first
 from .checkpoint import looks_like_checkpoint
 from .text import find_files
 
@@ -163,10 +164,12 @@ def pretrain(config: Config, output: Path, *, resume: bool = False) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     filled = load_model_from_config(config, auto_fill=True).config
     nlp = init_nlp(filled)
-    nlp.config.to_disk(output / CONFIG)
+    if is_first():
+        nlp.config.to_disk(output / CONFIG)
     train(nlp, output, resume=resume)
-    best = spacy.load(output / BEST)
-    best.get_pipe(NAME).write_checkpoint(output / CHECKPOINT)  # type: ignore[attr-defined]
+    if is_first():
+        best = spacy.load(output / BEST)
+        best.get_pipe(NAME).write_checkpoint(output / CHECKPOINT)  # type: ignore[attr-defined]
     return output / CHECKPOINT
 
 

@@ -1,15 +1,17 @@
 """The commands `pretrain` and `fill-mask`."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from click.testing import CliRunner
 from spacy.cli.train import train
 from thinc.api import Config
-from transformers import BertForPreTraining
+from transformers import AutoModel, BertForPreTraining
 
 sys.path.insert(0, str(Path(__file__).parent))
 from corpora import make_documents, write_text
@@ -55,6 +57,27 @@ def test_spacy_train_takes_over(trained, tmp_path):
     overrides = {"training.max_steps": 2, "training.eval_frequency": 2}
     train(out / "config.cfg", tmp_path / "again", overrides=overrides)
     assert spacy.load(tmp_path / "again" / "model-best").pipe_names == ["bert", "bert_pretrainer"]
+
+
+def test_two_processes_write_what_one_does(still_bert, tmp_path):
+    path = write_text(tmp_path / "a.txt", make_documents(20))
+    options = ["--model", still_bert, "--max-length", 32, "--steps", 4, "--eval-every", 2,
+               "--batch-size", 8, "--dev", path, "--dev-instances", 8, "--device", "cpu",
+               "--precision", "fp32", "--learn-rate", 1e-3]  # fmt: skip
+    assert run("pretrain", path, tmp_path / "one", *options)[0] == 0
+    command = [sys.executable, "-m", "spacy_bert_suite", "pretrain", path, tmp_path / "two"]
+    command += [*options, "--processes", 2]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    assert str(tmp_path / "two" / "checkpoint") in done.stdout
+    one, two = (
+        BertForPreTraining.from_pretrained(tmp_path / name / "checkpoint").state_dict()
+        for name in ("one", "two")
+    )
+    start = AutoModel.from_pretrained(still_bert).state_dict()
+    word = "embeddings.word_embeddings.weight"
+    assert not torch.allclose(one[f"bert.{word}"], start[word], atol=1e-4)
+    for name, value in one.items():
+        assert torch.allclose(two[name], value, atol=1e-4), name
 
 
 def test_fill_mask(trained, tmp_path):

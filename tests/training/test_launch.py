@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from spacy_bert_suite.cli.main import cli
+from spacy_bert_suite.cli.pretrain import pretrain
 from spacy_bert_suite.cli.train import train
 from spacy_bert_suite.errors import Errors
 from spacy_bert_suite.training.launch import is_launched, launch
@@ -74,6 +75,29 @@ def test_the_command_hands_on_what_it_was_given(monkeypatch, tmp_path):
     assert context.params["resume"] and context.params["keep"] == 5
     assert context.params["processes"] == 1
     assert context.args == ["--training.max_steps", "7"]
+
+
+def test_pretraining_hands_on_what_it_was_given(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr("spacy_bert_suite.training.launch.launch", lambda *args: calls.append(args))
+    arguments = [
+        "pretrain",
+        "a.txt",
+        "b.txt",
+        "out",
+        "--processes",
+        "2",
+        "--pieces",
+        "--steps",
+        "9",
+    ]
+    CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    (n_processes, found), = calls  # fmt: skip
+    assert n_processes == 2 and found[:3] == ["-m", "spacy_bert_suite", "pretrain"]
+    params = pretrain.make_context("pretrain", found[3:]).params
+    assert [path.name for path in params["paths"]] == ["a.txt", "b.txt", "out"]
+    assert not params["whole_words"] and params["steps"] == 9 and not params["resume"]
+    assert params["dev"] is None and params["processes"] == 1
 
 
 def test_one_of_many_does_not_launch(monkeypatch, tmp_path):

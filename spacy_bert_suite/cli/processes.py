@@ -1,0 +1,63 @@
+"""One command in several processes."""
+
+from contextlib import nullcontext
+from typing import ContextManager, List
+
+import click
+
+# The option of commands that train.
+processes_option = click.option(
+    "--processes",
+    default=1,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="Share each batch among so many processes on this machine.",
+)
+
+
+def is_for_launcher(n_processes: int) -> bool:
+    """RETURNS (bool): Whether this process has to start others, and is not one of these."""
+    from ..training.launch import is_launched
+
+    return n_processes > 1 and not is_launched()
+
+
+def start_processes(context: click.Context) -> None:
+    """Run the command in several processes, with what it was given, until all have ended."""
+    from ..training.launch import launch
+
+    launch(context.params["processes"], arguments_of(context))
+
+
+def arguments_of(context: click.Context) -> List[str]:
+    """RETURNS (List[str]): What each process is called with: all that was given, but not how many
+    there are.
+    """
+    given: List[str] = []
+    options: List[str] = []
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if isinstance(parameter, click.Argument):
+            given += map(str, value if parameter.nargs == -1 else [value])  # type: ignore[arg-type]
+        elif isinstance(parameter, click.Option) and parameter.name != "processes":
+            options += option_of(parameter, value)
+    command = str(context.command.name)
+    return ["-m", "spacy_bert_suite", command, *given, *options, *context.args]
+
+
+def option_of(option: click.Option, value: object) -> List[str]:
+    """RETURNS (List[str]): The option as it is written on the command line."""
+    if option.is_flag:
+        return (option.opts if value else option.secondary_opts)[:1]
+    return [] if value is None else [option.opts[0], str(value)]
+
+
+def work_together() -> ContextManager:
+    """Join the other processes, if a launcher has started some; only the first one prints."""
+    from ..training.launch import is_launched
+
+    if not is_launched():
+        return nullcontext()
+    from ..training.processes import process_group
+
+    return process_group()
