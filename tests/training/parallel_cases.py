@@ -157,18 +157,35 @@ def frozen(nlp: Language) -> List[Example]:
     return make_examples(nlp)
 
 
+def tagger(nlp: Language) -> List[Example]:
+    nlp.add_pipe("bert_ner", config=NO_DROPOUT)
+    return make_examples(nlp)
+
+
 CASES = {
     case.__name__: case
     for case in (heads, crf, stock, qa, paraphrase, similarity, similarity_in_chunks,
                  similarity_of_classes, summarizer, pretrainer, frozen)
 }  # fmt: skip
+CASES.update(cached=tagger, adapted=tagger)
 
 
-def train(case: str, source: str, seed: int) -> Dict[str, Any]:
+def make_bert(case: str, source: str, folder: Path) -> Dict[str, Any]:
+    """RETURNS (Dict): Config of the backbone."""
+    if case == "cached":  # all processes write to the folder
+        cache = {"trainable": False, "feature_cache": str(folder / "features")}
+        return {"model": bert_model(source), **cache}
+    if case == "adapted":
+        lora = {"@misc": "spacy-bert-suite.LoRA.v1", "rank": 2, "dropout": 0.0}
+        return {"model": {**bert_model(source), "adapter": lora}}
+    return {"model": bert_model(source)}
+
+
+def train(case: str, source: str, seed: int, folder: Path) -> Dict[str, Any]:
     """RETURNS (Dict): The weights after a few steps, and the losses."""
     fix_random_seed(seed)
     nlp = spacy.blank("en")
-    nlp.add_pipe("bert", config={"model": bert_model(source)})
+    nlp.add_pipe("bert", config=make_bert(case, source, folder))
     examples = CASES[case](nlp)
     nlp.initialize(lambda: examples)
     synchronize_weights(nlp)
@@ -287,7 +304,7 @@ def run(config: Config, output: Path, **options: Any) -> None:
 def main(tiny: str, still: str, folder: Path, rank: int) -> None:
     with process_group():
         for case in CASES:
-            found = train(case, still, seed=rank)  # the first gives its weights to the other
+            found = train(case, still, rank, folder)  # the first gives its weights to the other
             safetensors.torch.save_file(found, folder / f"{case}-{rank}.safetensors")
         data = folder / f"data-{rank}"
         data.mkdir()

@@ -32,10 +32,10 @@ def folder(tiny_bert, still_bert, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", cases.CASES)
-def test_two_processes_equal_one(folder, still_bert, case):
+def test_two_processes_equal_one(folder, still_bert, tmp_path, case):
     first, second = (load_file(folder / f"{case}-{rank}.safetensors") for rank in (0, 1))
     assert all(torch.equal(value, second[key]) for key, value in first.items())
-    alone = cases.train(case, still_bert, seed=0)
+    alone = cases.train(case, still_bert, 0, tmp_path)
     assert alone.keys() == first.keys()
     for key, value in alone.items():
         if not key.endswith(NO_EFFECT.get(case, ("nothing",))):
