@@ -12,6 +12,7 @@ from .backbone.shim import TorchShim, get_shim
 from .errors import Errors
 from .layers import make_output
 from .pooling import join_windows, mean_of_segments
+from .settings import check_choice, check_dropout
 
 POOLING = ("cls", "mean", "pooler")
 LONG_TEXTS = ("mean", "max", "first")
@@ -42,12 +43,10 @@ def PairClassifier(
     nO (Optional[int]): Number of outputs.
     RETURNS (Model): The head.
     """
-    for key, value, allowed in (
-        ("pooling", pooling, POOLING),
-        ("long_texts", long_texts, LONG_TEXTS),
-    ):
-        _check(key, value, value in allowed, " or ".join(allowed))
-    _check("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
+    owner = "PairClassifier"
+    check_choice(owner, "pooling", pooling, POOLING)
+    check_choice(owner, "long_texts", long_texts, LONG_TEXTS)
+    check_dropout(owner, dropout)
     cfg = {"pooling": pooling, "long_texts": long_texts, "dropout": dropout}
     pairs.cuts_first = True  # type: ignore[attr-defined]
     shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
@@ -120,10 +119,3 @@ def init(model: Model, X=None, Y=None) -> None:
         backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
         shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
         shim.module = shim.build(shim.cfg)
-
-
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(
-            Errors.B022.format(key=key, value=value, name="PairClassifier", expected=expected)
-        )

@@ -22,6 +22,7 @@ from .pooling import (
     sentence_rows,
     word_states,
 )
+from .settings import check_choice, check_config
 
 POOLING = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "pooler")
 LONG_DOCUMENTS = ("mean", "first")
@@ -66,14 +67,14 @@ def SentenceEncoder(
         or what the "first" window gives.
     RETURNS (Model): The head.
     """
+    owner = "SentenceEncoder"
     for name in [] if pooling == "auto" else pooling.split("+"):
-        _check("pooling", pooling, name in POOLING, f"auto, or of {', '.join(POOLING)}")
-    expected = " or ".join(LONG_DOCUMENTS)
-    _check("long_documents", long_documents, long_documents in LONG_DOCUMENTS, expected)
-    _check("dense_width", dense_width, dense_width >= 0, "0 or more")
-    known = dense_activation in ACTIVATIONS
-    _check("dense_activation", dense_activation, known, " or ".join(ACTIVATIONS))
-    _check("truncate_dim", truncate_dim, truncate_dim >= 0, "0 or more")
+        expected = f"auto, or of {', '.join(POOLING)}"
+        check_config(owner, "pooling", pooling, name in POOLING, expected)
+    check_choice(owner, "long_documents", long_documents, LONG_DOCUMENTS)
+    check_config(owner, "dense_width", dense_width, dense_width >= 0, "0 or more")
+    check_choice(owner, "dense_activation", dense_activation, ACTIVATIONS)
+    check_config(owner, "truncate_dim", truncate_dim, truncate_dim >= 0, "0 or more")
     texts.first_window = long_documents == "first"  # type: ignore[attr-defined]
     cfg = {
         "pooling": pooling,
@@ -217,10 +218,3 @@ def first_windows(states: BertStates) -> BertStates:
         ends,
     )
     return BertStates(states.rows[torch.from_numpy(rows).to(states.rows.device)], short)
-
-
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(
-            Errors.B022.format(key=key, value=value, name="SentenceEncoder", expected=expected)
-        )

@@ -14,6 +14,7 @@ from .backbone.pairs import Pair, PairStates
 from .backbone.shim import TorchShim, get_shim
 from .errors import Errors
 from .layers import make_output
+from .settings import check_dropout
 
 
 def AnswerExtractor(
@@ -26,15 +27,7 @@ def AnswerExtractor(
     dropout (float): Dropout on the states in training; BERT's own head has none.
     RETURNS (Model): Gives `PairStates` whose rows are logits, (n_rows, 2) float32.
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            Errors.B022.format(
-                key="dropout",
-                value=dropout,
-                name="AnswerExtractor",
-                expected="at least 0 and below 1",
-            )
-        )
+    check_dropout("AnswerExtractor", dropout)
     shim = TorchShim(StartAndEnd, {"dropout": dropout}, ["dropout"])
     return Model("answer_extractor", forward, init=init, layers=[pairs], shims=[shim])
 

@@ -19,6 +19,7 @@ from .backbone.shim import get_shim
 from .errors import Errors, Warnings
 from .parallel import part_of_mean, totals_of
 from .readers import is_for
+from .settings import check_config
 
 N_LOOKED_AT = 1000  # examples, to see whether given labels occur
 Gradients = Tuple[Optional[torch.Tensor], ...]
@@ -165,11 +166,8 @@ class BertHead(BertPipe):
     ) -> List[str]:
         """RETURNS (List[str]): The labels so far and those that are given or found."""
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        if isinstance(labels, str):
-            expected = "a list of strings"
-            raise ValueError(
-                Errors.B022.format(key="labels", value=labels, name=self.name, expected=expected)
-            )
+        is_list = not isinstance(labels, str)
+        check_config(self.name, "labels", labels, is_list, "a list of strings")
         if labels is None and not self.labels:
             new = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
         else:

@@ -14,6 +14,7 @@ from .backbone.states import BertStates
 from .errors import Errors
 from .pooling import join_windows, mean_of_ranges, pool_windows, sentence_rows, word_states
 from .schemes import PARTS
+from .settings import check_choice, check_config, check_dropout
 
 POOLING = ("cls", "pooler", "mean", "max", "attention")
 ACTIVATIONS = ("Tanh", "ReLU", "GELU")
@@ -62,13 +63,11 @@ def TokenClassifier(
     nO (Optional[int]): Number of tags; set when labels are known.
     RETURNS (Model): The head.
     """
-    _check(
-        "TokenClassifier", "pooling", pooling, pooling in TOKEN_POOLING, " or ".join(TOKEN_POOLING)
-    )
-    _check("TokenClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
-    expected = " or ".join(PARTS)
-    _check("TokenClassifier", "scheme", scheme, scheme in PARTS, expected)
-    _check("TokenClassifier", "crf", crf, not crf or scheme == "biluo", "false for this scheme")
+    owner = "TokenClassifier"
+    check_choice(owner, "pooling", pooling, TOKEN_POOLING)
+    check_dropout(owner, dropout)
+    check_choice(owner, "scheme", scheme, PARTS)
+    check_config(owner, "crf", crf, not crf or scheme == "biluo", "false for this scheme")
     cfg = {"pooling": pooling, "dropout": dropout, "crf": crf, "scheme": scheme}
     return make_head("token_classifier", bert, WordTagger, cfg, nO, ["dropout"])
 
@@ -97,18 +96,11 @@ def TextClassifier(
     nO (Optional[int]): Number of labels; set when labels are known.
     RETURNS (Model): The head.
     """
-    _check("TextClassifier", "pooling", pooling, pooling in POOLING, " or ".join(POOLING))
-    expected = " or ".join(LONG_DOCUMENTS)
-    _check(
-        "TextClassifier",
-        "long_documents",
-        long_documents,
-        long_documents in LONG_DOCUMENTS,
-        expected,
-    )
-    _check("TextClassifier", "dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
-    expected = " or ".join(ACTIVATIONS)
-    _check("TextClassifier", "activation", activation, activation in ACTIVATIONS, expected)
+    owner = "TextClassifier"
+    check_choice(owner, "pooling", pooling, POOLING)
+    check_choice(owner, "long_documents", long_documents, LONG_DOCUMENTS)
+    check_dropout(owner, dropout)
+    check_choice(owner, "activation", activation, ACTIVATIONS)
     cfg = {
         "pooling": pooling,
         "long_documents": long_documents,
@@ -285,8 +277,3 @@ def make_output(width: int, n_out: int) -> nn.Linear:
     nn.init.normal_(output.weight, std=0.02)
     nn.init.zeros_(output.bias)
     return output
-
-
-def _check(name: str, key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

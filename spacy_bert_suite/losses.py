@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize, relu
 
 from .errors import Errors
+from .settings import check_choice, check_config
 
 DISTANCES = ("euclidean", "cosine")
 Classifier = Optional[torch.nn.Module]
@@ -69,7 +70,7 @@ def CoSENTLoss(scale: float = 20.0) -> PairLoss:
 
     scale (float): Inverse temperature.
     """
-    _check("CoSENT", "scale", scale, scale > 0, "above 0")
+    check_config("CoSENT", "scale", scale, scale > 0, "above 0")
     return PairLoss("score", partial(cosent_loss, scale=scale))
 
 
@@ -87,7 +88,7 @@ def MultipleNegativesRankingLoss(scale: float = 20.0, symmetric: bool = False) -
     scale (float): Inverse temperature on the cosine.
     symmetric (bool): Also find the anchor of each positive among all anchors, and take the mean.
     """
-    _check("MultipleNegativesRanking", "scale", scale, scale > 0, "above 0")
+    check_config("MultipleNegativesRanking", "scale", scale, scale > 0, "above 0")
     return PairLoss("positive", partial(ranking_loss, scale=scale, symmetric=symmetric))
 
 
@@ -130,9 +131,8 @@ def TripletLoss(margin: float = 1.0, distance: str = "euclidean") -> PairLoss:
     margin (float): In units of the distance.
     distance (str): "euclidean", or "cosine" for 1 - cosine.
     """
-    expected = " or ".join(DISTANCES)
-    _check("Triplet", "distance", distance, distance in DISTANCES, expected)
-    _check("Triplet", "margin", margin, margin > 0, "above 0")
+    check_choice("Triplet", "distance", distance, DISTANCES)
+    check_config("Triplet", "margin", margin, margin > 0, "above 0")
     return PairLoss("negative", partial(triplet_loss, margin=margin, distance=distance))
 
 
@@ -164,9 +164,10 @@ def MatryoshkaLoss(
     weights (Optional[List[float]]): Weight of each; all 1 by default.
     """
     factors = weights or [1.0] * len(dims)
-    _check("Matryoshka", "dims", dims, all(dim > 0 for dim in dims) and len(dims) > 0, "above 0")
-    _check("Matryoshka", "weights", weights, len(factors) == len(dims), "one for each of dims")
-    _check("Matryoshka", "loss", loss.needs, loss.needs != "label", "a loss without a classifier")
+    owner = "Matryoshka"
+    check_config(owner, "dims", dims, len(dims) > 0 and min(dims) > 0, "above 0")
+    check_config(owner, "weights", weights, len(factors) == len(dims), "one for each of dims")
+    check_config(owner, "loss", loss.needs, loss.needs != "label", "a loss without a classifier")
     function = partial(matryoshka_loss, loss=loss, dims=dims, weights=factors)
     return PairLoss(loss.needs, function)
 
@@ -208,8 +209,3 @@ def make_batch(
         torch.tensor(scores, dtype=vectors.dtype, device=vectors.device),
         torch.tensor(labels, device=vectors.device),
     )
-
-
-def _check(name: str, key: str, value, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

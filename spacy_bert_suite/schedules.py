@@ -1,9 +1,9 @@
 """Learn rates that warm up and then fall, as functions of the step."""
 
 import math
-from typing import Any, Callable, Dict
+from typing import Callable, Dict
 
-from .errors import Errors
+from .settings import check_choice, check_config
 
 # Of each decay: the share of the highest rate that is left, by the share of the steps that is done.
 DECAYS: Dict[str, Callable[[float], float]] = {
@@ -51,13 +51,14 @@ def make_warmup(
     RETURNS (Schedule): One rate for each update.
     RAISES (ValueError): If a value is out of its range.
     """
-    _check("decay", decay, decay in DECAYS, ", ".join(DECAYS))
-    _check("warmup_steps", warmup_steps, warmup_steps >= 0, "0 or more")
+    owner = "spacy-bert-suite.warmup.v1"
+    check_choice(owner, "decay", decay, DECAYS)
+    check_config(owner, "warmup_steps", warmup_steps, warmup_steps >= 0, "0 or more")
     expected = f"above warmup_steps = {warmup_steps}"
-    _check("total_steps", total_steps, total_steps > warmup_steps, expected)
-    _check("initial_rate", initial_rate, initial_rate > 0, "above 0")
+    check_config(owner, "total_steps", total_steps, total_steps > warmup_steps, expected)
+    check_config(owner, "initial_rate", initial_rate, initial_rate > 0, "above 0")
     expected = f"between 0 and initial_rate = {initial_rate}"
-    _check("final_rate", final_rate, 0 <= final_rate <= initial_rate, expected)
+    check_config(owner, "final_rate", final_rate, 0 <= final_rate <= initial_rate, expected)
 
     def rate_at(step: int) -> float:
         if step < warmup_steps:
@@ -66,9 +67,3 @@ def make_warmup(
         return final_rate + (initial_rate - final_rate) * DECAYS[decay](done)
 
     return Schedule(rate_at)
-
-
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        name = "spacy-bert-suite.warmup.v1"
-        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

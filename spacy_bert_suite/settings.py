@@ -1,6 +1,7 @@
 """Checks of settings."""
 
 import operator
+from collections.abc import Collection
 from typing import Any, Optional
 
 from .errors import Errors
@@ -10,6 +11,22 @@ def check(name: str, value: object, is_right: bool, expected: str) -> None:
     """RAISES (ValueError): If the value is not right."""
     if not is_right:
         raise ValueError(Errors.B143.format(name=name, value=value, expected=expected))
+
+
+def check_config(owner: str, key: str, value: object, is_right: bool, expected: str) -> None:
+    """owner (str): The component, or the registered function, that has the value in its config.
+    RAISES (ValueError): If the value is not right.
+    """
+    if not is_right:
+        raise ValueError(Errors.B022.format(key=key, value=value, name=owner, expected=expected))
+
+
+def check_choice(owner: str, key: str, value: object, choices: Collection[str]) -> None:
+    check_config(owner, key, value, value in choices, " or ".join(choices))
+
+
+def check_dropout(owner: str, value: float) -> None:
+    check_config(owner, "dropout", value, 0 <= value < 1, "at least 0 and below 1")
 
 
 def whole(name: str, value: Any, least: int) -> int:

@@ -7,6 +7,7 @@ from spacy.language import Language
 from .backbone.component import Bert
 from .backbone.model import get_backbone
 from .errors import Errors
+from .settings import check_config
 
 BeforeUpdate = Callable[[Language, Dict[str, Any]], None]
 
@@ -26,8 +27,9 @@ def make_gradual_unfreezing(
     RETURNS (Callable): The callback.
     RAISES (ValueError): If a value is out of its range.
     """
-    _check("steps_per_layer", steps_per_layer, steps_per_layer > 0, "1 or more")
-    _check("start_layers", start_layers, start_layers >= 0, "0 or more")
+    owner = "spacy-bert-suite.gradual_unfreezing.v1"
+    check_config(owner, "steps_per_layer", steps_per_layer, steps_per_layer > 0, "1 or more")
+    check_config(owner, "start_layers", start_layers, start_layers >= 0, "0 or more")
 
     def open_layers(nlp: Language, args: Dict[str, Any]) -> None:
         n_open = start_layers + args["step"] // steps_per_layer
@@ -44,9 +46,3 @@ def find_backbone(nlp: Language, name: str) -> Bert:
     if not isinstance(pipe, Bert) or not pipe.is_trainable:
         raise ValueError(Errors.B180.format(name=name, found=", ".join(nlp.pipe_names)))
     return pipe
-
-
-def _check(key: str, value: int, holds: bool, expected: str) -> None:
-    if not holds:
-        name = "spacy-bert-suite.gradual_unfreezing.v1"
-        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

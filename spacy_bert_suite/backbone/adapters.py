@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ..errors import Errors
+from ..settings import check_config, check_dropout
 
 DEFAULT_TARGETS = ("query", "value")
 
@@ -41,10 +42,12 @@ def make_lora(
 
     RAISES (ValueError): If a value is out of its range.
     """
-    _check("rank", rank, rank > 0, "1 or more")
-    _check("alpha", alpha, alpha > 0, "above 0")
-    _check("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1")
-    _check("targets", targets, len(targets) > 0, "names of linear layers, such as query, value")
+    owner = "spacy-bert-suite.LoRA.v1"
+    check_config(owner, "rank", rank, rank > 0, "1 or more")
+    check_config(owner, "alpha", alpha, alpha > 0, "above 0")
+    check_dropout(owner, dropout)
+    expected = "names of linear layers, such as query, value"
+    check_config(owner, "targets", targets, len(targets) > 0, expected)
     return LoRA(rank, alpha, dropout, tuple(targets), seed)
 
 
@@ -105,9 +108,3 @@ def adapter_state(transformer: PreTrainedModel) -> Dict[str, torch.Tensor]:
         for name, tensor in transformer.state_dict().items()
         if is_adapter(name) or ".base_layer." in name
     }
-
-
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        name = "spacy-bert-suite.LoRA.v1"
-        raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))

@@ -13,6 +13,7 @@ import torch
 from spacy.tokens import Doc
 
 from ..errors import Errors, Warnings
+from ..settings import check_config
 from .encoder import Rows
 from .feature_files import KEY_SIZE, BlockFiles, prune
 from .states import BertStates, Layout
@@ -33,9 +34,7 @@ def make_feature_cache(
         return None
     if trainable:
         raise ValueError(Errors.B190.format(name=name, path=path))
-    if not max_gb > 0:
-        values = {"key": "feature_cache_gb", "value": max_gb, "expected": "above 0"}
-        raise ValueError(Errors.B022.format(name=name, **values))
+    check_config(name, "feature_cache_gb", max_gb, max_gb > 0, "above 0")
     return FeatureCache(path, max_gb)
 
 

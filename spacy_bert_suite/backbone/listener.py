@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..errors import Errors
+from ..settings import check_config
 from .states import MOST_PENDING_BATCHES, BertStates, StateStore
 
 Accumulate = Callable[[torch.Tensor], None]
@@ -128,12 +129,8 @@ def weighted(backprop: Accumulate, factor: float) -> Accumulate:
 
 
 def check_grad_factor(value: float) -> float:
-    if not 0 <= value < float("inf"):
-        expected = "0 or more"
-        name = "a listener or an encoder of texts"
-        raise ValueError(
-            Errors.B022.format(key="grad_factor", value=value, name=name, expected=expected)
-        )
+    owner = "a listener or an encoder of texts"
+    check_config(owner, "grad_factor", value, 0 <= value < float("inf"), "0 or more")
     return value
 
 

@@ -16,6 +16,7 @@ from ..backbone.shim import get_shim
 from ..backbone.sources import Checkpoint, load_folder
 from ..errors import Errors, Warnings
 from ..questions import make_question_example
+from ..settings import check_choice
 from .pairs import plan_answers, plan_pairs, reads_pairs
 from .plan import Plan, Wishes
 from .pretrained import plan_pretrainer
@@ -104,11 +105,8 @@ def import_checkpoint(
 
 def check_task(source: Source, task: Optional[str]) -> Optional[str]:
     """RAISES (ValueError): If the checkpoint is not of a kind that the task can be made of."""
-    if task is not None and task not in TASKS:
-        expected = " or ".join(TASKS)
-        raise ValueError(
-            Errors.B022.format(key="task", value=task, name=source.name, expected=expected)
-        )
+    if task is not None:
+        check_choice(source.name, "task", task, TASKS)
     known = [ends for _, (endings, _) in TASKS.items() for ends in endings]
     wanted = list(TASKS[task][0]) if task is not None else known
     kind = source.architecture

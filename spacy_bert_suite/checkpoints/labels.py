@@ -8,6 +8,7 @@ import torch
 from ..chain import NEVER
 from ..errors import Errors
 from ..schemes import make_tags
+from ..settings import check_choice
 
 NAMELESS = re.compile(r"LABEL_\d+")
 PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)")
@@ -71,11 +72,7 @@ def read_tagging(names: Sequence[str], scheme: Optional[str], path: str) -> Tagg
     labels = list(dict.fromkeys(label for _, label in tags))
     possible = _possible_schemes(tags)
     scheme = possible[0] if scheme is None else scheme
-    if scheme not in possible:
-        expected = " or ".join(possible)
-        raise ValueError(
-            Errors.B022.format(key="scheme", value=scheme, name=path, expected=expected)
-        )
+    check_choice(path, "scheme", scheme, possible)
     if len(set(tags)) < len(tags):
         raise ValueError(Errors.B226.format(path=path, reason="two labels name the same tag"))
     places = {f"{part}-{label}": names.index(name) for (part, label), name in zip(tags, others)}

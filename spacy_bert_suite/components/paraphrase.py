@@ -19,6 +19,7 @@ from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_predictions
 from ..pairs import POSITIVE, Pair, is_positive
 from ..parallel import part_of_mean
+from ..settings import check_choice
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_paraphrase]
@@ -73,9 +74,7 @@ def make_bert_paraphrase(
     symmetric (bool): Read each pair in both orders, and take the mean.
     scorer (Optional[Callable]): The scoring method.
     """
-    if mode not in MODES:
-        expected = " or ".join(MODES)
-        raise ValueError(Errors.B022.format(key="mode", value=mode, name=name, expected=expected))
+    check_choice(name, "mode", mode, MODES)
     return BertParaphrase(nlp.vocab, model, name, mode=mode, symmetric=symmetric, scorer=scorer)
 
 

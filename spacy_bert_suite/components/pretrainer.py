@@ -30,6 +30,7 @@ from ..pretraining.masking import (
 )
 from ..pretraining.scoring import total
 from ..readers import is_for
+from ..settings import check_config
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_pretrainer]
@@ -80,12 +81,8 @@ def make_bert_pretrainer(
     max_predictions (int): Most masked wordpieces of an instance; 0 for no limit.
     scorer (Optional[Callable]): The scoring method.
     """
-    for key, value, holds, expected in (
-        ("mask_share", mask_share, 0 < mask_share < 1, "between 0 and 1"),
-        ("max_predictions", max_predictions, max_predictions >= 0, "0 or more"),
-    ):
-        if not holds:
-            raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))
+    check_config(name, "mask_share", mask_share, 0 < mask_share < 1, "between 0 and 1")
+    check_config(name, "max_predictions", max_predictions, max_predictions >= 0, "0 or more")
     settings = MaskSettings(mask_share, whole_words, max_predictions)
     return BertPretrainer(nlp.vocab, model, name, settings=settings, scorer=scorer)
 
@@ -137,10 +134,7 @@ class BertPretrainer(BertPipe):
             with the other masks left as they are; for several texts a list of those.
         RAISES (ValueError): If a text has no mask.
         """
-        if top_k < 1:
-            raise ValueError(
-                Errors.B022.format(key="top_k", value=top_k, name=self.name, expected="at least 1")
-            )
+        check_config(self.name, "top_k", top_k, top_k >= 1, "at least 1")
         self._encoder.settle()
         given = [texts] if isinstance(texts, str) else list(texts)
         found: List[List[List[Fill]]] = fill_texts(self.model, self._backbone, given, top_k)

@@ -29,6 +29,7 @@ from ..heads import BertPipe
 from ..parallel import in_group, totals_of
 from ..questions import Question, check_question, get_question
 from ..readers import is_for
+from ..settings import check_config
 from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -83,12 +84,7 @@ def make_bert_qa(
     max_answer_pieces (int): Most wordpieces in an answer.
     scorer (Optional[Callable]): The scoring method.
     """
-    if max_answer_pieces < 1:
-        raise ValueError(
-            Errors.B022.format(
-                key="max_answer_pieces", value=max_answer_pieces, name=name, expected="at least 1"
-            )
-        )
+    check_config(name, "max_answer_pieces", max_answer_pieces, max_answer_pieces >= 1, "at least 1")
     return BertQuestionAnswering(
         nlp.vocab,
         model,
@@ -181,10 +177,7 @@ class BertQuestionAnswering(BertPipe):
         is decided whether there is an answer. A pair that comes twice is read once.
         """
         pairs = list(pairs)
-        if top_k < 1:
-            raise ValueError(
-                Errors.B022.format(key="top_k", value=top_k, name=self.name, expected="at least 1")
-            )
+        check_config(self.name, "top_k", top_k, top_k >= 1, "at least 1")
         places: Dict[Pair, List[int]] = {}
         for place, (doc, question) in enumerate(pairs):
             check_doc(doc, self.name)

@@ -24,6 +24,7 @@ from ..pair_training import learn
 from ..pairs import Pair, belongs_together
 from ..parallel import gather
 from ..pooling import sentence_starts
+from ..settings import check_choice, check_config
 from ..vectors import install_hooks
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -103,17 +104,8 @@ def make_bert_similarity(
         then be large in little memory, for one more forward pass (Gao et al. 2021); 0 for all.
     scorer (Optional[Callable]): The scoring method.
     """
-    for key, value, holds, expected in (
-        (
-            "sentence_vectors",
-            sentence_vectors,
-            sentence_vectors in SENTENCE_VECTORS,
-            " or ".join(SENTENCE_VECTORS),
-        ),
-        ("chunk_size", chunk_size, chunk_size >= 0, "0 or more"),
-    ):
-        if not holds:
-            raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))
+    check_choice(name, "sentence_vectors", sentence_vectors, SENTENCE_VECTORS)
+    check_config(name, "chunk_size", chunk_size, chunk_size >= 0, "0 or more")
     pipe = BertSimilarity(nlp.vocab, model, name, loss=loss, scorer=scorer)
     pipe.sentence_vectors = sentence_vectors
     pipe.token_vectors = token_vectors

@@ -18,6 +18,7 @@ from ..errors import Errors, Warnings
 from ..heads import BertPipe, Gradients, loss_and_gradients
 from ..parallel import part_of_mean
 from ..readers import is_for
+from ..settings import check_choice, check_config
 from ..summarization.gold import gold_labels, has_summary, score_summaries
 from ..summarization.length import Length
 from ..summarization.scorer import SentenceScores
@@ -142,16 +143,10 @@ class BertSummarizer(BertPipe):
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {}
         self._has_warned = False
-        self._check("method", method, method in METHODS, "one of " + ", ".join(METHODS))
+        check_choice(name, "method", method, METHODS)
         diversity = self.settings.diversity
-        self._check("diversity", diversity, 0 <= diversity <= 1, "from 0 to 1")
+        check_config(name, "diversity", diversity, 0 <= diversity <= 1, "from 0 to 1")
         register_attributes(name, ["doc.summary", "span.summary_score"])
-
-    def _check(self, key: str, value: Any, holds: bool, expected: str) -> None:
-        if not holds:
-            raise ValueError(
-                Errors.B022.format(key=key, value=value, name=self.name, expected=expected)
-            )
 
     @property
     def is_trainable(self) -> bool:

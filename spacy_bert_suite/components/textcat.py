@@ -10,7 +10,6 @@ from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from thinc.api import Config, Model
 
-from ..errors import Errors
 from ..heads import (
     BertHead,
     Gradients,
@@ -22,6 +21,7 @@ from ..heads import (
 )
 from ..layers import TextScores
 from ..parallel import part_of_mean
+from ..settings import check_config
 
 DEFAULT_CONFIG = Config().from_str("""
 [textcat]
@@ -104,12 +104,7 @@ class BertTextCategorizer(BertHead):
 
     def __init__(self, *args: Any, exclusive: bool, threshold: float = 0.5, **kwargs: Any):
         super().__init__(*args, exclusive=exclusive, threshold=threshold, thresholds={}, **kwargs)
-        if not 0 <= threshold <= 1:
-            raise ValueError(
-                Errors.B022.format(
-                    key="threshold", value=threshold, name=self.name, expected="between 0 and 1"
-                )
-            )
+        check_config(self.name, "threshold", threshold, 0 <= threshold <= 1, "between 0 and 1")
         self.n_labels_min = 2 if exclusive else 1
 
     def has_gold(self, eg: Example) -> bool:

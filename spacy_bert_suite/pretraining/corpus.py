@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 
 from ..backbone.model import get_backbone
 from ..errors import Errors
+from ..settings import check_choice, check_config
 from .instance import make_example
 from .instances import OBJECTIVES, InstanceSettings
 from .loading import Chunks, load
@@ -55,12 +56,15 @@ def make_pretrain_corpus(
     upstream (str): Name of the backbone component, whose wordpieces are used.
     RETURNS (Callable): The corpus. The reference doc of an example holds the instance.
     """
-    _check("max_length", max_length, max_length >= LEAST_LENGTH, f"at least {LEAST_LENGTH}")
-    _check("objective", objective, objective in OBJECTIVES, " or ".join(OBJECTIVES))
-    _check("short_seq_prob", short_seq_prob, 0 <= short_seq_prob <= 1, "from 0 to 1")
+    owner = "PretrainCorpus"
+    expected = f"at least {LEAST_LENGTH}"
+    check_config(owner, "max_length", max_length, max_length >= LEAST_LENGTH, expected)
+    check_choice(owner, "objective", objective, OBJECTIVES)
+    is_share = 0 <= short_seq_prob <= 1
+    check_config(owner, "short_seq_prob", short_seq_prob, is_share, "from 0 to 1")
     for key, value in (("shuffle_buffer", shuffle_buffer), ("limit", limit),
                        ("workers", workers), ("seed", seed)):  # fmt: skip
-        _check(key, value, value >= 0, "0 or more")
+        check_config(owner, key, value, value >= 0, "0 or more")
     settings = InstanceSettings(objective, max_length, short_seq_prob)
     buffer = 0 if fixed else shuffle_buffer
     return PretrainCorpus(path, settings, sentences, buffer, seed, limit, fixed, workers, upstream)
@@ -128,10 +132,3 @@ class PretrainCorpus:
             shuffle=not self.fixed,
         )
         return Chunks(find_files(self.path), preparation, self.shuffle_buffer, self.epoch)
-
-
-def _check(key: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(
-            Errors.B022.format(key=key, value=value, name="PretrainCorpus", expected=expected)
-        )

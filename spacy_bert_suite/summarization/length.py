@@ -6,6 +6,7 @@ from typing import Any, List, Optional, Sequence
 import numpy
 
 from ..errors import Errors
+from ..settings import check_config
 
 DEFAULT_RATIO = 0.2
 
@@ -37,17 +38,11 @@ class Length:
         found = [f"{key} = {value}" for key, value in given.items() if value is not None]
         if len(found) > 1:
             raise ValueError(Errors.B080.format(name=self.name, found=", ".join(found)))
-        if self.ratio is not None and not 0 < self.ratio <= 1:
-            raise self._wrong("ratio", "above 0 and at most 1")
+        is_share = self.ratio is None or 0 < self.ratio <= 1
+        check_config(self.name, "ratio", self.ratio, is_share, "above 0 and at most 1")
         for key in ("n_sentences", "max_words"):
-            if given[key] is not None and not _is_count(given[key]):
-                raise self._wrong(key, "a whole number of at least 1")
-
-    def _wrong(self, key: str, expected: str) -> ValueError:
-        value = getattr(self, key)
-        return ValueError(
-            Errors.B022.format(key=key, value=value, name=self.name, expected=expected)
-        )
+            is_right = given[key] is None or _is_count(given[key])
+            check_config(self.name, key, given[key], is_right, "a whole number of at least 1")
 
     def count(self, n_words: Sequence[int]) -> int:
         """n_words (Sequence[int]): Words in each sentence that could be chosen, at least one.

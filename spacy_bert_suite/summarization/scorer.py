@@ -9,8 +9,8 @@ from thinc.api import Model
 from torch import nn
 
 from ..backbone.states import BertStates
-from ..errors import Errors
 from ..layers import make_head, make_output
+from ..settings import check_config, check_dropout
 from .sentences import sentence_states
 
 MAX_PADDED = 8192  # sentences in one forward pass, padding included
@@ -40,15 +40,11 @@ def SentenceScorer(
     max_sentences (int): Longer docs are scored in parts of so many sentences.
     RETURNS (Model): The head.
     """
-    for key, value, holds, expected in (
-        ("n_layers", n_layers, n_layers >= 0, "at least 0"),
-        ("n_heads", n_heads, n_heads >= 1, "at least 1"),
-        ("dropout", dropout, 0 <= dropout < 1, "at least 0 and below 1"),
-        ("max_sentences", max_sentences, max_sentences >= 1, "at least 1"),
-    ):
-        if not holds:
-            name = "SentenceScorer"
-            raise ValueError(Errors.B022.format(key=key, value=value, name=name, expected=expected))
+    owner = "SentenceScorer"
+    check_config(owner, "n_layers", n_layers, n_layers >= 0, "at least 0")
+    check_config(owner, "n_heads", n_heads, n_heads >= 1, "at least 1")
+    check_dropout(owner, dropout)
+    check_config(owner, "max_sentences", max_sentences, max_sentences >= 1, "at least 1")
     cfg = {
         "n_layers": n_layers,
         "n_heads": n_heads,
@@ -64,12 +60,8 @@ class SentenceEncoder(nn.Module):
     def __init__(self, cfg: Dict[str, Any]):
         super().__init__()
         width, n_heads = cfg["width"], cfg["n_heads"]
-        if width % n_heads:
-            expected = f"a divisor of the backbone's width, {width}"
-            name = "SentenceScorer"
-            raise ValueError(
-                Errors.B022.format(key="n_heads", value=n_heads, name=name, expected=expected)
-            )
+        expected = f"a divisor of the backbone's width, {width}"
+        check_config("SentenceScorer", "n_heads", n_heads, width % n_heads == 0, expected)
         self.max_sentences = cfg["max_sentences"]
         # States of different backbones differ in scale, places do not.
         self.LayerNorm = nn.LayerNorm(width)
