@@ -56,18 +56,25 @@ def PairClassifier(
 
 
 class PairHead(nn.Module):
-    """pooler (Optional[Module]): BERT's own, which belongs to the backbone; set before each use."""
+    """A single logit is the difference of two rows, as in a softmax over no and yes: each step
+    moves it twice as far, which counts where there are few pairs.
+
+    pooler (Optional[Module]): BERT's own, which belongs to the backbone; set before each use.
+    """
 
     def __init__(self, cfg: Dict[str, Any]):
         super().__init__()
         self.pooling = cfg["pooling"]
         self.long_texts = cfg["long_texts"]
         self.dropout = nn.Dropout(cfg["dropout"])
-        self.output = make_output(cfg["width"], cfg["n_out"])
+        self.is_single = cfg["n_out"] == 1
+        self.output = make_output(cfg["width"], max(2, cfg["n_out"]))
         self.pooler: List[Optional[nn.Module]] = [None]  # in a list: no part of this module
 
     def forward(self, states: PairStates) -> PairScores:
-        logits = self.output(self.dropout(self.pool(states)))  # (n_windows, n_out)
+        logits = self.output(self.dropout(self.pool(states)))
+        if self.is_single:
+            logits = logits[:, 1:] - logits[:, :1]  # (n_windows, n_out)
         return PairScores(join_windows(logits, states.window_offsets, self.long_texts))
 
     def pool(self, states: PairStates) -> torch.Tensor:

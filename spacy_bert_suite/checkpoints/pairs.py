@@ -36,8 +36,8 @@ def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
 
 
 def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
-    """A `bert_paraphrase`: one output is a probability or a grade; of two that say no and yes, the
-    difference; the rest are classes.
+    """A `bert_paraphrase`: one output is a probability or a grade, and so are two that say no and
+    yes; the rest are classes.
     """
     check_pairs(source.model_type, source.name, by_pooler=True)
     output = source.linear(find_family(source.model_type, source.name).output)
@@ -47,10 +47,10 @@ def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
     initialize: Dict[str, Any] = {}
     if n_outputs == 1:
         mode = source.extra.get("mode", "graded" if _is_graded(source, config) else "binary")
+        output = {key: torch.cat([0 * rows, rows]) for key, rows in output.items()}
     elif yes is not None and source.extra.get("mode") != "classes":
         mode = "binary"
-        # softmax(no, yes)[yes] = sigmoid(yes - no)
-        output = {key: (rows[yes] - rows[1 - yes])[None] for key, rows in output.items()}
+        output = {key: rows[[1 - yes, yes]] for key, rows in output.items()}
     else:
         mode = "classes"
         initialize["labels"] = read_names(own, wishes.labels, n_outputs, source.name)
@@ -128,5 +128,7 @@ def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
         "temperature": pipe.cfg["temperature"],
     }
     tensors: Dict[str, torch.Tensor] = names_of(module.output, "classifier")
+    if module.is_single:  # sigmoid(yes - no) = softmax(no, yes)[yes]
+        tensors = {name: rows[1:] - rows[:1] for name, rows in tensors.items()}
     auto = "AutoModelForSequenceClassification"
     return Shape(auto, tensors, labels, settings, extra)
