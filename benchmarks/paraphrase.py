@@ -183,7 +183,7 @@ def tune(data: Path, name: str, system: str, epochs: int, seed: int) -> Dict[str
         found = predict_peer(trainer, dev, classes_of(train))
     else:
         _, _, pooling = system.partition(", ")
-        nlp = train_ours(name, train, epochs, seed, pooling or "mean")
+        nlp = train_ours(name, train, epochs, seed, pooling or "pooler")
         seconds = time.perf_counter() - start
         found = predict_ours(nlp, dev)
     n_steps = n_batches(len(train), epochs)
@@ -237,7 +237,7 @@ def median(records: Sequence[Dict[str, Any]], key: str) -> str:
 @click.option("--part", type=click.Choice(["tune", "speed"]), default="tune")
 @click.option("--set", "name", type=click.Choice(list(SETS)), default="mrpc", show_default=True)
 @click.option("--system", multiple=True, default=["Trainer", "ours"], show_default=True,
-              help='"Trainer", "ours", or "ours, pooler" for another pooling.')  # fmt: skip
+              help='"Trainer", "ours", or "ours, mean" for another pooling.')  # fmt: skip
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", default=3, show_default=True)
 @click.option("--rounds", default=5, show_default=True)

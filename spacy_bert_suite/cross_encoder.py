@@ -10,7 +10,7 @@ from torch import nn
 from .backbone.pairs import Pair, PairStates
 from .backbone.shim import TorchShim, get_shim
 from .errors import Errors
-from .layers import make_output
+from .layers import ACTIVATIONS, copy_pooler, make_output, make_pooler
 from .pooling import join_windows, mean_of_segments
 from .settings import check_choice, check_dropout
 
@@ -26,20 +26,22 @@ class PairScores(NamedTuple):
 
 def PairClassifier(
     pairs: Model[List[Pair], PairStates],
-    pooling: str = "mean",
+    pooling: str = "pooler",
     long_texts: str = "mean",
     dropout: float = 0.1,
+    activation: str = "Tanh",
     nO: Optional[int] = None,
 ) -> Model[List[Pair], PairScores]:
     """Registered as "spacy-bert-suite.PairClassifier.v1": a pooled state of the window that holds
     both texts, and a linear layer.
 
     pairs (Model): The pair encoder.
-    pooling (str): State of a window: its [CLS] ("cls"), that through BERT's own pooler
-        ("pooler", trained with the rest), or the "mean" of all its wordpieces.
+    pooling (str): State of a window: its [CLS] ("cls"), that through a dense layer of the head
+        ("pooler", which begins as a copy of BERT's own), or the "mean" of all its wordpieces.
     long_texts (str): Logits of a pair whose second text takes several windows: their "mean" or
         "max", or those of the "first".
     dropout (float): Dropout on the pooled state in training.
+    activation (str): Tanh | ReLU | GELU; what follows the dense layer of "pooler".
     nO (Optional[int]): Number of outputs.
     RETURNS (Model): The head.
     """
@@ -47,7 +49,13 @@ def PairClassifier(
     check_choice(owner, "pooling", pooling, POOLING)
     check_choice(owner, "long_texts", long_texts, LONG_TEXTS)
     check_dropout(owner, dropout)
-    cfg = {"pooling": pooling, "long_texts": long_texts, "dropout": dropout}
+    check_choice(owner, "activation", activation, ACTIVATIONS)
+    cfg = {
+        "pooling": pooling,
+        "long_texts": long_texts,
+        "dropout": dropout,
+        "activation": activation,
+    }
     pairs.cuts_first = True  # type: ignore[attr-defined]
     shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
     return Model(
@@ -58,8 +66,6 @@ def PairClassifier(
 class PairHead(nn.Module):
     """A single logit is the difference of two rows, as in a softmax over no and yes: each step
     moves it twice as far, which counts where there are few pairs.
-
-    pooler (Optional[Module]): BERT's own, which belongs to the backbone; set before each use.
     """
 
     def __init__(self, cfg: Dict[str, Any]):
@@ -68,8 +74,10 @@ class PairHead(nn.Module):
         self.long_texts = cfg["long_texts"]
         self.dropout = nn.Dropout(cfg["dropout"])
         self.is_single = cfg["n_out"] == 1
+        self.pooler: nn.Module = nn.Identity()
+        if self.pooling == "pooler":
+            self.pooler = make_pooler(cfg["width"], cfg["activation"])
         self.output = make_output(cfg["width"], max(2, cfg["n_out"]))
-        self.pooler: List[Optional[nn.Module]] = [None]  # in a list: no part of this module
 
     def forward(self, states: PairStates) -> PairScores:
         logits = self.output(self.dropout(self.pool(states)))
@@ -79,12 +87,8 @@ class PairHead(nn.Module):
 
     def pool(self, states: PairStates) -> torch.Tensor:
         """RETURNS (Tensor): *Shape:* ``(n_windows, width)``"""
-        if self.pooling == "cls":
-            return states.cls.float()
-        if self.pooling == "pooler":
-            if self.pooler[0] is None:
-                raise ValueError(Errors.B061)
-            return self.pooler[0](states.cls.float()[:, None])
+        if self.pooling != "mean":
+            return self.pooler(states.cls.float())
         n_rows = numpy.diff(states.row_offsets)
         windows = torch.from_numpy(numpy.repeat(numpy.arange(len(n_rows)), n_rows))
         return mean_of_segments(states.rows.float(), windows.to(states.rows.device), len(n_rows))
@@ -102,7 +106,6 @@ def forward(
         raise ValueError(Errors.B050.format(name=getattr(encoder, "component_name", model.name)))
     backbone = encoder.get_backbone()  # type: ignore[attr-defined]
     module.to(backbone.module.device).train(is_train)
-    module.pooler[0] = getattr(backbone.module.transformer, "pooler", None)
     states, backprop = encoder(pairs, is_train)
     if not is_train:
         with torch.no_grad():
@@ -126,3 +129,5 @@ def init(model: Model, X=None, Y=None) -> None:
         backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
         shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
         shim.module = shim.build(shim.cfg)
+        if shim.cfg["pooling"] == "pooler":
+            copy_pooler(model.layers[0], shim.module)

@@ -179,10 +179,10 @@ def init(model: Model, X=None, Y=None) -> None:
         shim.cfg.update(width=width, n_out=model.get_dim("nO"))
         shim.module = shim.build(shim.cfg)
         for source in model.layers[1:]:
-            _copy_pooler(source, shim.module)
+            copy_pooler(source, shim.module)
 
 
-def _copy_pooler(source: Any, head: nn.Module) -> None:
+def copy_pooler(source: Any, head: nn.Module) -> None:
     """Begin with the pooler of the backbone, if it has one of this width."""
     backbone = source.get_backbone().module.transformer
     theirs = getattr(getattr(backbone, "pooler", None), "dense", None)
@@ -241,8 +241,7 @@ class WindowClassifier(nn.Module):
             self.query = nn.Linear(cfg["width"], 1, bias=False)
         self.pooler: nn.Module = nn.Identity()
         if self.pooling == "pooler":
-            dense = make_output(cfg["width"], cfg["width"])
-            self.pooler = nn.Sequential(dense, getattr(nn, cfg["activation"])())
+            self.pooler = make_pooler(cfg["width"], cfg["activation"])
         self.output = make_output(cfg["width"], cfg["n_out"])
 
     def forward(self, states: BertStates, docs: Sequence[Doc]) -> TextScores:
@@ -269,6 +268,11 @@ def parts_of_tags(n_tags: int, n_places: int = 4) -> torch.Tensor:
     parts[1 + (tags - 1) % n_places, tags] = 1.0
     parts[1 + n_places + (tags - 1) // n_places, tags] = 1.0
     return parts
+
+
+def make_pooler(width: int, activation: str) -> nn.Sequential:
+    """What stands between [CLS] and the output: in BERT its pooler."""
+    return nn.Sequential(make_output(width, width), getattr(nn, activation)())
 
 
 def make_output(width: int, n_out: int) -> nn.Linear:

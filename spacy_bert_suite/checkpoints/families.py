@@ -43,12 +43,12 @@ def find_family(model_type: str, name: Any) -> Family:
     return FAMILIES[model_type]
 
 
-def check_pairs(model_type: str, name: Any, *, by_pooler: bool) -> None:
-    """RAISES (ValueError): If pairs of texts would be read in another way than in transformers.
-
-    by_pooler (bool): Whether the state of a pair goes through the encoder's own pooler.
+def find_pair_family(model_type: str, name: Any) -> Family:
+    """RETURNS (Family): That of an encoder of pairs.
+    RAISES (ValueError): If pairs of texts would be read in another way than in transformers.
     """
     family = find_family(model_type, name)
-    if not family.reads_pairs or (by_pooler and model_type != "bert"):
-        known = "bert" if by_pooler else ", ".join(k for k, v in FAMILIES.items() if v.reads_pairs)
+    if not family.reads_pairs:
+        known = ", ".join(k for k, v in FAMILIES.items() if v.reads_pairs)
         raise ValueError(Errors.B223.format(path=name, model_type=model_type, known=known))
+    return family

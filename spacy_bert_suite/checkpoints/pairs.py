@@ -5,10 +5,10 @@ from typing import Any, Dict, List, Optional
 import torch
 
 from ..pairs import is_positive
-from .families import ANSWERS, check_pairs, find_family
+from .families import ANSWERS, find_pair_family
 from .labels import is_nameless, read_names
 from .plan import Plan, Wishes, dropout_of, known
-from .shape import Shape, names_of, refuse
+from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
 
 SIGMOID = "torch.nn.modules.activation.Sigmoid"
@@ -19,7 +19,7 @@ NLI = {"entailment", "contradiction"}
 
 def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
     """A `bert_qa`."""
-    check_pairs(source.model_type, source.name, by_pooler=False)
+    find_pair_family(source.model_type, source.name)
     layer = source.linear(ANSWERS)
     weights = {f"output.{key}": value for key, value in layer.items()}
     model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
@@ -29,7 +29,7 @@ def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
 
 
 def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
-    check_pairs(encoder.config.model_type, pipe.name, by_pooler=False)
+    find_pair_family(encoder.config.model_type, pipe.name)
     extra = {key: getattr(pipe, key) for key in ("null_threshold", "max_answer_pieces")}
     tensors = names_of(module.output, ANSWERS)
     return Shape("AutoModelForQuestionAnswering", tensors, extra=extra)
@@ -39,8 +39,8 @@ def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
     """A `bert_paraphrase`: one output is a probability or a grade, and so are two that say no and
     yes; the rest are classes.
     """
-    check_pairs(source.model_type, source.name, by_pooler=True)
-    output = source.linear(find_family(source.model_type, source.name).output)
+    family = find_pair_family(source.model_type, source.name)
+    dense, output = source.linear(family.dense), source.linear(family.output)
     n_outputs = len(output["bias"])
     own = [config.id2label[i] for i in sorted(config.id2label)]
     yes = find_yes(wishes.labels or own) if n_outputs == 2 else None
@@ -57,11 +57,13 @@ def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
     model = {
         "@architectures": "spacy-bert-suite.PairClassifier.v1",
         "pooling": "pooler",
+        "activation": family.activation,
         "long_texts": source.extra.get("long_texts", "mean"),
         "dropout": dropout_of(config),
     }
     settings = {"mode": mode, "symmetric": bool(source.extra.get("symmetric", False))}
-    weights = {f"output.{key}": value for key, value in output.items()}
+    weights = {f"pooler.0.{key}": value for key, value in dense.items()}
+    weights.update({f"output.{key}": value for key, value in output.items()})
     return Plan(
         "bert_paraphrase",
         model,
@@ -70,7 +72,6 @@ def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
         initialize,
         weights,
         known(source.extra, "temperature"),
-        by_pooler=True,
         is_squashed=n_outputs == 1 and not _has_sigmoid(source, config),
     )
 
@@ -112,12 +113,13 @@ def _activation(source: Source) -> Optional[str]:
 
 def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
     """A cross-encoder, as sentence-transformers has them too."""
-    check_pairs(encoder.config.model_type, pipe.name, by_pooler=True)
+    family = find_pair_family(encoder.config.model_type, pipe.name)
     if module.pooling != "pooler":
         reason = (
-            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind the pooler'
+            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
         )
         raise refuse(pipe.name, reason, 'pooling = "pooler"')
+    check_activation(pipe, encoder, family)
     labels = list(pipe.labels) or ["score" if pipe.mode == "graded" else "paraphrase"]
     activation = "torch.nn.modules.linear.Identity" if pipe.labels else SIGMOID
     settings = {CROSS_ENCODER: {"activation_fn": activation}}
@@ -127,8 +129,9 @@ def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
         "long_texts": module.long_texts,
         "temperature": pipe.cfg["temperature"],
     }
-    tensors: Dict[str, torch.Tensor] = names_of(module.output, "classifier")
+    tensors: Dict[str, torch.Tensor] = names_of(module.output, family.output)
     if module.is_single:  # sigmoid(yes - no) = softmax(no, yes)[yes]
         tensors = {name: rows[1:] - rows[:1] for name, rows in tensors.items()}
+    tensors.update(names_of(module.pooler[0], family.dense))
     auto = "AutoModelForSequenceClassification"
     return Shape(auto, tensors, labels, settings, extra)

@@ -8,8 +8,10 @@ from typing import Any, Dict, List, Optional
 import torch
 import transformers
 
+from ..backbone.shim import get_shim
 from ..backbone.sources import Checkpoint, save_folder
 from ..errors import Errors
+from .families import Family
 from .source import OURS
 
 
@@ -80,3 +82,11 @@ def refuse(name: str, reason: str, instead: Optional[str]) -> ValueError:
     if instead is None:
         return ValueError(Errors.B228.format(name=name, reason=reason))
     return ValueError(Errors.B229.format(name=name, reason=reason, instead=instead))
+
+
+def check_activation(pipe: Any, encoder: Any, family: Family) -> None:
+    """RAISES (ValueError): If another activation follows the dense layer than in transformers."""
+    activation = get_shim(pipe.model).cfg["activation"]
+    if activation != family.activation:
+        reason = f'activation = "{activation}", and {encoder.config.model_type} has another'
+        raise refuse(pipe.name, reason, f'activation = "{family.activation}"')

@@ -2,12 +2,11 @@
 
 from typing import Any, Dict
 
-from ..backbone.shim import get_shim
 from ..errors import Errors
 from .families import find_family
 from .labels import read_names
 from .plan import Plan, Wishes, dropout_of, known
-from .shape import Shape, names_of, refuse
+from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
 
 EXCLUSIVE = "single_label_classification"
@@ -52,17 +51,13 @@ def guess_texts(source: Source, config: Any) -> str:
 
 def shape_texts(pipe: Any, module: Any, encoder: Any) -> Shape:
     """The dense layer of the head becomes the one over [CLS], in BERT its pooler."""
-    model_type = encoder.config.model_type
-    family = find_family(model_type, pipe.name)
+    family = find_family(encoder.config.model_type, pipe.name)
     if module.pooling != "pooler":
         reason = (
             f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
         )
         raise refuse(pipe.name, reason, 'pooling = "pooler"')
-    activation = get_shim(pipe.model).cfg["activation"]
-    if activation != family.activation:
-        reason = f'activation = "{activation}", and {model_type} has another'
-        raise refuse(pipe.name, reason, f'activation = "{family.activation}"')
+    check_activation(pipe, encoder, family)
     tensors = names_of(module.pooler[0], family.dense)
     tensors.update(names_of(module.output, family.output))
     exclusive = pipe.cfg.get("exclusive", True)

@@ -31,9 +31,10 @@ symmetric = false
 
 [bert_paraphrase.model]
 @architectures = "spacy-bert-suite.PairClassifier.v1"
-pooling = "mean"
+pooling = "pooler"
 long_texts = "mean"
 dropout = 0.1
+activation = "Tanh"
 
 [bert_paraphrase.model.pairs]
 @architectures = "spacy-bert-suite.PairEncoder.v1"

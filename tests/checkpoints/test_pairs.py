@@ -52,6 +52,21 @@ def test_pairs_equal_the_original(make_original, tmp_path, names, options, mode,
     assert torch.allclose(pair_logits(exported), pipe._logits(PAIRS), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["DistilBert", "Electra"])
+def test_other_encoders_of_pairs(make_original, tmp_path, kind):
+    sizes = OTHERS["DistilBertForQuestionAnswering"] if kind == "DistilBert" else {}
+    path = make_original(f"{kind}ForSequenceClassification", names=NLI, **sizes)
+    nlp = import_checkpoint(path)
+    found = nlp.get_pipe("bert_paraphrase").predict_pairs(PAIRS)
+    assert numpy.allclose(found, pair_logits(path).softmax(1), atol=1e-5)
+    exported = export_checkpoint(nlp, "bert_paraphrase", tmp_path / "exported")
+    assert torch.allclose(pair_logits(exported), pair_logits(path), atol=1e-5)
+    activation = {"DistilBert": "GELU", "Electra": "Tanh"}[kind]
+    nlp.get_pipe("bert_paraphrase").model.shims[0].cfg["activation"] = activation
+    with pytest.raises(ValueError, match="B229.*activation"):
+        export_checkpoint(nlp, "bert_paraphrase", tmp_path / "other")
+
+
 def test_a_regression_says_that_its_scale_differs(make_original):
     path = make_original(KIND, names=["score"], problem_type="regression")
     with pytest.warns(UserWarning, match="B938"):
@@ -111,7 +126,8 @@ def test_encoders_that_read_pairs_otherwise_are_refused(make_original):
 def test_pooling_that_has_no_form_is_refused(tiny_bert, tmp_path):
     nlp = spacy.blank("en")
     nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
-    nlp.add_pipe("bert_paraphrase")
+    model = {"@architectures": "spacy-bert-suite.PairClassifier.v1", "pooling": "mean"}
+    nlp.add_pipe("bert_paraphrase", config={"model": model})
     with pytest.raises(ValueError, match="B050"):
         export_checkpoint(nlp, "bert_paraphrase", tmp_path / "exported")
     examples = [make_pair_example(nlp, ["a", "b"], label=label) for label in ("0", "1")]

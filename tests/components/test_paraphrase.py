@@ -1,5 +1,6 @@
 """bert_paraphrase: pairs read together."""
 
+import copy
 import pickle
 
 import numpy
@@ -81,20 +82,35 @@ def test_logits_equal_hugging_face(still_bert):
 
 
 def test_gradients_equal_plain_torch(still_bert):
-    nlp, examples, pipe = initialized(still_bert, "graded", pooling="pooler", dropout=0.0)
+    nlp, examples, pipe = initialized(still_bert, "graded", dropout=0.0)
     pipe.update(examples)
     model = AutoModel.from_pretrained(still_bert).train()
     tokenizer = AutoTokenizer.from_pretrained(still_bert)
-    output = pipe.model.shims[0].module.output
-    logits = [
-        output(model(**tokenizer(*row[0], return_tensors="pt")).pooler_output) for row in PAIRS
-    ]
+    head = copy.deepcopy(pipe.model.shims[0].module)
+    head.zero_grad()
+    states = [model(**tokenizer(*row[0], return_tensors="pt")).last_hidden_state for row in PAIRS]
+    logits = head.output(head.pooler(torch.cat([found[:, 0] for found in states])))
     gold = torch.tensor([[1 - row[2], row[2]] for row in PAIRS])
-    torch.nn.functional.cross_entropy(torch.cat(logits), gold).backward()
-    module = nlp.get_pipe("bert").model.shims[0].module
-    found = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
-    for name, parameter in model.named_parameters():
-        assert found[f"transformer.{name}"] == pytest.approx(parameter.grad, rel=1e-3, abs=1e-6)
+    torch.nn.functional.cross_entropy(logits, gold).backward()
+    for expected, module in (
+        (head, pipe.model.shims[0].module),
+        (model, nlp.get_pipe("bert").model.shims[0].module.transformer),
+    ):
+        found = dict(module.named_parameters())
+        for name, parameter in expected.named_parameters():
+            if parameter.grad is not None:
+                wanted = pytest.approx(parameter.grad, rel=1e-3, abs=1e-6)
+                assert found[name].grad == wanted, name
+
+
+def test_the_pooler_begins_as_that_of_bert(tiny_bert, optimizer):
+    """Also where the backbone does not learn, that of the head does."""
+    nlp, examples, pipe = initialized(tiny_bert, bert={"trainable": False})
+    dense = pipe.model.shims[0].module.pooler[0]
+    theirs = nlp.get_pipe("bert").model.shims[0].module.transformer.pooler.dense
+    assert torch.equal(dense.weight, theirs.weight)
+    nlp.update(examples, sgd=optimizer)
+    assert not torch.equal(dense.weight, theirs.weight)
 
 
 def test_docs_ask_about_others(tiny_bert):
@@ -225,6 +241,7 @@ def test_labels_that_do_not_say_yes_and_no(tiny_bert, labels):
         ({"pooling": "max"}, "B022.*pooling"),
         ({"long_texts": "last"}, "B022.*long_texts"),
         ({"dropout": 1.0}, "B022.*dropout"),
+        ({"activation": "Sine"}, "B022.*activation"),
     ],
 )
 def test_wrong_config(tiny_bert, config, code):
