@@ -89,7 +89,7 @@ def file(data: Path, folder: str, split: str) -> Path:
     return data / folder / f"{split}.jsonl.gz"
 
 
-COSENT = {"loss": {"@losses": "spacy-bert-suite.CoSENT.v1"}}
+LOSSES = ("CoSENT", "CosineSimilarity")
 PARTS = {
     "wnut17": Part("bert_ner", rows_of("wnut17"), "ents_f"),
     "ag_news": Part("bert_textcat", rows_of("ag_news"), "cats_macro_f"),
@@ -99,7 +99,6 @@ PARTS = {
         pairs_of("similarity/stsb_en", 5),
         "similarity_spearman",
         layer="texts",
-        config=COSENT,
     ),
     "mrpc": Part("bert_paraphrase", pairs_of("paraphrase/mrpc"), "paraphrase_acc", layer="pairs"),
     "squad": Part(
@@ -124,6 +123,7 @@ class Options(NamedTuple):
     temperature: float
     grad_factors: Dict[str, float]
     bert: Dict[str, Any]
+    loss: str = LOSSES[0]
 
 
 def make_pipeline(names: Sequence[str], options: Options) -> Language:
@@ -133,8 +133,10 @@ def make_pipeline(names: Sequence[str], options: Options) -> Language:
     nlp.add_pipe("bert", config={"model": model})
     for part in (PARTS[name] for name in names):
         factor = options.grad_factors.get(part.head, 1.0)
-        model = {part.layer: {"grad_factor": factor}}
-        nlp.add_pipe(part.head, config={**part.config, "model": model})
+        config = {**part.config, "model": {part.layer: {"grad_factor": factor}}}
+        if part.head == "bert_similarity":
+            config["loss"] = {"@losses": f"spacy-bert-suite.{options.loss}.v1"}
+        nlp.add_pipe(part.head, config=config)
     return nlp
 
 
@@ -237,20 +239,22 @@ def settings(pairs: Sequence[str]) -> Dict[str, Any]:
 @click.option("--learn-rate", default=1e-4, show_default=True)
 @click.option("--temperature", default=1.0, show_default=True, help="Of the sampling of tasks")
 @click.option("--grad-factor", "factors", multiple=True, help="HEAD=FACTOR; repeatable")
+@click.option("--loss", type=click.Choice(LOSSES), default=LOSSES[0], help="Of the vectors.")
 @click.option("--bert", multiple=True, help="KEY=VALUE of the backbone's model; repeatable")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True)
 @click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
-def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, bert, seeds,
-         threads, out, only_report):  # fmt: skip
+def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss, bert,
+         seeds, threads, out, only_report):  # fmt: skip
     torch.set_num_threads(threads)
     names = list(tasks or PARTS)
     tried = [f"temperature={temperature:g}"] if temperature != 1.0 else []
+    tried += [loss] if loss != LOSSES[0] else []
     label = " ".join([*tried, *factors, *bert])
     options = Options(
-        rows, dev, epochs, learn_rate, temperature, settings(factors), settings(bert)
-    )  # fmt: skip
+        rows, dev, epochs, learn_rate, temperature, settings(factors), settings(bert), loss
+    )
     for seed in [] if only_report else seeds:
         for mode in modes or ("single", "joint"):
             for together in [names] if mode == "joint" else [[name] for name in names]:

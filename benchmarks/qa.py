@@ -204,7 +204,7 @@ def position(offsets: Sequence[Any], sequences: Sequence[Any], row: Row) -> Tupl
     return first, min(i for i in context if offsets[i][1] >= end)
 
 
-def recipe_trainer(settings: Settings, rows: Sequence[Row]) -> Any:
+def recipe_trainer(settings: Settings, rows: Sequence[Row], **options: Any) -> Any:
     from transformers import (
         AutoModelForQuestionAnswering,
         AutoTokenizer,
@@ -215,14 +215,14 @@ def recipe_trainer(settings: Settings, rows: Sequence[Row]) -> Any:
     )
 
     tokenizer = AutoTokenizer.from_pretrained(weights_folder())
-    options = trainer_settings(
+    given = trainer_settings(
         settings.seed,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch,
         per_device_eval_batch_size=settings.batch,
         learning_rate=settings.learn_rate,
     )
-    arguments = TrainingArguments(**options)
+    arguments = TrainingArguments(**{**given, **options})
     trainer: Any = Trainer(
         model=AutoModelForQuestionAnswering.from_pretrained(weights_folder()),
         args=arguments,
@@ -297,11 +297,13 @@ def tune(data: Path, name: str, system: str, settings: Settings, limits: Tuple[i
 
 def speed(data: Path, name: str, settings: Settings, rounds: int, n_dev: int, out: Path) -> str:
     rows = read_rows(data, name, "dev", n_dev)
-    nlp, trainer = our_pipeline(settings, rows[:1]), recipe_trainer(settings, rows[:1])
-    systems = {
-        "run_qa.py of transformers": partial(predict_recipe, trainer, rows, settings),
-        "ours": partial(predict_ours, nlp, rows),
-    }
+    nlp = our_pipeline(settings, rows[:1])
+    systems: Dict[str, Any] = {"ours": partial(predict_ours, nlp, rows)}
+    for name_of, bf16 in (("as it is (fp32)", False), ("bf16", True)):
+        trainer = recipe_trainer(settings, rows[:1], bf16=bf16)
+        systems[f"run_qa.py of transformers, {name_of}"] = partial(
+            predict_recipe, trainer, rows, settings
+        )
     interleave(systems, 1, len(rows))
     speeds = interleave(systems, rounds, len(rows))
     append_json(out, {"part": "speed", "data": name, "questions_per_second": speeds,
