@@ -30,7 +30,8 @@ class StopRequest:
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Take down the first signal to stop instead of breaking off in the middle of an update. The
-    second does what the first would have done. Signals reach the main thread only: in others this
+    second does what the first would have done. A signal that is ignored, as Ctrl-C is in what a
+    script runs in the background, stays so. Signals reach the main thread only: in others this
     changes nothing.
 
     YIELDS (StopRequest): Whether there was one.
@@ -39,7 +40,8 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before: Dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before: Dict[int, Any] = {n: found for n, found in handlers.items() if found != signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -49,7 +51,7 @@ def stop_requests() -> Iterator[StopRequest]:
         request.number = number
         restore()
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, take_down)
     try:
         yield request

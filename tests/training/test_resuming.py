@@ -106,8 +106,16 @@ def wait_for(path, process):
     raise TimeoutError(path)
 
 
+@pytest.fixture
+def handled():
+    """Ctrl-C raises, also where the tests run in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_stop(number, tiny_bert, corpus, tmp_path, monkeypatch):
+def test_asked_to_stop(handled, number, tiny_bert, corpus, tmp_path, monkeypatch):
     """The step is finished and a checkpoint written, though none is due."""
     config = make_config(tiny_bert, corpus, others={}, max_steps=4)
     before, update = signal.getsignal(number), steps.update
@@ -130,11 +138,21 @@ def test_asked_to_stop(number, tiny_bert, corpus, tmp_path, monkeypatch):
     assert differing(tmp_path / "spacy", tmp_path / "ours") == []
 
 
-def test_second_signal_breaks_off():
+def test_second_signal_breaks_off(handled):
     with pytest.raises(KeyboardInterrupt), stop_requests() as request:
         os.kill(os.getpid(), signal.SIGINT)
         assert request
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_so(handled):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stop_requests() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not request
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def test_run_that_has_ended(tiny_bert, corpus, tmp_path):
