@@ -31,6 +31,20 @@ class BertPipe(TrainablePipe):
     own, what it learns from (`find_gold`) and how (`learn`).
     """
 
+    cfg: Dict[str, Any]
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the model's outputs; none where
+        nothing is told apart by labels.
+        """
+        return tuple(self.cfg.get("labels", ()))
+
+    @property
+    def label_data(self) -> Optional[List[str]]:
+        """RETURNS (Optional[List[str]]): What `spacy init labels` saves and `initialize` takes."""
+        return list(self.labels) if "labels" in self.cfg else None
+
     def update(
         self,
         examples: Iterable[Example],
@@ -107,16 +121,6 @@ class BertHead(BertPipe):
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], **cfg}
         register_attributes(name, self.attributes)
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the model's outputs."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        """RETURNS (List[str]): What `spacy init labels` saves and `initialize` takes."""
-        return list(self.labels)
 
     def add_label(self, label: str) -> int:
         """Add a label before initialization.

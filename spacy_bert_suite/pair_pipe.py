@@ -1,32 +1,24 @@
 """What components that learn from pairs of texts have in common."""
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .errors import Errors
 from .heads import BertPipe, check_label
-from .pairs import Pair, get_pair
+from .pairs import Pair, belongs_together, get_pair
 from .readers import is_for
 
 
 class PairPipe(BertPipe):
-    """A component that learns from pairs: see `pairs.py`. A subclass says which are of use to it
-    (`is_gold`), and what a pass over these is (`learn`).
+    """A component that learns from pairs: see `pairs.py`.
+
+    needs (str): Which pairs are of use to it: those with a "score" or a "label", those that
+        belong together ("positive"), or such with a negative ("negative").
     """
 
-    cfg: Dict[str, Any]
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): Classes of pairs; none where it does not learn from these."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        """RETURNS (List[str]): What `spacy init labels` saves and `initialize` takes."""
-        return list(self.labels)
+    needs: str
 
     def set_labels(self, labels: Iterable[str]) -> None:
         """RAISES (ValueError): If one of them is no label."""
@@ -52,7 +44,9 @@ class PairPipe(BertPipe):
 
     def is_gold(self, pair: Pair) -> bool:
         """RETURNS (bool): Whether the pair holds what this component learns from."""
-        raise NotImplementedError
+        if self.needs in ("score", "label"):
+            return getattr(pair, self.needs) is not None
+        return belongs_together(pair) and len(pair.others) > (self.needs == "negative")
 
     def find_gold(self, examples: Iterable[Example]) -> List[Tuple[str, Pair]]:
         """RETURNS (List[Tuple[str, Pair]]): First text and the rest of each example with gold."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from .backbone.states import BertStates
 from .backbone.wordpieces import ranges
+from .errors import Errors
 
 
 def word_states(states: BertStates, pooling: str) -> torch.Tensor:
@@ -47,7 +48,9 @@ def pool_windows(
     if pooling == "max":
         return max_of_segments(rows, segments, layout.n_windows)
     if query is None:
-        raise TypeError("attention pooling needs a query")
+        raise ValueError(
+            Errors.B022.format(key="query", value=None, name="attention pooling", expected="set")
+        )
     scores = query(rows)[:, 0]
     highest = max_of_segments(scores[:, None].detach(), segments, layout.n_windows)[:, 0]
     weights = (scores - highest[segments]).exp()

@@ -98,6 +98,7 @@ class BertParaphrase(PairPipe):
         self.model = model
         self.name = name
         self.mode = mode
+        self.needs = "score" if mode == "graded" else "label"
         self.symmetric = symmetric
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
@@ -192,9 +193,6 @@ class BertParaphrase(PairPipe):
         get_shim(self.model).module = None
         self.model.set_dim("nO", self._n_out, force=True)
         self.model.initialize()
-
-    def is_gold(self, pair: Pair) -> bool:
-        return (pair.score if self.mode == "graded" else pair.label) is not None
 
     def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
         scores, backprop = self.model.begin_update([(a, pair.others[0]) for a, pair in gold])

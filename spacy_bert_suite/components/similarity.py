@@ -131,6 +131,7 @@ class BertSimilarity(PairPipe):
         self.model = model
         self.name = name
         self.loss = loss
+        self.needs = loss.needs
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": []}
         self.sentence_vectors = "auto"
@@ -261,27 +262,21 @@ class BertSimilarity(PairPipe):
         validate_get_examples(get_examples, "BertSimilarity.initialize")
         pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
         if pairs and not any(self.is_gold(pair) for pair in pairs):
-            needs = NEEDS[self.loss.needs]
+            needs = NEEDS[self.needs]
             raise ValueError(Errors.B067.format(name=self.name, needs=needs))
         self._warn_of_negatives(pairs)
-        if self.loss.needs == "label":
+        if self.needs == "label":
             found = labels or sorted({pair.label for pair in pairs if pair.label})
             self.set_labels(found)
         get_shim(self.model).module = None
         self._module()
 
     def _warn_of_negatives(self, pairs: Sequence[Pair]) -> None:
-        if self.loss.needs in ("positive", "negative"):
+        if self.needs in ("positive", "negative"):
             n = sum(not belongs_together(pair) for pair in pairs)
             if n:
                 message = Warnings.B905.format(name=self.name, n=n, n_all=len(pairs))
                 warnings.warn(message, stacklevel=2)
-
-    def is_gold(self, pair: Pair) -> bool:
-        needs = self.loss.needs
-        if needs in ("score", "label"):
-            return getattr(pair, needs) is not None
-        return belongs_together(pair) and len(pair.others) > (needs == "negative")
 
     def learn(self, gold: Sequence[Tuple[str, Pair]]) -> float:
         """Forward and backward pass: all texts go through the backbone in a pass of their own, not
@@ -305,7 +300,7 @@ class BertSimilarity(PairPipe):
         gather(torch.zeros((0, 0), device=device), ([], [], []))
 
     def _label_of(self, pair: Pair) -> int:
-        return self.class_of(pair) if self.loss.needs == "label" else 0
+        return self.class_of(pair) if self.needs == "label" else 0
 
     def _embed(self, texts: Sequence[str]) -> Tuple[torch.Tensor, Callable[[], None]]:
         """RETURNS (Tuple): Vectors with their graph, and what to call after `backward`, to hand
