@@ -15,7 +15,7 @@ PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
 NEGATIVE = ("negative", "negatives")
 # Names that data sets give to the gold of a pair.
 SCORES = ("score", "similarity_score", "relatedness_score")
-LABELS = ("label", "gold_label", "is_duplicate", "entailment_judgment")
+LABELS = ("label", "gold_label", "is_duplicate", "entailment_judgment", "quality")
 NO_CONSENSUS = "-"  # the label of SNLI and MNLI for pairs on which people did not agree
 POSITIVE = (
     *("1", "1.0", "true", "yes", "positive", "match", "similar", "same", "equal"),
@@ -94,8 +94,9 @@ def make_pair_corpus(
     """Registered as "spacy-bert-suite.PairCorpus.v1": examples from a .jsonl, .tsv or .csv file
     (any also .gz) with named columns: text1 and text2 (or sentence1 and sentence2, anchor and
     positive, premise and hypothesis, question and answer), and score, label or negative (or
-    similarity_score, relatedness_score, gold_label, is_duplicate, entailment_judgment). A table
-    without names has two texts and a score. Pairs with the label "-" are left out.
+    similarity_score, relatedness_score, gold_label, is_duplicate, entailment_judgment); also
+    those of MRPC as it is published. A table without names has two texts and a score. Pairs with
+    the label "-" are left out.
 
     path (Path): The file.
     max_score (float): What the highest score is in the file: 5 for STS. Scores are divided by it.

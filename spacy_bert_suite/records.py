@@ -20,9 +20,12 @@ Cells = tuple[int, list[str]]  # number of the line and its columns
 ReadRecord = Callable[[list[str]], dict[str, Any]]
 TEXT_COLUMNS = ("text", "sentence")
 # Names that data sets give to the first text of a pair, and to the second.
-FIRST_COLUMNS = ("text1", "sentence1", "anchor", "premise", "question", "query", "question1")
+FIRST_COLUMNS = (
+    "text1", "sentence1", "anchor", "premise", "question", "query", "question1", "#1 string",
+)  # fmt: skip
 SECOND_COLUMNS = (
     "text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2",
+    "#2 string",
 )  # fmt: skip
 PAIR_COLUMNS = (*FIRST_COLUMNS, *SECOND_COLUMNS)
 # One of these in the first line makes it a header: of pairs, of passages, or of judgements.

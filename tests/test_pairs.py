@@ -70,6 +70,16 @@ def test_gold_under_the_names_of_data_sets(nlp, tmp_path):
     assert [belongs_together(pair) for pair in found] == [True, False, True, True, False, False]
 
 
+def test_the_columns_of_mrpc(nlp, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    header = "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+    path.write_text(header + '0\t7\t8\tSo "A"\tOr B\n1\t9\t7\tC\tD\n', encoding="utf8")
+    examples = list(make_pair_corpus(path)(nlp))
+    assert [eg.predicted.text for eg in examples] == ['So "A"', "C"]
+    assert [get_pair(eg).others for eg in examples] == [["Or B"], ["D"]]
+    assert [get_pair(eg).label for eg in examples] == ["0", "1"]
+
+
 def test_an_empty_label_beside_a_score(nlp, tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("text1,text2,score,label\nA,B,0.5,\nC,D,,yes\n", encoding="utf8")

@@ -13,7 +13,8 @@ from .oracle import choose_oracle
 from .sentences import plain_text, sentences_of
 
 TEXT_FIELDS = ("document", "text", "article")
-SUMMARY_FIELDS = ("references", "summary", "highlights")
+SENTENCE_FIELDS = ("sentences", "source")
+SUMMARY_FIELDS = ("references", "summary", "highlights", "target")
 
 
 def make_summary_corpus(
@@ -25,8 +26,8 @@ def make_summary_corpus(
     """Registered as "spacy-bert-suite.SummaryCorpus.v1".
 
     path (Union[str, Path]): A jsonl file, plain or gzipped. A line has a `document` (or `text`, or
-        `article`) or a list of `sentences`, and `references` (or `summary`, or `highlights`): a
-        summary, or a list of several.
+        `article`) or a list of `sentences` (or `source`), and `references` (or `summary`,
+        `highlights` or `target`): a summary, or a list of several.
     max_sentences (int): Most gold sentences of a document, 0 for as many as help.
     limit (int): Read only so many lines, 0 for all.
     spans_key (str): Where in the reference's `doc.spans` the gold sentences go.
@@ -69,14 +70,15 @@ def make_example(nlp: Language, row: Row, max_sentences: int, spans_key: str) ->
 
 
 def _make_doc(nlp: Language, row: Row) -> Doc:
-    given = row.record.get("sentences")
-    if given is None:
+    listed = next((name for name in SENTENCE_FIELDS if row.record.get(name) is not None), None)
+    if listed is None:
         field = next((name for name in TEXT_FIELDS if name in row.record), TEXT_FIELDS[0])
         return nlp.make_doc(_text(row, field, row.record.get(field)))
+    given = row.record[listed]
     is_list = isinstance(given, list) and all(isinstance(text, str) for text in given)
     texts = [clean(text.strip()) for text in given if text.strip()] if is_list else []
     if not texts:
-        raise row.wrong("sentences", "a list of texts that are not all empty")
+        raise row.wrong(listed, "a list of texts that are not all empty")
     return join_sentences(nlp, texts)
 
 

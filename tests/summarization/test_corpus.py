@@ -31,7 +31,7 @@ def read(path, **settings):
 
 
 @pytest.mark.parametrize("text", ["document", "text", "article"])
-@pytest.mark.parametrize("summary", ["references", "summary", "highlights"])
+@pytest.mark.parametrize("summary", ["references", "summary", "highlights", "target"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_documents(tmp_path, text, summary, name):
     path = write(tmp_path / name, {text: TEXT, summary: "Carla works. Anna met Ben."})
@@ -44,9 +44,10 @@ def test_documents(tmp_path, text, summary, name):
     assert gold_labels(eg, "summary").tolist() == [1.0, 0.0, 1.0]
 
 
-def test_given_sentences_are_boundaries(tmp_path):
+@pytest.mark.parametrize("field", ["sentences", "source"])
+def test_given_sentences_are_boundaries(tmp_path, field):
     sentences = ["Anna met Ben. In Oslo", "  ", "and it was good.\n"]
-    path = write(tmp_path / "a.jsonl", {"sentences": sentences, "references": ["Anna met Ben"]})
+    path = write(tmp_path / "a.jsonl", {field: sentences, "references": ["Anna met Ben"]})
     (eg,) = read(path)
     for doc in (eg.predicted, eg.reference):
         assert [sent.text for sent in doc.sents] == ["Anna met Ben. In Oslo", "and it was good."]

@@ -1,0 +1,27 @@
+"""What all templates have in common."""
+
+import re
+from pathlib import Path
+
+import pytest
+import srsly
+
+TEMPLATES = sorted(Path(__file__).parent.glob("*/project.yml"))
+READABLE = (".conll", ".csv", ".json", ".jsonl", ".tsv")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
+def test_public_data_are_pinned(path):
+    for asset in srsly.read_yaml(path).get("assets", []):
+        assert re.fullmatch("[0-9a-f]{32}", asset["checksum"])
+        assert asset["dest"].endswith(READABLE)
+        assert asset["dest"] in (path.parent / "README.md").read_text(encoding="utf8")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
+def test_workflows_are_of_known_commands(path):
+    project = srsly.read_yaml(path)
+    names = [command["name"] for command in project["commands"]]
+    assert "all" in project["workflows"]
+    assert {step for steps in project["workflows"].values() for step in steps} <= set(names)
+    assert len(set(names)) == len(names)
