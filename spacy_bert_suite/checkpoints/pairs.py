@@ -1,6 +1,6 @@
 """Two texts at once: answers, and what two texts are to each other."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 
@@ -15,6 +15,7 @@ SIGMOID = "torch.nn.modules.activation.Sigmoid"
 CROSS_ENCODER = "sentence_transformers"  # key in config.json of a cross-encoder
 OLD_ACTIVATION = "sbert_ce_default_activation_function"
 NLI = {"entailment", "contradiction"}
+Tensors = Dict[str, torch.Tensor]
 
 
 def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
@@ -36,24 +37,11 @@ def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
 
 
 def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
-    """A `bert_paraphrase`: one output is a probability or a grade, and so are two that say no and
-    yes; the rest are classes.
-    """
+    """RETURNS (Plan): A `bert_paraphrase`."""
     family = find_pair_family(source.model_type, source.name)
     dense, output = source.linear(family.dense), source.linear(family.output)
-    n_outputs = len(output["bias"])
-    own = [config.id2label[i] for i in sorted(config.id2label)]
-    yes = find_yes(wishes.labels or own) if n_outputs == 2 else None
-    initialize: Dict[str, Any] = {}
-    if n_outputs == 1:
-        mode = source.extra.get("mode", "graded" if _is_graded(source, config) else "binary")
-        output = {key: torch.cat([0 * rows, rows]) for key, rows in output.items()}
-    elif yes is not None and source.extra.get("mode") != "classes":
-        mode = "binary"
-        output = {key: rows[[1 - yes, yes]] for key, rows in output.items()}
-    else:
-        mode = "classes"
-        initialize["labels"] = read_names(own, wishes.labels, n_outputs, source.name)
+    is_single = len(output["bias"]) == 1
+    mode, output, labels = read_output(source, config, wishes, output)
     model = {
         "@architectures": "spacy-bert-suite.PairClassifier.v1",
         "pooling": "pooler",
@@ -61,19 +49,40 @@ def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
         "long_texts": source.extra.get("long_texts", "mean"),
         "dropout": dropout_of(config),
     }
-    settings = {"mode": mode, "symmetric": bool(source.extra.get("symmetric", False))}
     weights = {f"pooler.0.{key}": value for key, value in dense.items()}
     weights.update({f"output.{key}": value for key, value in output.items()})
     return Plan(
         "bert_paraphrase",
         model,
         ["pairs"],
-        settings,
-        initialize,
+        {"mode": mode, "symmetric": bool(source.extra.get("symmetric", False))},
+        {"labels": labels} if mode == "classes" else {},
         weights,
         known(source.extra, "temperature"),
-        is_squashed=n_outputs == 1 and not _has_sigmoid(source, config),
+        is_squashed=is_single and not _has_sigmoid(source, config),
     )
+
+
+def read_output(
+    source: Source, config: Any, wishes: Wishes, output: Tensors
+) -> Tuple[str, Tensors, List[str]]:
+    """What the outputs of a classifier of pairs say: one is a probability or a grade, and so are
+    two that say no and yes; the rest are classes.
+
+    output (Dict[str, Tensor]): Weight, with a row for each output, and bias.
+    RETURNS (Tuple[str, Dict[str, Tensor], List[str]]): The mode, the rows in our order, and the
+        labels of classes.
+    """
+    own = [config.id2label[i] for i in sorted(config.id2label)]
+    n_outputs = len(output["bias"])
+    mode = source.extra.get("mode")
+    if n_outputs == 1:
+        by_default = "graded" if _is_graded(source, config) else "binary"
+        return mode or by_default, {k: torch.cat([0 * v, v]) for k, v in output.items()}, []
+    yes = find_yes(wishes.labels or own) if n_outputs == 2 else None
+    if yes is not None and mode != "classes":
+        return "binary", {key: rows[[1 - yes, yes]] for key, rows in output.items()}, []
+    return "classes", output, read_names(own, wishes.labels, n_outputs, source.name)
 
 
 def reads_pairs(source: Source, config: Any) -> bool:
