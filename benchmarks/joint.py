@@ -2,8 +2,8 @@
 for each task and the same learn rate; scores on dev.
 
 `--mode single` trains a pipeline for each task; `--mode joint` one for all, in batches of one task
-each, shuffled together. `--temperature`, `--grad-factor` and `--bert` try what may help; runs with
-other options are other rows in the table. `--report` prints it for all runs so far.
+each, shuffled together. `--temperature`, `--grad-factor`, `--distillation` and `--bert` try what may
+help; runs with other options are other rows in the table. `--report` prints it for all runs so far.
 """
 
 import json
@@ -124,6 +124,7 @@ class Options(NamedTuple):
     grad_factors: Dict[str, float]
     bert: Dict[str, Any]
     loss: str = LOSSES[0]
+    distillation: float = 0.0
 
 
 def make_pipeline(names: Sequence[str], options: Options) -> Language:
@@ -136,6 +137,7 @@ def make_pipeline(names: Sequence[str], options: Options) -> Language:
         config = {**part.config, "model": {part.layer: {"grad_factor": factor}}}
         if part.head == "bert_similarity":
             config["loss"] = {"@losses": f"spacy-bert-suite.{options.loss}.v1"}
+            config["distillation"] = options.distillation
         nlp.add_pipe(part.head, config=config)
     return nlp
 
@@ -240,20 +242,30 @@ def settings(pairs: Sequence[str]) -> Dict[str, Any]:
 @click.option("--temperature", default=1.0, show_default=True, help="Of the sampling of tasks")
 @click.option("--grad-factor", "factors", multiple=True, help="HEAD=FACTOR; repeatable")
 @click.option("--loss", type=click.Choice(LOSSES), default=LOSSES[0], help="Of the vectors.")
+@click.option("--distillation", default=0.0, help="How strongly vectors are held.")
 @click.option("--bert", multiple=True, help="KEY=VALUE of the backbone's model; repeatable")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0,), show_default=True)
 @click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
-def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss, bert,
-         seeds, threads, out, only_report):  # fmt: skip
+def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss, distillation,
+         bert, seeds, threads, out, only_report):  # fmt: skip
     torch.set_num_threads(threads)
     names = list(tasks or PARTS)
     tried = [f"temperature={temperature:g}"] if temperature != 1.0 else []
     tried += [loss] if loss != LOSSES[0] else []
+    tried += [f"distillation={distillation:g}"] if distillation else []
     label = " ".join([*tried, *factors, *bert])
     options = Options(
-        rows, dev, epochs, learn_rate, temperature, settings(factors), settings(bert), loss
+        rows,
+        dev,
+        epochs,
+        learn_rate,
+        temperature,
+        settings(factors),
+        settings(bert),
+        loss,
+        distillation,
     )
     for seed in [] if only_report else seeds:
         for mode in modes or ("single", "joint"):

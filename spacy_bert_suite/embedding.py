@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import nn
 
-from .backbone.sentence_folder import ACTIVATIONS
+from .backbone.sentence_folder import ACTIVATIONS, DenseLayer
 from .backbone.shim import TorchShim
 from .backbone.states import BertStates, Layout
 from .backbone.wordpieces import ranges
@@ -141,6 +141,12 @@ class SentenceEmbedder(nn.Module):
         for layer in self.dense:
             vectors = layer(vectors)
         return vectors[:, : self.cfg["truncate_dim"] or None]
+
+
+def load_dense(module: SentenceEmbedder, layers: Sequence[DenseLayer]) -> None:
+    """Take over the dense layers of a Sentence-BERT folder."""
+    for layer, saved in zip(module.dense, layers):
+        layer[0].load_state_dict(saved.weights)  # type: ignore[index]
 
 
 def pool(states: BertStates, name: str, pooler: Optional[nn.Module] = None) -> torch.Tensor:

@@ -68,10 +68,12 @@ class BertPipe(TrainablePipe):
         gold = self.find_gold(examples)
         if gold:
             losses[self.name] += self.learn(gold)
-            if sgd not in (None, False):
-                self.finish_update(sgd)
         else:
             self.learn_nothing()
+        besides = self.learn_besides(examples)
+        losses[self.name] += besides or 0.0
+        if (gold or besides is not None) and sgd not in (None, False):
+            self.finish_update(sgd)
         return losses
 
     def find_gold(self, examples: Sequence[Example]) -> Sequence[Any]:
@@ -89,6 +91,12 @@ class BertPipe(TrainablePipe):
         if any(gradient is not None for gradient in gradients):
             backprop(gradients)
         return loss
+
+    def learn_besides(self, examples: Sequence[Example]) -> Optional[float]:
+        """What is learnt from all examples, with gold for this component or not.
+        RETURNS (Optional[float]): The loss; None where nothing is learnt, as by default.
+        """
+        return None
 
     def learn_nothing(self) -> None:
         """Take part in what the losses of several processes share: others may have gold."""

@@ -1,20 +1,20 @@
 """One training step over the vectors of many texts: at once, or with cached gradients."""
 
-from typing import Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 import torch
 
 # Gives the vectors of texts with their graph, and what to call after `backward`, to hand the
 # gradient on to the backbone.
-Embed = Callable[[Sequence[str]], Tuple[torch.Tensor, Callable[[], None]]]
+Embed = Callable[[Sequence[Any]], Tuple[torch.Tensor, Callable[[], None]]]
 LossOf = Callable[[torch.Tensor], torch.Tensor]
 
 
-def learn(embed: Embed, texts: Sequence[str], loss_of: LossOf, chunk_size: int = 0) -> float:
+def learn(embed: Embed, texts: Sequence[Any], loss_of: LossOf, chunk_size: int = 0) -> float:
     """Forward and backward pass.
 
     embed (Callable): Makes vectors.
-    texts (Sequence[str]): All texts of the batch.
+    texts (Sequence): All texts or docs of the batch, whichever `embed` takes.
     loss_of (Callable): The loss of all their vectors, (n_texts, width).
     chunk_size (int): Texts whose activations are held at a time; 0 for all.
     RETURNS (float): The loss.
@@ -25,14 +25,14 @@ def learn(embed: Embed, texts: Sequence[str], loss_of: LossOf, chunk_size: int =
     return learn_in_chunks(embed, chunks, loss_of)
 
 
-def learn_at_once(embed: Embed, texts: Sequence[str], loss_of: LossOf) -> float:
+def learn_at_once(embed: Embed, texts: Sequence[Any], loss_of: LossOf) -> float:
     vectors, hand_on = embed(texts)
     loss = backward(loss_of, vectors)
     hand_on()
     return loss
 
 
-def learn_in_chunks(embed: Embed, chunks: Sequence[Sequence[str]], loss_of: LossOf) -> float:
+def learn_in_chunks(embed: Embed, chunks: Sequence[Sequence[Any]], loss_of: LossOf) -> float:
     """Gradient caching (Gao et al. 2021): vectors of all texts without activations, the gradient
     of the loss for these, then each chunk again, with the same dropout.
     """

@@ -2,7 +2,7 @@
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -121,6 +121,19 @@ def get_backbone(model: Model, *, download: bool = False) -> "BackboneShim":
     # By force: weights of another width may have been loaded since.
     model.set_dim("nO", backbone.module.width, force=True)
     return backbone
+
+
+def load_again(model: Model) -> Model:
+    """RETURNS (Model): A backbone with the weights that the name of this one stands for, without
+    what it has learnt since. Random numbers are as they were.
+    """
+    backbone = get_backbone(model)
+    settings = replace(backbone.settings, adapter=None)
+    shim = BackboneShim(backbone.name, backbone.window, backbone.stride, settings)
+    again: Model = Model("bert", forward, dims={"nO": None}, shims=[shim])
+    with torch.random.fork_rng():
+        get_backbone(again)
+    return again
 
 
 def replace_listener(model: Model, listener: Model, component: Any) -> Model:

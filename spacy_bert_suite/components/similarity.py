@@ -12,15 +12,17 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..attributes import register_attributes
-from ..backbone.sentence_folder import read_sentence_modules
+from ..backbone.sentence_folder import DenseLayer, read_sentence_modules
 from ..backbone.shim import get_shim
+from ..backbone.states import BertStates
 from ..backbone.texts import TextEncoder
-from ..embedding import Embeddings, SentenceEmbedder
+from ..distillation import Distillation
+from ..embedding import Embeddings, SentenceEmbedder, load_dense
 from ..errors import Errors, Warnings
 from ..losses import PairLoss, make_batch
 from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_pairs
-from ..pair_training import learn
+from ..pair_training import learn, learn_at_once
 from ..pairs import Pair, belongs_together
 from ..parallel import gather
 from ..pooling import sentence_starts
@@ -32,6 +34,7 @@ DEFAULT_CONFIG = Config().from_str("""
 sentence_vectors = "auto"
 token_vectors = true
 chunk_size = 0
+distillation = 0.0
 
 [bert_similarity.loss]
 @losses = "spacy-bert-suite.MultipleNegativesRanking.v1"
@@ -90,6 +93,7 @@ def make_bert_similarity(
     sentence_vectors: str,
     token_vectors: bool,
     chunk_size: int,
+    distillation: float,
     scorer: Optional[Callable],
 ) -> "BertSimilarity":
     """Construct a similarity component. On the embedded default it works untrained.
@@ -102,14 +106,22 @@ def make_bert_similarity(
     token_vectors (bool): Keep the vectors of tokens in `doc.tensor`, for tokens and spans.
     chunk_size (int): In training, texts whose activations are held at a time: the batch can
         then be large in little memory, for one more forward pass (Gao et al. 2021); 0 for all.
+    distillation (float): How strongly training holds the vectors of all texts it sees, also those
+        of other tasks, to what the backbone's weights gave before: weight of their mean cosine
+        distance in the loss (Li and Hoiem 2016). Costs a forward pass of a second copy of them.
     scorer (Optional[Callable]): The scoring method.
     """
     check_choice(name, "sentence_vectors", sentence_vectors, SENTENCE_VECTORS)
     check_config(name, "chunk_size", chunk_size, chunk_size >= 0, "0 or more")
+    check_config(name, "distillation", distillation, distillation >= 0, "0 or more")
+    is_known = not (distillation and get_shim(model).cfg["dense"])
+    expected = "0 where dense_width adds a layer, which gave no vectors before"
+    check_config(name, "distillation", distillation, is_known, expected)
     pipe = BertSimilarity(nlp.vocab, model, name, loss=loss, scorer=scorer)
     pipe.sentence_vectors = sentence_vectors
     pipe.token_vectors = token_vectors
     pipe.chunk_size = chunk_size
+    pipe.distillation = Distillation(distillation)
     return pipe
 
 
@@ -137,6 +149,7 @@ class BertSimilarity(PairPipe):
         self.sentence_vectors = "auto"
         self.token_vectors = True
         self.chunk_size = 0
+        self.distillation = Distillation()
         register_attributes(name, ["doc.embedding", "span.embedding"])
 
     @property
@@ -230,17 +243,15 @@ class BertSimilarity(PairPipe):
         """Settle what "auto" means, and take over the dense layers of the backbone's folder."""
         shim = get_shim(self.model)
         cfg = shim.cfg
-        weights: List[Any] = []
+        saved: List[DenseLayer] = []
         cfg.update(width=backbone.module.width, n_labels=len(self.labels))
         if cfg["pooling"] == "auto":
             modules = read_sentence_modules(backbone.name)
             cfg["pooling"] = "mean" if modules is None else modules.pooling
-            trained = [] if modules is None else modules.dense
-            cfg["dense"] = [[d.width, d.bias, d.activation] for d in trained] + cfg["dense"]
-            weights = [d.weights for d in trained]
+            saved = [] if modules is None else modules.dense
+            cfg["dense"] = [[d.width, d.bias, d.activation] for d in saved] + cfg["dense"]
         shim.module = shim.build(cfg)
-        for layer, state in zip(shim.module.dense, weights):
-            layer[0].load_state_dict(state)
+        load_dense(shim.module, saved)
         self.model.set_dim("nO", shim.module.n_out, force=True)
 
     # Training
@@ -287,17 +298,32 @@ class BertSimilarity(PairPipe):
         scores = [0.0 if pair.score is None else pair.score for _, pair in gold]
         labels = [self._label_of(pair) for _, pair in gold]
         module = self._module().train()
+        distance = self.distillation.loss_for(texts, self.text_encoder, module)
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
             classifier = getattr(module, "classifier", None)
             found = gather(vectors, (n_texts, scores, labels))
-            return found.share * self.loss(make_batch(found.rows, *found.values), classifier)
+            loss = found.share * self.loss(make_batch(found.rows, *found.values), classifier)
+            return loss if distance is None else loss + distance(vectors)
 
         return learn(self._embed, texts, loss_of, self.chunk_size)
+
+    def learn_besides(self, examples: Sequence[Example]) -> Optional[float]:
+        """Hold the vectors of other tasks' texts, in the pass that these share.
+        RETURNS (Optional[float]): The loss; None where there are none, or nothing holds them.
+        """
+        docs = [eg.predicted for eg in examples]
+        others = [i for i, eg in enumerate(examples) if self.pair_of(eg) is None]
+        texts = [docs[i].text for i in others]
+        distance = self.distillation.loss_for(texts, self.text_encoder, self._module())
+        if distance is None:
+            return None
+        return learn_at_once(self._embed_docs, docs, lambda vectors: distance(vectors[others]))
 
     def learn_nothing(self) -> None:
         device = self.text_encoder.get_backbone().module.device
         gather(torch.zeros((0, 0), device=device), ([], [], []))
+        self.distillation.skip(self.text_encoder)
 
     def _label_of(self, pair: Pair) -> int:
         return self.class_of(pair) if self.needs == "label" else 0
@@ -306,7 +332,14 @@ class BertSimilarity(PairPipe):
         """RETURNS (Tuple): Vectors with their graph, and what to call after `backward`, to hand
         the gradient on to the backbone.
         """
-        states, backprop = self.text_encoder.begin_update(list(texts))
+        return self._with_graph(*self.text_encoder.begin_update(list(texts)))
+
+    def _embed_docs(self, docs: Sequence[Doc]) -> Tuple[torch.Tensor, Callable[[], None]]:
+        return self._with_graph(*self.model.layers[0].begin_update(list(docs)))
+
+    def _with_graph(
+        self, states: BertStates, backprop: Callable
+    ) -> Tuple[torch.Tensor, Callable[[], None]]:
         rows = states.rows.detach().requires_grad_()
         with torch.enable_grad():
             vectors = get_shim(self.model).module.embed(type(states)(rows, states.layout))

@@ -83,9 +83,10 @@ def learn_own_part(
     if part:
         nlp.update(part, losses=losses, sgd=False, exclude=exclude, **kwargs)  # type: ignore[arg-type]
         return
-    for name, pipe in nlp.pipeline:
+    pipes: Any = nlp.pipeline
+    for name, pipe in pipes:
         if name not in exclude and hasattr(pipe, "learn_nothing"):
-            pipe.learn_nothing()
+            pipe.update([])
 
 
 def make_ready(nlp: Language) -> None:

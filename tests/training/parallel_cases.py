@@ -110,6 +110,18 @@ def similarity_in_chunks(nlp: Language) -> List[Example]:
     return [make_pair_example(nlp, texts) for texts, *_ in PAIRS]
 
 
+def similarity_held(nlp: Language) -> List[Example]:
+    """Beside a head with texts of its own; these hold the vectors too. The weights have moved:
+    where vectors are still what they were before, their gradient is rounding noise.
+    """
+    nlp.add_pipe("bert_ner", config=NO_DROPOUT)
+    nlp.add_pipe("bert_similarity", config={"distillation": 2.0})
+    random = torch.Generator().manual_seed(5)
+    for parameter in get_backbone(nlp.get_pipe("bert").model).module.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=random)
+    return [*(make_pair_example(nlp, texts) for texts, *_ in PAIRS[:3]), *make_examples(nlp)]
+
+
 def similarity_of_classes(nlp: Language) -> List[Example]:
     """A loss with weights of its own."""
     loss = {"@losses": "spacy-bert-suite.Softmax.v1"}
@@ -165,7 +177,7 @@ def tagger(nlp: Language) -> List[Example]:
 CASES = {
     case.__name__: case
     for case in (heads, crf, stock, qa, paraphrase, similarity, similarity_in_chunks,
-                 similarity_of_classes, summarizer, pretrainer, frozen)
+                 similarity_held, similarity_of_classes, summarizer, pretrainer, frozen)
 }  # fmt: skip
 CASES.update(cached=tagger, adapted=tagger)
 

@@ -1,0 +1,91 @@
+"""Vectors that stay near those of the weights from which training started, while other tasks change
+these weights: learning without forgetting (Li and Hoiem 2016).
+"""
+
+from typing import Optional, Sequence
+
+import torch
+from torch.nn.functional import cosine_similarity
+
+from .backbone.model import load_again
+from .backbone.sentence_folder import read_sentence_modules
+from .backbone.texts import TextEncoder
+from .embedding import SentenceEmbedder, load_dense
+from .pair_training import LossOf
+from .parallel import part_of_mean, totals_of
+
+
+class Distillation:
+    """Holds vectors to what the weights gave before training.
+
+    weight (float): Of the mean cosine distance in the loss; 0 holds nothing.
+    """
+
+    def __init__(self, weight: float = 0.0):
+        self.weight = weight
+        self._teacher: Optional[Teacher] = None
+
+    def holds(self, encoder: TextEncoder) -> bool:
+        """RETURNS (bool): Whether it does anything: a frozen backbone gives the same vectors."""
+        return self.weight > 0 and encoder.trains_backbone
+
+    def loss_for(
+        self, texts: Sequence[str], encoder: TextEncoder, student: SentenceEmbedder
+    ) -> Optional[LossOf]:
+        """RETURNS (Optional[Callable]): This process's part of the loss of the vectors of these
+        texts; None where nothing holds them, or there are none.
+        """
+        if not texts:
+            self.skip(encoder)
+        if not texts or not self.holds(encoder):
+            return None
+        if self._teacher is None:
+            self._teacher = make_teacher(encoder, student)
+        targets = self._teacher.encode(texts)
+        return lambda vectors: part_of_mean(
+            self.weight * cosine_distance(vectors, targets), len(targets)
+        )
+
+    def skip(self, encoder: TextEncoder) -> None:
+        """Take part in what the losses of several processes share."""
+        if self.holds(encoder):
+            totals_of(0)
+
+
+class Teacher:
+    """Gives the vectors that the weights gave before training. It is made from the name of the
+    backbone, so nothing of it is saved, and a training that is resumed has the same.
+    """
+
+    def __init__(self, encoder: TextEncoder, module: SentenceEmbedder):
+        self.encoder = encoder
+        self.module = module
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """RETURNS (Tensor): *Shape:* ``(n_texts, width)``, float32"""
+        with torch.no_grad():
+            return self.module.embed(self.encoder.predict(list(texts)))
+
+
+def make_teacher(encoder: TextEncoder, student: SentenceEmbedder) -> Teacher:
+    """encoder (TextEncoder): The student's, bound to its backbone.
+    student (SentenceEmbedder): Its layers; all dense ones are of the backbone's folder.
+    """
+    backbone = load_again(encoder.backbone[0])
+    twin = TextEncoder(encoder.upstream_name)
+    twin.first_window = encoder.first_window
+    twin.bind(backbone, encoder.component_name, trainable=False)
+    with torch.random.fork_rng():
+        module = SentenceEmbedder({**student.cfg, "n_labels": 0}).eval()
+    loaded = twin.get_backbone()
+    modules = read_sentence_modules(loaded.name)
+    if module.dense and modules is not None:
+        load_dense(module, modules.dense)
+    module.to(loaded.module.device)
+    module.pooler[0] = getattr(loaded.module.transformer, "pooler", None)
+    return Teacher(twin, module)
+
+
+def cosine_distance(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """RETURNS (Tensor): Mean of 1 - cosine, a scalar."""
+    return (1 - cosine_similarity(vectors, targets)).mean()

@@ -1,0 +1,147 @@
+"""Vectors that are held to what the weights gave before training."""
+
+import numpy
+import pytest
+import spacy
+import torch
+from conftest import bert_model, make_examples
+from spacy.training import Example
+from thinc.api import Adam
+from torch.nn.functional import cosine_similarity
+from transformers import AutoModel, AutoTokenizer
+
+from spacy_bert_suite.backbone.model import get_backbone
+from spacy_bert_suite.pairs import make_pair_example
+
+TEXTS = ["Anna works in Paris.", "The film was awful.", "Carla met Ben at the bank.", "Music"]
+WEIGHT = 3.0
+
+
+def make(source, weight=WEIGHT, heads=("bert_ner",), trainable=True, **config):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(source), "trainable": trainable})
+    for head in heads:
+        nlp.add_pipe(head)
+    loss = {"@losses": "spacy-bert-suite.CosineSimilarity.v1"}
+    nlp.add_pipe("bert_similarity", config={"distillation": weight, "loss": loss, **config})
+    return nlp
+
+
+def initialize(nlp):
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    return examples
+
+
+def distances(nlp, before):
+    return 1 - (nlp.get_pipe("bert_similarity").encode(TEXTS) * before).sum(1)
+
+
+def pair(nlp):
+    return make_pair_example(nlp, TEXTS[:2], score=0.3)
+
+
+def train(nlp, examples, n=12):
+    """RETURNS (ndarray): How far the vectors have moved."""
+    before = nlp.get_pipe("bert_similarity").encode(TEXTS)
+    sgd = Adam(2e-3)
+    for _ in range(n):
+        nlp.update(examples, sgd=sgd)
+    return distances(nlp, before)
+
+
+def test_other_tasks_move_vectors_less(still_bert):
+    free, held = make(still_bert, 0.0), make(still_bert)
+    moved = train(free, initialize(free))
+    kept = train(held, initialize(held))
+    assert moved.min() > 0.01
+    assert kept.max() < 0.3 * moved.min()
+
+
+@pytest.mark.parametrize("of_pairs", [True, False])
+def test_gradient_equals_plain_torch(still_bert, of_pairs):
+    """After the weights have changed, on pairs and on docs of another task."""
+    nlp = make(still_bert, heads=())
+    initialize(nlp)
+    module = get_backbone(nlp.get_pipe("bert").model).module
+    change = torch.Generator().manual_seed(4)
+    for parameter in module.transformer.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=change)
+    module.weights_changed()
+    texts = TEXTS[:2]
+    examples = [pair(nlp)] if of_pairs else [Example.from_dict(nlp.make_doc(t), {}) for t in texts]
+    losses = {}
+    nlp.update(examples, sgd=False, losses=losses)
+    nlp.get_pipe("bert").settle()
+
+    expected = loss_in_torch(module.transformer, still_bert, texts, of_pairs)
+    found = [p.grad.clone() for p in module.transformer.parameters() if p.grad is not None]
+    module.zero_grad()
+    expected.backward()
+    right = [p.grad for p in module.transformer.parameters() if p.grad is not None]
+    assert losses["bert_similarity"] == pytest.approx(expected.item(), rel=1e-4)
+    assert len(found) == len(right) > 10
+    for mine, its in zip(found, right):
+        assert torch.allclose(mine, its, rtol=1e-3, atol=1e-6)
+
+
+def loss_in_torch(student, source, texts, of_pairs):
+    tokenizer = AutoTokenizer.from_pretrained(source)
+
+    def vectors(model):
+        inputs = [tokenizer(text, return_tensors="pt") for text in texts]
+        return torch.stack([model(**each).last_hidden_state[0].mean(0) for each in inputs])
+
+    with torch.no_grad():
+        targets = vectors(AutoModel.from_pretrained(source).eval())
+    found = vectors(student)
+    loss = WEIGHT * (1 - cosine_similarity(found, targets)).mean()
+    if of_pairs:
+        loss = loss + (cosine_similarity(found[0], found[1], dim=0) - 0.3).square()
+    return loss
+
+
+def test_weights_of_a_trained_pipeline_are_not_the_measure(still_bert, tmp_path):
+    """The teacher is what the name of the backbone stands for, also after loading."""
+    nlp = make(still_bert, 0.0)
+    train(nlp, initialize(nlp))
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={"components.bert_similarity.distillation": WEIGHT})
+    similarity = loaded.get_pipe("bert_similarity")
+    before = make(still_bert).get_pipe("bert_similarity").encode(TEXTS)
+    module = similarity._module()
+    assert similarity.distillation.loss_for(TEXTS, similarity.text_encoder, module)(
+        torch.from_numpy(before)
+    ).item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_nothing_of_the_teacher_is_saved(still_bert):
+    nlp = make(still_bert)
+    examples = initialize(nlp)
+    n_bytes = len(nlp.to_bytes())
+    nlp.update(examples, sgd=False)
+    assert nlp.get_pipe("bert_similarity").distillation._teacher is not None
+    assert len(nlp.to_bytes()) == n_bytes
+
+
+def test_random_numbers_stay_as_they_are(still_bert):
+    """Or else a training that is resumed would differ."""
+    nlp = make(still_bert, heads=())
+    initialize(nlp)
+    similarity = nlp.get_pipe("bert_similarity")
+    state = torch.get_rng_state()
+    similarity.distillation.loss_for(TEXTS, similarity.text_encoder, similarity._module())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_frozen_backbone_needs_no_teacher(still_bert):
+    nlp = make(still_bert, trainable=False)
+    assert train(nlp, initialize(nlp), n=2) == pytest.approx(numpy.zeros(4), abs=1e-5)
+    nlp.update([pair(nlp)])
+    assert nlp.get_pipe("bert_similarity").distillation._teacher is None
+
+
+@pytest.mark.parametrize("config", [{"weight": -1.0}, {"model": {"dense_width": 4}}])
+def test_wrong_settings(still_bert, config):
+    with pytest.raises(ValueError, match="B022.*distillation"):
+        make(still_bert, **config)
