@@ -2,8 +2,8 @@
 for each task and the same learn rate; scores on dev.
 
 `--mode single` trains a pipeline for each task; `--mode joint` one for all, in batches of one task
-each, shuffled together. `--temperature`, `--grad-factor`, `--distillation` and `--bert` try what may
-help; runs with other options are other rows in the table. `--report` prints it for all runs so far.
+each, shuffled together. `--temperature`, `--grad-factor`, `--distillation` and `--bert` try what
+may help; runs with other options are other rows in the table. `--report` prints it for all runs.
 """
 
 import json
@@ -248,25 +248,16 @@ def settings(pairs: Sequence[str]) -> Dict[str, Any]:
 @click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
-def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss, distillation,
-         bert, seeds, threads, out, only_report):  # fmt: skip
+def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss,
+         distillation, bert, seeds, threads, out, only_report):  # fmt: skip
     torch.set_num_threads(threads)
     names = list(tasks or PARTS)
     tried = [f"temperature={temperature:g}"] if temperature != 1.0 else []
     tried += [loss] if loss != LOSSES[0] else []
     tried += [f"distillation={distillation:g}"] if distillation else []
     label = " ".join([*tried, *factors, *bert])
-    options = Options(
-        rows,
-        dev,
-        epochs,
-        learn_rate,
-        temperature,
-        settings(factors),
-        settings(bert),
-        loss,
-        distillation,
-    )
+    options = Options(rows, dev, epochs, learn_rate, temperature, settings(factors), settings(bert),
+                      loss, distillation)  # fmt: skip
     for seed in [] if only_report else seeds:
         for mode in modes or ("single", "joint"):
             for together in [names] if mode == "joint" else [[name] for name in names]:
