@@ -153,6 +153,11 @@ def test_probabilities_are_proper(nlp):
     ]
 
 
+def joined(tokenizer, first, second):
+    """RETURNS (List[int]): Ids of a pair, as BERT takes them."""
+    return [tokenizer.cls_token_id, *first, tokenizer.sep_token_id, *second, tokenizer.sep_token_id]
+
+
 def brute_force(nlp, source, text, question, longest=30):
     """Best span and null score from plain transformers, over the same windows."""
     model = AutoModel.from_pretrained(source).eval()
@@ -163,7 +168,7 @@ def brute_force(nlp, source, text, question, longest=30):
     second = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     best, null = (-numpy.inf, 0, 0), numpy.inf
     for begin, end in zip(states.starts, states.ends):
-        ids = tokenizer.build_inputs_with_special_tokens(first, second["input_ids"][begin:end])
+        ids = joined(tokenizer, first, second["input_ids"][begin:end])
         types = [0] * (len(first) + 2) + [1] * (end - begin + 1)
         with torch.no_grad():
             rows = model(
@@ -311,7 +316,7 @@ def test_learns_as_plain_torch(still_bert):
         first = tokenizer(question, add_special_tokens=False)["input_ids"]
         chars = numpy.asarray(second["offset_mapping"])
         for begin, end in zip(states.starts, states.ends):
-            ids = tokenizer.build_inputs_with_special_tokens(first, second["input_ids"][begin:end])
+            ids = joined(tokenizer, first, second["input_ids"][begin:end])
             types = [0] * (len(first) + 2) + [1] * (end - begin + 1)
             out = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types]))
             logits = out.last_hidden_state[0] @ weight.T + bias
