@@ -7,10 +7,10 @@ import torch
 from thinc.api import Model
 from torch import nn
 
+from .backbone.bound import BoundEncoder
 from .backbone.pairs import Pair, PairStates
 from .backbone.shim import TorchShim, get_shim
-from .errors import Errors
-from .layers import ACTIVATIONS, copy_pooler, make_output, make_pooler
+from .layers import ACTIVATIONS, built_module, copy_pooler, make_output, make_pooler
 from .pooling import join_windows, mean_of_segments
 from .settings import check_choice, check_dropout
 
@@ -100,12 +100,9 @@ def forward(
     """The backprop callback takes a tuple with the gradient of the logits. It hands the gradient
     on to the backbone at once: a pair pass has no other readers.
     """
-    encoder = model.layers[0]
-    module = get_shim(model).module
-    if module is None:
-        raise ValueError(Errors.B050.format(name=getattr(encoder, "component_name", model.name)))
-    backbone = encoder.get_backbone()  # type: ignore[attr-defined]
-    module.to(backbone.module.device).train(is_train)
+    encoder: BoundEncoder = model.layers[0]  # type: ignore[assignment]
+    backbone = encoder.get_backbone().module
+    module = built_module(model, backbone.width).to(backbone.device).train(is_train)
     states, backprop = encoder(pairs, is_train)
     if not is_train:
         with torch.no_grad():
@@ -123,11 +120,10 @@ def forward(
 
 
 def init(model: Model, X=None, Y=None) -> None:
-    """Build the module; the width comes from the backbone."""
+    """Build the module anew; the width comes from the backbone."""
     shim = get_shim(model)
-    if shim.module is None:
-        backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
-        shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
-        shim.module = shim.build(shim.cfg)
-        if shim.cfg["pooling"] == "pooler":
-            copy_pooler(model.layers[0], shim.module)
+    backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
+    shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
+    shim.module = shim.build(shim.cfg)
+    if shim.cfg["pooling"] == "pooler":
+        copy_pooler(model.layers[0], shim.module)

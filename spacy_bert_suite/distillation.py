@@ -11,6 +11,7 @@ from .backbone.model import load_again
 from .backbone.sentence_folder import read_sentence_modules
 from .backbone.texts import TextEncoder
 from .embedding import SentenceEmbedder, load_dense
+from .errors import Errors
 from .pair_training import LossOf
 from .parallel import part_of_mean, totals_of
 
@@ -25,9 +26,12 @@ class Distillation:
         self.weight = weight
         self._teacher: Optional[Teacher] = None
 
+    def __reduce__(self):
+        return Distillation, (self.weight,)
+
     def holds(self, encoder: TextEncoder) -> bool:
         """RETURNS (bool): Whether it does anything: a frozen backbone gives the same vectors."""
-        return self.weight > 0 and encoder.trains_backbone
+        return self.weight > 0 and encoder.reaches_backbone
 
     def loss_for(
         self, texts: Sequence[str], encoder: TextEncoder, student: SentenceEmbedder
@@ -70,8 +74,13 @@ class Teacher:
 def make_teacher(encoder: TextEncoder, student: SentenceEmbedder) -> Teacher:
     """encoder (TextEncoder): The student's, bound to its backbone.
     student (SentenceEmbedder): Its layers; all dense ones are of the backbone's folder.
+    RAISES (ValueError): If those weights cannot be loaded again.
     """
-    backbone = load_again(encoder.backbone[0])
+    try:
+        backbone = load_again(encoder.backbone[0])
+    except (ValueError, OSError) as error:
+        name, source = encoder.component_name, encoder.get_backbone().name
+        raise ValueError(Errors.B041.format(name=name, source=source, reason=error)) from error
     twin = TextEncoder(encoder.upstream_name)
     twin.first_window = encoder.first_window
     twin.bind(backbone, encoder.component_name, trainable=False)

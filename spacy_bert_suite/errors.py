@@ -113,6 +113,14 @@ class Errors(metaclass=WithCodes):
         "What was saved does not fit the config that it is loaded with: {reason}. Set the part of "
         "the config that was changed back, or initialize the component anew."
     )
+    B040 = (
+        "'{name}' was built on states of width {expected}, and its backbone gives {width}. Use the "
+        "backbone, with the `layers`, that it was built on, or initialize the component anew."
+    )
+    B041 = (
+        "'{name}' holds its vectors to those of '{source}', which cannot be loaded: {reason} Put "
+        "it back, or set distillation = 0."
+    )
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
         "saved pipeline with spacy.load()."
@@ -137,6 +145,14 @@ class Errors(metaclass=WithCodes):
     B056 = (
         "The attribute {owner}._.{attribute} is already taken by another extension. Remove it "
         "with {owner}.remove_extension('{attribute}') before adding '{name}'."
+    )
+    B057 = (
+        "The thresholds of '{name}' are tuned on predictions, and number {place} of the examples, "
+        "counted from 0, has none for '{label}'. Annotate it: Example(nlp(eg.text), eg.reference)."
+    )
+    B058 = (
+        "The category '{label}' of a training example of '{name}' is {value!r}. Give a number from "
+        "0 to 1."
     )
     # Vectors and pairs
     B060 = (
@@ -185,6 +201,10 @@ class Errors(metaclass=WithCodes):
     B074 = (
         "'{name}' takes texts, Docs and Spans, but number {place} of those given, counted from 0, "
         "is of the type {kind}. Leave out what is missing, or put '' in its place."
+    )
+    B075 = (
+        "'{name}' takes pairs of texts, but number {place} of those given, counted from 0, is "
+        "{found}. Give a list such as [(first, second), (first, second)]."
     )
     # Summaries
     B080 = (

@@ -12,8 +12,7 @@ from .answers import window_starts, window_targets
 from .backbone.bound import BoundEncoder
 from .backbone.pairs import Pair, PairStates
 from .backbone.shim import TorchShim, get_shim
-from .errors import Errors
-from .layers import make_output
+from .layers import built_module, make_output
 from .settings import check_dropout
 
 
@@ -47,11 +46,9 @@ class StartAndEnd(nn.Module):
 def forward(model: Model, pairs: Sequence[Pair], is_train: bool) -> Tuple[PairStates, Callable]:
     """The backprop callback takes dLogits, (n_rows, 2)."""
     encoder: BoundEncoder = model.layers[0]  # type: ignore[assignment]
-    module = get_shim(model).module
-    if module is None:
-        raise ValueError(Errors.B050.format(name=encoder.component_name))
+    backbone = encoder.get_backbone().module
+    module = built_module(model, backbone.width).to(backbone.device).train(is_train)
     states, accumulate = encoder(pairs, is_train)
-    module.to(states.rows.device).train(is_train)
     # A leaf: the backward pass through the backbone is its own.
     rows = states.rows.detach().requires_grad_(is_train)
     with torch.set_grad_enabled(is_train):
@@ -67,12 +64,11 @@ def forward(model: Model, pairs: Sequence[Pair], is_train: bool) -> Tuple[PairSt
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
-    """Build the module; its width comes from the backbone."""
+    """Build the module anew; its width comes from the backbone."""
     shim = get_shim(model)
-    if shim.module is None:
-        encoder: BoundEncoder = model.layers[0]  # type: ignore[assignment]
-        shim.cfg["width"] = encoder.get_backbone().module.width
-        shim.module = shim.build(shim.cfg)
+    encoder: BoundEncoder = model.layers[0]  # type: ignore[assignment]
+    shim.cfg["width"] = encoder.get_backbone().module.width
+    shim.module = shim.build(shim.cfg)
 
 
 def answer_loss(

@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
 from .attributes import register_attributes
+from .backbone.bound import BoundEncoder
 from .backbone.listener import BertListener
 from .backbone.shim import get_shim
 from .errors import Errors, Warnings
@@ -65,6 +66,9 @@ class BertPipe(TrainablePipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
+        for node in self.model.walk():
+            if isinstance(node, BoundEncoder):
+                node.attend([eg.predicted for eg in examples])
         gold = self.find_gold(examples)
         if gold:
             losses[self.name] += self.learn(gold)
@@ -128,6 +132,7 @@ class BertHead(BertPipe):
         self.name = name
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], **cfg}
+        self._added: List[str] = []  # by `add_label`, since this object was made
         register_attributes(name, self.attributes)
 
     def add_label(self, label: str) -> int:
@@ -140,6 +145,7 @@ class BertHead(BertPipe):
         if label in self.labels:
             return 0
         self._set_labels([*self.labels, label])
+        self._added.append(label)
         return 1
 
     def _check_label(self, label: str) -> None:
@@ -164,7 +170,8 @@ class BertHead(BertPipe):
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
     ) -> None:
-        """Find the labels and build the model.
+        """Find the labels and build the model, also where it is built already: nothing that was
+        learnt stays.
 
         get_examples (Callable): Gives examples with gold annotation.
         labels (Optional[Iterable[str]]): The labels. Without these, and without any from
@@ -176,19 +183,20 @@ class BertHead(BertPipe):
     def _all_labels(
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
     ) -> List[str]:
-        """RETURNS (List[str]): The labels so far and those that are given or found."""
+        """RETURNS (List[str]): The labels that were added and those that are given or found."""
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         is_list = not isinstance(labels, str)
         check_config(self.name, "labels", labels, is_list, "a list of strings")
-        if labels is None and not self.labels:
+        added = self._added if self._is_built else self.labels
+        if labels is None and not added:
             new = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
         else:
             new = list(labels or ())
         for label in new:
-            self._check_label(label)
+            check_label(label, self.name)
         if labels is not None:
             self._warn_of_strange_labels(get_examples, new)
-        all_labels = list(dict.fromkeys([*self.labels, *new]))
+        all_labels = list(dict.fromkeys([*added, *new]))
         if not all_labels:
             raise ValueError(Errors.B051.format(name=self.name, gold=self.gold))
         if len(all_labels) < self.n_labels_min:
@@ -209,8 +217,7 @@ class BertHead(BertPipe):
 
     def _build(self, labels: Sequence[str]) -> None:
         self._check_upstream()
-        # A size may be left from an attempt that failed.
-        self.model.set_dim("nO", self.count_outputs(len(labels)), force=not self._is_built)
+        self.model.set_dim("nO", self.count_outputs(len(labels)), force=True)
         self.model.initialize()
         self._set_labels(labels)
 
@@ -264,9 +271,17 @@ def category_gold(
         cats = eg.reference.cats if is_for(eg, name) else {}
         for j, label in enumerate(labels):
             if label in cats:
-                values[i, j] = cats[label]
+                values[i, j] = number_of(cats[label], label, name)
                 given[i, j] = True
     return values, given
+
+
+def number_of(value: Any, label: str, name: str) -> float:
+    """RAISES (ValueError): If the value of a category is no number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(Errors.B058.format(label=label, name=name, value=value)) from None
 
 
 def cross_entropy(

@@ -140,11 +140,7 @@ def make_head(
 def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> Tuple[Any, Callable]:
     """The backprop callback takes a tuple of gradients, one per output (None for no gradient)."""
     states, accumulate = model.layers[0](docs, is_train)
-    module = get_shim(model).module
-    if module is None:
-        raise ValueError(
-            Errors.B050.format(name=getattr(model.layers[0], "component_name", model.name))
-        )
+    module = built_module(model, states.width)
     module.to(states.rows.device).train(is_train)
     if not is_train:
         with torch.no_grad():
@@ -164,22 +160,34 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> Tuple[Any, Cal
     return type(outputs)(*(y.detach() for y in outputs)), backprop
 
 
-def init(model: Model, X=None, Y=None) -> None:
-    """Build the module; `nO` is the number of labels, the width comes from the backbone."""
+def built_module(model: Model, width: int) -> Any:
+    """width (int): Of the states that it is to work on.
+    RETURNS (Module): The torch module of a head.
+    RAISES (ValueError): If it is not built yet, or on states of another width.
+    """
     shim = get_shim(model)
+    name = getattr(model.layers[0], "component_name", model.name)
     if shim.module is None:
-        bert = model.layers[0]
-        if not bert.has_dim("nO"):  # a backbone of its own, in a listener's place
-            bert.initialize()
-        if not bert.has_dim("nO"):
-            name = getattr(bert, "component_name", model.name)
-            raise ValueError(Errors.B038.format(name=name))
-        width = X.width if isinstance(X, BertStates) else model.layers[0].get_dim("nO")
-        model.set_dim("nI", width)
-        shim.cfg.update(width=width, n_out=model.get_dim("nO"))
-        shim.module = shim.build(shim.cfg)
-        for source in model.layers[1:]:
-            copy_pooler(source, shim.module)
+        raise ValueError(Errors.B050.format(name=name))
+    if shim.cfg["width"] != width:
+        raise ValueError(Errors.B040.format(name=name, expected=shim.cfg["width"], width=width))
+    return shim.module
+
+
+def init(model: Model, X=None, Y=None) -> None:
+    """Build the module anew; `nO` is the number of labels, the width comes from the backbone."""
+    shim, bert = get_shim(model), model.layers[0]
+    if not bert.has_dim("nO"):  # a backbone of its own, in a listener's place
+        bert.initialize()
+    if not bert.has_dim("nO"):
+        name = getattr(bert, "component_name", model.name)
+        raise ValueError(Errors.B038.format(name=name))
+    width = X.width if isinstance(X, BertStates) else bert.get_dim("nO")
+    model.set_dim("nI", width, force=True)
+    shim.cfg.update(width=width, n_out=model.get_dim("nO"))
+    shim.module = shim.build(shim.cfg)
+    for source in model.layers[1:]:
+        copy_pooler(source, shim.module)
 
 
 def copy_pooler(source: Any, head: nn.Module) -> None:

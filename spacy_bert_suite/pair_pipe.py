@@ -9,6 +9,7 @@ from .errors import Errors
 from .heads import BertPipe, check_label
 from .pairs import Pair, belongs_together, get_pair
 from .readers import is_for
+from .settings import check_config
 
 
 class PairPipe(BertPipe):
@@ -22,6 +23,8 @@ class PairPipe(BertPipe):
 
     def set_labels(self, labels: Iterable[str]) -> None:
         """RAISES (ValueError): If one of them is no label."""
+        is_list = not isinstance(labels, str)
+        check_config(self.name, "labels", labels, is_list, "a list of strings")
         found = list(labels)
         for label in found:
             check_label(label, self.name)
@@ -68,3 +71,15 @@ def as_text(value: Any, place: int, name: str) -> str:
     if isinstance(value, (Doc, Span)):
         return value.text
     raise ValueError(Errors.B074.format(name=name, kind=type(value).__name__, place=place))
+
+
+def as_pairs(pairs: Iterable[Any], name: str) -> List[Tuple[str, str]]:
+    """RETURNS (List[Tuple[str, str]]): The texts of pairs.
+    RAISES (ValueError): If one of them is no pair, or not of texts.
+    """
+    found = list(pairs)
+    for place, pair in enumerate(found):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(Errors.B075.format(name=name, place=place, found=repr(pair)[:60]))
+    texts = as_texts((text for pair in found for text in pair), name)
+    return list(zip(texts[::2], texts[1::2]))

@@ -1,10 +1,13 @@
 """Vectors that are held to what the weights gave before training."""
 
+import pickle
+import shutil
+
 import numpy
 import pytest
 import spacy
 import torch
-from conftest import bert_model, make_examples
+from conftest import bert_model, make_examples, write_tiny_bert
 from spacy.training import Example
 from thinc.api import Adam
 from torch.nn.functional import cosine_similarity
@@ -119,9 +122,26 @@ def test_nothing_of_the_teacher_is_saved(still_bert):
     nlp = make(still_bert)
     examples = initialize(nlp)
     n_bytes = len(nlp.to_bytes())
+    n_pickled = len(pickle.dumps(nlp))
     nlp.update(examples, sgd=False)
     assert nlp.get_pipe("bert_similarity").distillation._teacher is not None
     assert len(nlp.to_bytes()) == n_bytes
+    assert len(pickle.dumps(nlp)) < n_pickled * 1.2
+    assert pickle.loads(pickle.dumps(nlp)).get_pipe("bert_similarity").distillation.weight == WEIGHT
+
+
+def test_a_teacher_that_is_gone(tmp_path):
+    nlp = make(str(write_tiny_bert(tmp_path / "model")))
+    examples = initialize(nlp)
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(ValueError, match="B041.*bert_similarity.*B003.*distillation = 0"):
+        nlp.update(examples)
+
+
+def test_an_update_without_the_backbone_holds_nothing(still_bert):
+    nlp = make(still_bert)
+    nlp.update(initialize(nlp), exclude=["bert", "bert_ner"])
+    assert nlp.get_pipe("bert_similarity").distillation._teacher is None
 
 
 def test_random_numbers_stay_as_they_are(still_bert):

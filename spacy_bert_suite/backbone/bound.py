@@ -1,9 +1,10 @@
 """Layers that run texts of their own through the backbone's weights."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 from weakref import ref
 
 import torch
+from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..errors import Errors
@@ -24,6 +25,7 @@ class BoundEncoder(Model):
         self.component_name = "the component"
         self.backbone: List[Model] = []  # in a list: no sublayer
         self.trains_backbone = True
+        self.is_offered = True
         self.owner = Owner()
 
     def bind(
@@ -37,6 +39,18 @@ class BoundEncoder(Model):
         self.component_name = component_name
         self.trains_backbone = trainable
         self.owner = owner or Owner()
+
+    def attend(self, docs: Sequence[Doc]) -> None:
+        """Look whether the backbone takes part in the training batch of these docs: it does not
+        where it is excluded from the update. A copy of its own always does.
+        """
+        component = self.owner.get()
+        self.is_offered = component is None or component.offers(docs)
+
+    @property
+    def reaches_backbone(self) -> bool:
+        """RETURNS (bool): Whether the backbone learns from the passes in training."""
+        return self.trains_backbone and self.is_offered and self.grad_factor > 0
 
     def settle(self) -> None:
         """Let the backbone finish its last training step, before texts outside the stream of the
@@ -57,8 +71,7 @@ class BoundEncoder(Model):
 
     def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
         """RETURNS (Tuple[Tensor, Callable]): States, and what adds up the backbone's gradients."""
-        trains = is_train and self.trains_backbone and self.grad_factor > 0
-        output, backprop = self.get_backbone().run(rows, trains)
+        output, backprop = self.get_backbone().run(rows, is_train and self.reaches_backbone)
         return output.detach(), weighted(backprop, self.grad_factor)
 
 
@@ -71,5 +84,8 @@ class Owner:
     def get(self) -> Any:
         return None if self._component is None else self._component()
 
-    def __reduce__(self):
-        return Owner, ()
+    def __getstate__(self) -> tuple:
+        return (self.get(),)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.__init__(*state)  # type: ignore[misc]

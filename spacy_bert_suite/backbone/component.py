@@ -286,7 +286,7 @@ class Bert(Transformer):
         accumulate = batch.add if self.is_trainable else no_gradient
         for listener in self.own_listeners:
             listener.receive(docs, batch.get_states, accumulate)
-        if self.stock_listeners:
+        if self.stock_listeners and docs:
             self._give_to_stock(docs, batch.get_states(), accumulate)
         if sgd not in (None, False):
             self.finish_update(sgd)
@@ -316,10 +316,19 @@ class Bert(Transformer):
             self._backward()
             self._step(settings)
 
+    def offers(self, docs: Sequence[Doc]) -> bool:
+        """RETURNS (bool): Whether these docs are of the training batch that is under way."""
+        return self._pending is not None and self._pending.holds(docs)
+
     @property
     def _is_open(self) -> bool:
         """Whether there is a training batch of which no head has sent a gradient."""
         return self._pending is not None and self._pending.dRows is None
+
+    @property
+    def has_unfinished_step(self) -> bool:
+        """RETURNS (bool): Whether `settle` would change the weights."""
+        return self._late_step is not None
 
     def settle(self) -> None:
         """Do what is left of the last training batch: components call this before they use the
@@ -380,15 +389,21 @@ class Bert(Transformer):
         self.settle()
         return super().__reduce__()
 
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+    def _end_training(self) -> None:
+        """As far as is known: the next update goes on with it."""
         self.settle()
+        if self.feature_cache is not None:
+            self.feature_cache.is_on = False
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        self._end_training()
         return super().to_bytes(exclude=exclude)
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save: the folder `model` holds config.json, model.safetensors and the tokenizer,
         and opens in `transformers` by itself.
         """
-        self.settle()
+        self._end_training()
         backbone = get_backbone(self.model)
         serialize = {
             "cfg": lambda p: srsly.write_json(p, self.cfg),

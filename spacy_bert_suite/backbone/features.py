@@ -46,8 +46,8 @@ class FeatureCache:
     path (Union[str, Path]): The folder.
     max_gb (float): Most that it may take. Folders of other weights and settings go first, the one
         written longest ago before all; after that nothing more is written.
-    is_on (bool): Whether it is used. Training turns it on; a pipeline that is only applied leaves
-        no files behind.
+    is_on (bool): Whether it is used. Training turns it on, and saving off; a pipeline that is only
+        applied leaves no files behind.
     """
 
     def __init__(self, path: Union[str, Path], max_gb: float):

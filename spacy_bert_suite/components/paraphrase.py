@@ -11,11 +11,10 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..attributes import register_attributes
-from ..backbone.shim import get_shim
 from ..cross_encoder import PairScores
 from ..errors import Errors
 from ..heads import loss_and_gradients
-from ..pair_pipe import PairPipe, as_texts
+from ..pair_pipe import PairPipe, as_pairs
 from ..pair_scores import score_predictions
 from ..pairs import POSITIVE, Pair, is_positive
 from ..parallel import part_of_mean
@@ -112,10 +111,9 @@ class BertParaphrase(PairPipe):
         pairs (Iterable[Tuple[str, str]]): Any texts, or Docs or Spans.
         RETURNS (ndarray): Probability, or predicted score, of each pair, (n_pairs,); in the mode
             "classes" a probability of each class, (n_pairs, n_labels), in the order of `labels`.
-        RAISES (ValueError): If one of them is no text.
+        RAISES (ValueError): If one of them is no pair of texts.
         """
-        texts = as_texts((text for first, second in pairs for text in (first, second)), self.name)
-        read = list(zip(texts[::2], texts[1::2]))
+        read = as_pairs(pairs, self.name)
         self.model.layers[0].settle()  # type: ignore[attr-defined]
         found = self._probabilities(read)
         if self.symmetric:
@@ -190,7 +188,7 @@ class BertParaphrase(PairPipe):
                 names = ", ".join(map(str, found))
                 raise ValueError(Errors.B052.format(name=self.name, n=2, found=names))
             self.set_labels(found)
-        get_shim(self.model).module = None
+        self.cfg["temperature"] = 1.0
         self.model.set_dim("nO", self._n_out, force=True)
         self.model.initialize()
 

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..attributes import register_attributes
+from ..backbone.model import find_backbone
 from ..backbone.sentence_folder import DenseLayer, read_sentence_modules
 from ..backbone.shim import get_shim
 from ..backbone.states import BertStates
@@ -154,7 +155,12 @@ class BertSimilarity(PairPipe):
 
     @property
     def text_encoder(self) -> TextEncoder:
-        return self.model.layers[1]  # type: ignore[return-value]
+        """RETURNS (TextEncoder): Bound, where no pipeline did that, to a backbone of its own."""
+        encoder: TextEncoder = self.model.layers[1]  # type: ignore[assignment]
+        own = None if encoder.backbone else find_backbone(self.model)
+        if own is not None:
+            encoder.bind(own, self.name, not own.attrs.get("frozen", False))
+        return encoder
 
     # Vectors
 

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from thinc.api import Config, Model
 
+from ..errors import Errors
 from ..heads import (
     BertHead,
     Gradients,
@@ -107,6 +108,10 @@ class BertTextCategorizer(BertHead):
         check_config(self.name, "threshold", threshold, 0 <= threshold <= 1, "between 0 and 1")
         self.n_labels_min = 2 if exclusive else 1
 
+    def _build(self, labels: Sequence[str]) -> None:
+        super()._build(labels)
+        self.cfg["thresholds"] = {}
+
     def has_gold(self, eg: Example) -> bool:
         return any(label in eg.reference.cats for label in self.labels)
 
@@ -163,16 +168,23 @@ class BertTextCategorizer(BertHead):
         docs have been annotated. Saved with the component.
 
         RETURNS (Dict[str, float]): The thresholds, by label.
+        RAISES (ValueError): If one of the docs has not been annotated.
         """
         mine = [eg for eg in examples if is_for(eg, self.name) and self.has_gold(eg)]
         values, given = category_gold(mine, self.labels, self.name)
         for j, label in enumerate(self.labels):
             rows = numpy.flatnonzero(given[:, j])
-            predicted = numpy.asarray([mine[i].predicted.cats[label] for i in rows])
+            predicted = numpy.asarray([self._predicted(mine, int(i), label) for i in rows])
             is_gold = values[rows, j] >= 0.5
             if is_gold.any():
                 self.cfg["thresholds"][label] = best_threshold(predicted, is_gold)
         return dict(self.cfg["thresholds"])
+
+    def _predicted(self, examples: Sequence[Example], i: int, label: str) -> float:
+        cats = examples[i].predicted.cats
+        if label not in cats:
+            raise ValueError(Errors.B057.format(name=self.name, place=i, label=label))
+        return cats[label]
 
 
 def best_threshold(predicted: numpy.ndarray, is_gold: numpy.ndarray) -> float:

@@ -18,6 +18,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import fix_random_seed
 
+from ..backbone.component import Bert
 from ..backbone.model import BackboneShim
 from ..backbone.shim import TorchShim
 from ..errors import Errors
@@ -85,7 +86,7 @@ def learn_own_part(
         return
     pipes: Any = nlp.pipeline
     for name, pipe in pipes:
-        if name not in exclude and hasattr(pipe, "learn_nothing"):
+        if name not in exclude and (isinstance(pipe, Bert) or hasattr(pipe, "learn_nothing")):
             pipe.update([])
 
 

@@ -11,8 +11,10 @@ import numpy
 import pytest
 import spacy
 from conftest import bert_model, make_examples, write_tiny_bert
+from thinc.api import Adam
 
 from spacy_bert_suite.backbone.wordpieces import WordpieceTokenizer
+from spacy_bert_suite.pairs import make_pair_example
 
 TEXT = "Anna works in Paris."
 
@@ -216,3 +218,65 @@ def test_a_frozen_backbone_without_weights_is_told(tiny_bert):
     nlp.add_pipe("bert_textcat")
     with nlp.select_pipes(disable=["bert"]), pytest.raises(ValueError, match="B03[28]"):
         nlp.initialize(lambda: make_examples(nlp))
+
+
+def pairs_of(nlp):
+    texts = [(["Anna works", "Ben lives"], "1"), (["The film", "Music"], "0")]
+    return [make_pair_example(nlp, pair, label=label) for pair, label in texts]
+
+
+@pytest.mark.parametrize("kind", ["excluded", "disabled"])
+def test_a_backbone_outside_of_an_update_gets_no_gradient(tiny_bert, kind):
+    """Or else its next step would be that of batches in which it took no part."""
+    nlp = blank_with(tiny_bert, "bert_paraphrase")
+    pairs, sgd = pairs_of(nlp), Adam(1e-3)
+    nlp.initialize(lambda: pairs)
+    nlp.update(pairs, sgd=sgd)
+    nlp.get_pipe("bert").settle()
+    head = nlp.get_pipe("bert_paraphrase").model.shims[0].module
+    before = [p.detach().clone() for p in head.parameters()]
+    if kind == "excluded":
+        nlp.update(pairs, sgd=sgd, exclude=["bert"])
+    else:
+        with nlp.select_pipes(enable=["bert_paraphrase"]):
+            nlp.update(pairs, sgd=sgd)
+    backbone = nlp.get_pipe("bert").model.shims[0].module
+    assert all(p.grad is None for p in backbone.parameters())
+    assert any(not p.equal(old) for p, old in zip(head.parameters(), before))
+    nlp.update(pairs, sgd=False)
+    assert any(p.grad is not None for p in backbone.parameters())
+
+
+def test_a_private_copy_has_the_last_step(nlp, optimizer):
+    nlp.update(make_examples(nlp), sgd=optimizer)
+    nlp.replace_listeners("bert", "bert_textcat", ["model.bert"])
+    copied = nlp.get_pipe("bert_textcat").model.layers[0].shims[0].module
+    ours = nlp.get_pipe("bert").model.shims[0].module
+    nlp.get_pipe("bert").settle()
+    for mine, its in zip(copied.parameters(), ours.parameters()):
+        assert mine.equal(its)
+
+
+def test_a_private_copy_needs_no_other_backbone(tiny_bert, tmp_path):
+    source = blank_with(tiny_bert, "bert_similarity")
+    source.initialize(lambda: make_examples(source))
+    source.replace_listeners("bert", "bert_similarity", ["model.bert"])
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert_similarity", source=source)
+    expected = nlp(TEXT).vector
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert numpy.allclose(loaded(TEXT).vector, expected, atol=1e-6)
+    assert numpy.allclose(loaded.get_pipe("bert_similarity").encode(TEXT)[0], expected, atol=1e-6)
+
+
+def test_own_passes_of_a_copy_see_the_last_step(tiny_bert):
+    nlp = blank_with(tiny_bert, "bert_ner", "bert_paraphrase")
+    examples = [*make_examples(nlp), *pairs_of(nlp)]
+    nlp.initialize(lambda: examples)
+    again = pickle.loads(pickle.dumps(nlp))
+    again.update(make_examples(again), sgd=Adam(1e-3))
+    pipe = again.get_pipe("bert_paraphrase")
+    found = pipe.predict_pairs([("Anna works", "Ben lives")])
+    again.get_pipe("bert").settle()
+    assert pipe.predict_pairs([("Anna works", "Ben lives")]) == pytest.approx(found, abs=1e-7)

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import spacy
-from conftest import LABELS, bert_model, make_examples
+from conftest import LABELS, bert_model, make_examples, write_tiny_bert
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
@@ -19,6 +19,19 @@ HOSTILE_TEXTS = {
     "CJK": "\u4e2d\u6587\u65e5\u672c\u8a9e\ud55c\uad6d\uc5b4" * 20,
     "control": "a\x00b\x07c \x1b[0m \x7f \x85 \u2028",
     "long": "Anna works in Paris. " * 300,
+}
+
+EXTRA = {
+    "bert_ner": {"entities": ["O", "U-EVENT"]},
+    "bert_textcat": {"cats": {"play": 1.0}},
+    "bert_textcat_multilabel": {"cats": {"play": 1.0}},
+    "bert_sentiment": {"cats": {"neutral": 1.0}},
+}
+NEW_LABELS = {
+    "bert_ner": ["EVENT"],
+    "bert_textcat": ["play"],
+    "bert_textcat_multilabel": ["play"],
+    "bert_sentiment": ["neutral"],
 }
 
 
@@ -270,3 +283,40 @@ def test_labels_that_never_occur_are_told(make_nlp):
     nlp.config["initialize"]["components"] = {"bert_textcat": {"labels": ["Home", "Work"]}}
     with pytest.warns(UserWarning, match="B903.*Home, Work.*home"):
         nlp.initialize(lambda: make_examples(nlp))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_second_initialization_starts_anew(head, tiny_bert, optimizer):
+    """Labels are looked for again, and nothing that was learnt stays."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert), "trainable": False})
+    pipe = nlp.add_pipe(head)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples[:2] if head == "bert_ner" else examples)
+    labels = pipe.labels
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    before = pipe.model.shims[0].module.output.weight.detach().clone()
+    extra = Example.from_dict(nlp.make_doc("A match"), EXTRA[head])
+    nlp.initialize(lambda: [*examples, extra])
+    assert set(pipe.labels) - set(labels) == set(NEW_LABELS[head])
+    after = pipe.model.shims[0].module.output.weight
+    assert after.shape[0] > before.shape[0]
+    assert not after[: len(before)].equal(before)
+    annotations(nlp("Anna works in Paris."))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_labels_that_were_added_stay(head, make_nlp):
+    nlp = make_nlp(head)
+    nlp.initialize(lambda: make_examples(nlp))
+    assert nlp.get_pipe(head).labels == tuple(LABELS[head])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_backbone_of_another_width(head, make_nlp, tmp_path):
+    wide = str(write_tiny_bert(tmp_path / "wide", hidden_size=24, num_attention_heads=2))
+    other = make_nlp(source=wide)
+    other.add_pipe(head, source=make_nlp(head))
+    with pytest.raises(ValueError, match=f"B040.*{head}.*16.*24"):
+        other("Anna works in Paris.")

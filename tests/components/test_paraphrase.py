@@ -83,7 +83,7 @@ def test_logits_equal_hugging_face(still_bert):
 
 def test_gradients_equal_plain_torch(still_bert):
     nlp, examples, pipe = initialized(still_bert, "graded", dropout=0.0)
-    pipe.update(examples)
+    nlp.update(examples, sgd=False)
     model = AutoModel.from_pretrained(still_bert).train()
     tokenizer = AutoTokenizer.from_pretrained(still_bert)
     head = copy.deepcopy(pipe.model.shims[0].module)
@@ -257,6 +257,15 @@ def test_what_is_read(tiny_bert):
     assert pipe.predict_pairs([(doc, nlp.make_doc(second)[:])]) == expected
     with pytest.raises(ValueError, match=r"B074.*number 3.*NoneType"):
         pipe.predict_pairs([(first, second), (first, None)])
+    for wrong in ((first, second), [first], [(first, second, first)]):
+        with pytest.raises(ValueError, match=r"B075.*number 0"):
+            pipe.predict_pairs(wrong)
+
+
+def test_labels_are_a_list(tiny_bert):
+    _, examples, pipe = initialized(tiny_bert, "classes")
+    with pytest.raises(ValueError, match="B022.*labels"):
+        pipe.initialize(lambda: examples, labels="yes")
 
 
 def test_not_initialized(tiny_bert):

@@ -391,7 +391,7 @@ def test_gradients_equal_plain_torch(still_bert):
     nlp = make(still_bert, loss={"name": "CosineSimilarity"})
     examples = scored(nlp)
     nlp.initialize(lambda: examples)
-    nlp.get_pipe("bert_similarity").update(examples)
+    nlp.update(examples, sgd=False)
     model, tokenizer = (
         AutoModel.from_pretrained(still_bert).train(),
         AutoTokenizer.from_pretrained(still_bert),
@@ -417,7 +417,7 @@ def test_cached_gradients_equal_those_of_the_whole_batch(still_bert, chunk_size)
         nlp = make(still_bert, loss={"name": "CoSENT"}, chunk_size=size)
         examples = scored(nlp)
         nlp.initialize(lambda examples=examples: examples)
-        losses = nlp.get_pipe("bert_similarity").update(examples)
+        losses = nlp.update(examples, sgd=False)
         found[size] = losses["bert_similarity"], gradients(nlp)
     assert found[chunk_size][0] == pytest.approx(found[0][0], rel=1e-5)
     for name, gradient in found[0][1].items():
@@ -433,7 +433,7 @@ def test_dropout_is_repeated_in_chunks(tiny_bert):
     made = []
     embed = pipe._embed
     pipe._embed = lambda texts: made.append(embed(texts)) or made[-1]
-    pipe.update(examples)
+    nlp.update(examples, sgd=False)
     n = len(made) // 2
     for (first, _), (second, _) in zip(made[:n], made[n:]):
         assert second.detach().numpy() == pytest.approx(first.detach().numpy(), abs=1e-6)

@@ -53,6 +53,27 @@ def test_tuning_callback(make_nlp, tmp_path):
         assert f1(predicted >= threshold, gold) >= f1(predicted >= 0.5, gold)
 
 
+def test_thresholds_need_predictions(make_nlp):
+    nlp = make_nlp("bert_textcat_multilabel")
+    with pytest.raises(ValueError, match="B057.*number 0.*home"):
+        nlp.get_pipe("bert_textcat_multilabel").tune_thresholds(make_examples(nlp))
+
+
+def test_thresholds_go_with_what_was_learnt(make_nlp):
+    nlp = make_nlp("bert_textcat_multilabel")
+    nlp.get_pipe("bert_textcat_multilabel").cfg["thresholds"] = {"home": 0.9}
+    nlp.initialize(lambda: make_examples(nlp))
+    assert nlp.get_pipe("bert_textcat_multilabel").cfg["thresholds"] == {}
+
+
+def test_a_category_that_is_no_number(make_nlp):
+    nlp = make_nlp("bert_textcat")
+    eg = Example.from_dict(nlp.make_doc("Anna"), {"cats": {"home": 1.0}})
+    eg.reference.cats = {"home": "yes"}
+    with pytest.raises(ValueError, match="B058.*home.*yes"):
+        nlp.update([eg], sgd=False)
+
+
 def test_exclusive_probabilities_sum_to_one(make_nlp):
     doc = make_nlp("bert_textcat")("Anna works")
     assert sum(doc.cats.values()) == pytest.approx(1.0, abs=1e-6)
