@@ -185,8 +185,7 @@ class BertHead(BertPipe):
     ) -> List[str]:
         """RETURNS (List[str]): The labels that were added and those that are given or found."""
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        is_list = not isinstance(labels, str)
-        check_config(self.name, "labels", labels, is_list, "a list of strings")
+        check_list(labels, self.name)
         added = self._added if self._is_built else self.labels
         if labels is None and not added:
             new = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
@@ -313,3 +312,8 @@ def gold_labels(examples: Sequence[Example], name: str) -> List[str]:
 def check_label(label: Any, name: str) -> None:
     if not isinstance(label, str) or not label:
         raise ValueError(Errors.B054.format(name=name, label=label))
+
+
+def check_list(labels: Any, name: str) -> None:
+    """A string is a sequence of strings too, and never meant as one."""
+    check_config(name, "labels", labels, not isinstance(labels, str), "a list of strings")

@@ -9,7 +9,6 @@ from .errors import Errors
 from .heads import BertPipe, check_label
 from .pairs import Pair, belongs_together, get_pair
 from .readers import is_for
-from .settings import check_config
 
 
 class PairPipe(BertPipe):
@@ -23,8 +22,6 @@ class PairPipe(BertPipe):
 
     def set_labels(self, labels: Iterable[str]) -> None:
         """RAISES (ValueError): If one of them is no label."""
-        is_list = not isinstance(labels, str)
-        check_config(self.name, "labels", labels, is_list, "a list of strings")
         found = list(labels)
         for label in found:
             check_label(label, self.name)

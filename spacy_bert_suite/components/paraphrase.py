@@ -13,7 +13,7 @@ from thinc.api import Config, Model
 from ..attributes import register_attributes
 from ..cross_encoder import PairScores
 from ..errors import Errors
-from ..heads import loss_and_gradients
+from ..heads import check_list, loss_and_gradients
 from ..pair_pipe import PairPipe, as_pairs
 from ..pair_scores import score_predictions
 from ..pairs import POSITIVE, Pair, is_positive
@@ -176,6 +176,7 @@ class BertParaphrase(PairPipe):
             there are no classes.
         """
         validate_get_examples(get_examples, "BertParaphrase.initialize")
+        check_list(labels, self.name)
         pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
         if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = "pairs with a score" if self.mode == "graded" else "pairs with a label"

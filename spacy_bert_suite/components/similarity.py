@@ -20,6 +20,7 @@ from ..backbone.texts import TextEncoder
 from ..distillation import Distillation
 from ..embedding import Embeddings, SentenceEmbedder, load_dense
 from ..errors import Errors, Warnings
+from ..heads import check_list
 from ..losses import PairLoss, make_batch
 from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_pairs
@@ -277,6 +278,7 @@ class BertSimilarity(PairPipe):
             without any pairs are no error: the component need not be trained.
         """
         validate_get_examples(get_examples, "BertSimilarity.initialize")
+        check_list(labels, self.name)
         pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
         if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = NEEDS[self.needs]
