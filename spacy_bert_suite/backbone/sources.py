@@ -118,7 +118,7 @@ def save_folder(checkpoint: Checkpoint, path: Path) -> None:
         if are_there:
             (folder / WEIGHTS).unlink(missing_ok=True)
 
-    with _quiet(progress=False):
+    with quiet():
         replace_files(path, write)
 
 
@@ -137,7 +137,7 @@ def embedded_folder() -> Path:
 
 def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True) -> Checkpoint:
     options: Any = {"local_files_only": local_files_only, "trust_remote_code": False}
-    with _quiet(progress=not local_files_only), _coded_errors(source, name, local_files_only):
+    with quiet(progress=not local_files_only), _coded_errors(source, name, local_files_only):
         with _damaged(name, "configuration"):
             config = AutoConfig.from_pretrained(source, **options)
         _check_architecture(config, name)
@@ -235,7 +235,7 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet(*, progress: bool) -> Iterator[None]:
+def quiet(*, progress: bool = False) -> Iterator[None]:
     """Keep transformers from printing about missing heads, since `_check_weights` looks itself,
     and from showing bars, unless there is a download.
     """

@@ -1,19 +1,17 @@
 """Folders of `BertForPreTraining`: heads out of them, and whole ones for transformers."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Union
 
 import torch
 from transformers import BertForMaskedLM, BertForPreTraining
-from transformers import logging as transformers_logging
 
 from ..backbone.sources import (
     EMBEDDED,
     Checkpoint,
     looks_like_path,
+    quiet,
     save_folder,
     transformer_folder,
 )
@@ -77,14 +75,3 @@ def looks_like_checkpoint(name: str) -> bool:
     """RETURNS (bool): Whether it is a folder of weights, and not of a spaCy pipeline."""
     path = Path(name).expanduser()
     return (path / "config.json").is_file() and not (path / "config.cfg").is_file()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from printing which heads a checkpoint lacks: that is what is asked."""
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
