@@ -40,8 +40,8 @@ class SemanticIndex:
 
     nlp (Optional[Language]): Makes the vectors of texts, as with the component "bert_similarity".
     path (Optional[Union[str, Path]]): A new folder that holds the index: what `add` and `delete`
-        have done is there when they return. Without one it is kept in a temporary folder, until
-        `save`.
+        have done is there when they return. Without one it is kept in a temporary folder, and
+        from the first `save` on in the folder that this makes.
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
@@ -171,7 +171,8 @@ class SemanticIndex:
 
     def save(self, path: Union[str, Path]) -> None:
         """Make a folder hold this index. If one is there, it is replaced in one step at the end,
-        and what both have in common is not written again.
+        and what both have in common is not written again. An index without a path lives there
+        from then on; one that has a path stays where it is, and this is a copy.
 
         path (Union[str, Path]): The folder.
         """

@@ -32,18 +32,23 @@ class LocalBackend:
 
     store (Store): The segments.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
-    temporary (bool): The folder goes with this object.
+    temporary (bool): The folder goes with this object, which moves where it is saved first.
     """
 
     numbered = True  # ids that the user does not give are numbers
 
     def __init__(self, store: Store, tokenize: Tokenize, temporary: bool = False) -> None:
-        self.store, self.tokenize = store, tokenize
+        self.tokenize = tokenize
+        self._live_in(store)
+        self._leave: Optional[weakref.finalize] = None
+        if temporary:
+            self._leave = weakref.finalize(self, remove_own, store.folder, os.getpid())
+
+    def _live_in(self, store: Store) -> None:
+        self.store = store
         self._columns: Dict[str, Dict[str, Column]] = {}
         self._words: Tuple[int, Optional[WordIndex]] = (-1, None)
         self._engine: Tuple[str, Optional[Engine]] = ("", None)
-        if temporary:
-            weakref.finalize(self, remove_own, store.folder, os.getpid())
 
     def __len__(self) -> int:
         return len(self.store)
@@ -87,7 +92,12 @@ class LocalBackend:
         self.store.compact()
 
     def save(self, folder: Path) -> None:
+        """Copy the index; one in a temporary folder lives in the new one from then on."""
         self.store.save(folder)
+        if self._leave is not None:
+            self._live_in(Store(folder))
+            self._leave()
+            self._leave = None
 
     def records(self, keys: Sequence[int]) -> List[Record]:
         return [self.store.record(key) for key in keys]

@@ -54,8 +54,27 @@ def test_save_and_load(storage, tmp_path):
         assert hits[0].id == "d7"
 
 
-def test_save_again_writes_only_what_is_new(tmp_path):
+def test_an_index_without_a_path_lives_where_it_was_saved(tmp_path):
+    pytest.importorskip("bm25s")
     index = SemanticIndex()
+    temporary = index.backend.store.folder
+    index.add(["one"], ids=["a"], vectors=[numpy.ones(4)])
+    index.optimize(hnsw=False)
+    assert ids_of(index.search("one", mode="bm25")) == ["a"]
+    index.save(tmp_path / "index")
+    assert not temporary.exists()
+    index.add(["two"], ids=["b"], vectors=[numpy.ones(4)])
+    assert ids_of(index.search("two", mode="bm25")) == ["b"]
+    index.save(tmp_path / "copy")
+    index.delete(["a"])
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
+    assert len(SemanticIndex.load(tmp_path / "copy")) == 2
+    del index
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
+
+
+def test_save_again_writes_only_what_is_new(tmp_path):
+    index = SemanticIndex(path=tmp_path / "own")
     index.add(["a"], vectors=[numpy.ones(4)])
     index.save(tmp_path / "index")
     (segment,) = (tmp_path / "index").glob("segment-*")
