@@ -227,8 +227,9 @@ class Errors(metaclass=WithCodes):
         "from its texts."
     )
     B112 = (
-        "The pipeline makes no vectors. Add the component 'bert_similarity' after 'bert', or give "
-        "vectors."
+        "A text has no vector. Add the component 'bert_similarity' after 'bert', or give vectors. "
+        "Spans need the vectors of their tokens: set its token_vectors = true, and annotate Docs "
+        "from a DocBin again, which does not keep these."
     )
     B113 = (
         "unit is 'sentence', but the Doc has no sentence boundaries. Add a 'sentencizer' to the "
@@ -285,7 +286,8 @@ class Errors(metaclass=WithCodes):
     )
     B142 = (
         "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
-        "the docs again, or give vectors."
+        "the docs again, or give vectors. Spans need the vectors of their tokens: set its "
+        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these."
     )
     B143 = "{name} is {value!r}; it must be {expected}."
     B144 = (

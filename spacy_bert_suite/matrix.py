@@ -6,7 +6,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from .errors import Errors
-from .vectors import own_vector
+from .vectors import any_vector
 
 Items = Union[numpy.ndarray, Sequence[Union[Doc, Span]], Sequence[numpy.ndarray]]
 CHUNK_SIZE = 8192  # rows at a time
@@ -43,10 +43,8 @@ def vector_of(item: Union[Doc, Span], place: int) -> Optional[numpy.ndarray]:
     """
     if not item.text.strip():
         return None
-    vector: Any = own_vector(item)
-    if vector is None and item.has_vector:
-        vector = item.vector
-    if vector is None or not numpy.size(vector):
+    vector = any_vector(item)
+    if not numpy.size(vector):
         raise ValueError(Errors.B142.format(place=place, text=item.text.strip()[:40]))
     return numpy.asarray(vector, dtype="float32")
 

@@ -9,7 +9,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
-from ..vectors import own_vector
+from ..vectors import any_vector
 from .where import SCALARS
 
 Item = Union[Doc, Span]
@@ -85,8 +85,7 @@ def vector_of(item: Item) -> numpy.ndarray:
     """RETURNS (ndarray): The vector of a Doc or Span, (width,) float32.
     RAISES (ValueError): If no component made one.
     """
-    own = own_vector(item)
-    vector = as_array(item.vector if own is None else own)
+    vector = as_array(any_vector(item))
     if vector.ndim != 1 or not vector.size:
         raise ValueError(Errors.B112)
     return vector.astype("float32")
