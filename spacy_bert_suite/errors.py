@@ -585,8 +585,8 @@ class Warnings(metaclass=WithCodes):
         "[components.{name}.loss]."
     )
     B910 = (
-        "The graph for approximate search at {path} cannot be read and is not used: {reason}. "
-        "Make it again with index.optimize()."
+        "The {what} at {path} cannot be read and is not used: {reason}. Make it again with "
+        "index.optimize()."
     )
     B911 = (
         "The pipeline makes other vectors than the one that the index was made with (cosine of the "

@@ -158,7 +158,7 @@ class SemanticIndex:
         hnsw (bool): Make the graph. Below 20 000 entries it is not used.
         bm25 (bool): Make the BM25 index; without it, one is made in memory at the first search.
         only_due (bool): Of these, make only what is used, can be made with what is installed, and
-            lacks more than a fifth of the entries.
+            is not there, or was made before more than a fifth of the entries came or went.
         """
         due = self.backend.due() if only_due else {"hnsw": True, "bm25": True}
         hnsw, bm25 = hnsw and due["hnsw"], bm25 and due["bm25"]

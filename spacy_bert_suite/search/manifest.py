@@ -34,10 +34,12 @@ class Accelerator:
 
     name (str): Its folder.
     n_keys (int): It covers the keys below this one.
+    n_entries (int): Those of them that were not deleted when it was made.
     """
 
     name: str
     n_keys: int
+    n_entries: int = 0
 
 
 @dataclass(frozen=True)

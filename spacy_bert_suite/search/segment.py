@@ -118,6 +118,11 @@ class Segment:
     def n_live(self) -> int:
         return self.n_rows - len(self.deleted)
 
+    def n_live_before(self, key: int) -> int:
+        """RETURNS (int): Live entries with smaller keys."""
+        n_rows = min(max(0, key - self.first_key), self.n_rows)
+        return n_rows - int(numpy.searchsorted(self.deleted, n_rows))
+
     def live_mask(self) -> numpy.ndarray:
         mask = numpy.ones(self.n_rows, dtype=bool)
         mask[self.deleted] = False
