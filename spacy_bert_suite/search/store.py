@@ -14,6 +14,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
@@ -61,13 +62,14 @@ class Store:
     def _open(self) -> Tuple[Manifest, List[Segment]]:
         """A writer may replace files between the reading of the manifest and of them."""
         manifest = read_manifest(self.folder)
-        try:
-            return manifest, self._segments(manifest)
-        except ValueError:
-            again = read_manifest(self.folder)
-            if again.generation == manifest.generation:
-                raise
-            return again, self._segments(again)
+        while True:
+            try:
+                return manifest, self._segments(manifest)
+            except ValueError:
+                again = read_manifest(self.folder)
+                if again == manifest:
+                    raise
+                manifest = again
 
     def _segments(self, manifest: Manifest) -> List[Segment]:
         width, storage = manifest.width, manifest.storage
@@ -166,7 +168,7 @@ class Store:
         info = segment.info
         name = f"{info.name}.{secrets.token_hex(4)}.deleted"
         write_atomically(self.folder / name, rows.astype("int64").tobytes())
-        return SegmentInfo(info.name, info.n_rows, info.first_key, name)
+        return replace(info, deleted=name, n_deleted=len(rows))
 
     def compact(self) -> None:
         """Write all that counts as one segment. Keys change: accelerators have to be made anew."""

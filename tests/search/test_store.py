@@ -209,6 +209,48 @@ def test_damaged_files_are_named(name, damage, tmp_path):
         SemanticIndex.load(tmp_path / "index")
 
 
+@pytest.mark.parametrize("n_bytes", [0, 8, None])
+def test_a_damaged_list_of_deleted_rows_is_named(n_bytes, tmp_path):
+    make_index(tmp_path / "index").delete(["d5"])
+    (path,) = (tmp_path / "index").glob("segment-*.deleted")
+    content = path.read_bytes()
+    path.unlink()
+    if n_bytes is not None:
+        path.write_bytes(content[:n_bytes])
+    with pytest.raises(ValueError, match="B111.*deleted"):
+        SemanticIndex.load(tmp_path / "index")
+
+
+@pytest.mark.parametrize("damage", [(b"{", b"x"), (b'"text"', b'"tent"'), (b'{"id"', b"\xff" * 5)])
+def test_a_damaged_record_is_named(damage, tmp_path):
+    make_index(tmp_path / "index")
+    for path in (tmp_path / "index").glob("segment-*/records"):
+        path.write_bytes(path.read_bytes().replace(*damage))
+    loaded = SemanticIndex.load(tmp_path / "index")
+    for call in (lambda: loaded.search(numpy.ones(8)), lambda: loaded.search("x", mode="bm25")):
+        with pytest.raises(ValueError, match="B111.*records"):
+            call()
+
+
+def test_a_reader_opens_what_the_last_of_several_writers_left(tmp_path, monkeypatch):
+    """The index changes each time between the reading of the manifest and of its files."""
+    writer = make_index(tmp_path / "index")
+    writer.delete(["d3"])
+    doomed = ["d0", "d1", "d2"]
+    read_manifest = store_module.read_manifest
+
+    def read_before_a_change(folder):
+        manifest = read_manifest(folder)
+        if doomed:
+            monkeypatch.setattr(store_module, "read_manifest", read_manifest)
+            writer.delete([doomed.pop()])
+            monkeypatch.setattr(store_module, "read_manifest", read_before_a_change)
+        return manifest
+
+    monkeypatch.setattr(store_module, "read_manifest", read_before_a_change)
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99}', "\0"])
 def test_damaged_manifest(content, tmp_path):
     make_index(tmp_path / "index")
