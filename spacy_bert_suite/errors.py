@@ -275,6 +275,7 @@ class Errors(metaclass=WithCodes):
         "The conditions on '{field}' are values ('=') as well as a range. Give one or the other: "
         "values of which one must fit, or limits that must all hold."
     )
+    B134 = "'{path}' is a file, and an index is a folder. Give an empty or new one."
     # Mining, clustering and the correction of vectors
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "

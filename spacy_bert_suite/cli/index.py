@@ -45,10 +45,11 @@ def build(source: Path, target: Path, model: str, unit: str, storage: str, overw
     left of it.
     """
     from ..search import SemanticIndex
+    from ..search.store import check_folder
 
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
-        check_target(target, overwrite)
+        check_folder(target, replace=overwrite)
         nlp = load_pipeline(model)
         info = {"model": model, "unit": unit}
         with folder_beside(target) as folder:
@@ -128,15 +129,6 @@ def search(path: Path, queries: List[str], k: int, mode: str, where: List[str], 
         found = opened.batch(queries, k, mode=mode, where=parse_where(where))
     for query, hits in zip(queries, found):
         click.echo(json_lines(query, hits) if as_json else hits_table(query, hits))
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Refuse a folder with other files before the work, not after it."""
-    from ..search.manifest import MANIFEST
-
-    is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
-    if not is_new and not (overwrite and (target / MANIFEST).is_file()):
-        raise ValueError(Errors.B124.format(path=target))
 
 
 @contextmanager

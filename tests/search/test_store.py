@@ -111,6 +111,32 @@ def test_save_to_itself_keeps_what_others_have_added(tmp_path):
     assert len(SemanticIndex.load(tmp_path / "copy")) == 5
 
 
+def test_what_another_process_has_removed_cannot_be_saved(tmp_path):
+    stale = make_index(tmp_path / "index")
+    SemanticIndex.load(tmp_path / "index").compact()
+    with pytest.raises(ValueError, match="B123"):
+        stale.save(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("broken", ["copy", "sync_folder", "Manifest.write"])
+def test_a_save_that_failed_can_be_tried_again(broken, tmp_path, monkeypatch):
+    index = make_index(tmp_path / "index")
+    index.optimize(hnsw=False)
+    expected = state_of(tmp_path / "index")
+
+    def fail(*args):
+        raise OSError("no room")
+
+    monkeypatch.setattr(f"spacy_bert_suite.search.store.{broken}", fail)
+    with pytest.raises(OSError, match="no room"):
+        index.save(tmp_path / "copy")
+    monkeypatch.undo()
+    (tmp_path / "copy" / "manifest.json.part").write_text("cut")
+    index.save(tmp_path / "copy")
+    assert state_of(tmp_path / "copy") == expected and strangers(tmp_path / "copy") == []
+
+
 def test_words_are_found_after_another_process_has_optimized(tmp_path):
     pytest.importorskip("bm25s")
     writer = make_index(tmp_path / "index")
@@ -192,7 +218,15 @@ def test_folders_that_are_no_index(tmp_path):
         SemanticIndex(path=tmp_path)
     with pytest.raises(ValueError, match="B124"):
         SemanticIndex().save(tmp_path)
+    for path in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "deep"):
+        with pytest.raises(ValueError, match="B134.*notes.txt"):
+            SemanticIndex(path=path)
+        with pytest.raises(ValueError, match="B134"):
+            SemanticIndex().save(path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "own" / "segment-notes").mkdir(parents=True)
+    with pytest.raises(ValueError, match="B124"):
+        SemanticIndex().save(tmp_path / "own")
 
 
 @pytest.mark.parametrize("name", ["vectors", "records", "ids", "ends", "codes", "scales"])
