@@ -125,7 +125,12 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
 @click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
-@click.option("--where", multiple=True, help="FIELD=VALUE, or with >=, <=, >, <; repeatable.")
+@click.option(
+    "--where",
+    multiple=True,
+    help="FIELD=VALUE, or with >=, <=, >, <; repeatable. Limits that are numbers are compared with "
+    "numbers, others with strings: year>=1990, date>=2020-01-01; a limit in quotes is a string.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hit.")
 @OTHER_MODEL
 def search(
@@ -142,7 +147,8 @@ def search(
         opened = open_index(path, model)
         found = opened.batch(queries, k, mode=mode, where=parse_where(where))
     for query, hits in zip(queries, found):
-        click.echo(json_lines(query, hits) if as_json else hits_table(query, hits))
+        for line in json_lines(query, hits) if as_json else [hits_table(query, hits)]:
+            click.echo(line)
 
 
 @contextmanager
@@ -221,8 +227,8 @@ def measure(
 
 
 def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
-    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one. Several values for one
-    field: any of them.
+    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one, but for quotes. Several
+    values for one field: any of them.
     """
     where: Dict[str, Any] = {}
     for condition in conditions:
@@ -241,12 +247,14 @@ def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
 
 
 def values_of(text: str) -> List[Any]:
-    """What a value on the command line can mean: 1990 is a number or a text."""
+    """What a value on the command line can mean: 1990 is a number or a text, "1990" a text, with
+    its quotes or without.
+    """
     try:
         value = json.loads(text)
     except ValueError:
         return [text]
-    return [value, text] if isinstance(value, (bool, int, float)) else [text]
+    return [value, text] if isinstance(value, (bool, int, float, str)) else [text]
 
 
 def hits_table(query: str, hits: "List[Hit]") -> str:
@@ -268,5 +276,5 @@ def shortened(text: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
-def json_lines(query: str, hits: "List[Hit]") -> str:
-    return "\n".join(json.dumps({"query": query, **vars(hit)}) for hit in hits)
+def json_lines(query: str, hits: "List[Hit]") -> List[str]:
+    return [json.dumps({"query": query, **vars(hit)}) for hit in hits]
