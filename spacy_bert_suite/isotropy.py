@@ -240,14 +240,23 @@ def isotropy_report(
     """Measure vectors before and after corrections, each fitted on these vectors.
 
     corrections (Optional[Iterable[Centring]]): None for one of every kind.
-    RETURNS (Dict[str, Anisotropy]): By name; "as they are" comes first.
+    RETURNS (Dict[str, Anisotropy]): By name, with the number of components where one is set, as in
+        "whitening (4)", and a count where a name comes again; "as they are" comes first.
     """
     vectors = as_matrix(items)
     chosen: List[Centring] = [kind() for kind in KINDS.values()]
     measured = {"as they are": anisotropy(vectors)}
     for correction in chosen if corrections is None else corrections:
-        measured[correction.name] = anisotropy(correction.fit_transform(vectors))
+        name = _name_of(correction, measured)
+        measured[name] = anisotropy(correction.fit_transform(vectors))
     return measured
+
+
+def _name_of(correction: Centring, taken: Iterable[str]) -> str:
+    n_components = getattr(correction, "n_components", None)
+    name = correction.name if n_components is None else f"{correction.name} ({n_components})"
+    n_same = sum(other.partition(", ")[0] == name for other in taken)
+    return f"{name}, {n_same + 1}" if n_same else name
 
 
 def isotropy_table(report: Mapping[str, Any]) -> str:

@@ -213,6 +213,15 @@ def test_report_before_and_after():
     assert len(table) == 6 and table[2].startswith("| as they are | 0.")
 
 
+def test_report_of_several_of_one_kind():
+    chosen = [Whitening(2), Whitening(4), Whitening(), Whitening(4, shrinkage=0.5), Centring()]
+    report = isotropy_report(narrow(), chosen)
+    names = ["whitening (2)", "whitening (4)", "whitening", "whitening (4), 2", "centring"]
+    assert list(report) == ["as they are", *names]
+    assert report["whitening (2)"].n_effective < 2.1 < 3 < report["whitening (4)"].n_effective
+    assert len(isotropy_table(report).splitlines()) == 8
+
+
 def test_docs():
     register_attributes("test", ["doc.embedding"])
     docs = list(spacy.blank("en").pipe(["One.", "Two.", "", "Three."]))
