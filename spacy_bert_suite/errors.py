@@ -276,6 +276,15 @@ class Errors(metaclass=WithCodes):
         "values of which one must fit, or limits that must all hold."
     )
     B134 = "'{path}' is a file, and an index is a folder. Give an empty or new one."
+    B135 = (
+        "A server cannot test the condition {condition!r}. There, names are not empty and have no "
+        "quotes, strings have no half characters (lone surrogates), and ranges are of numbers of "
+        "usual size, or of dates in ISO form such as '2020-01-31'."
+    )
+    B136 = (
+        "The id, text or metadata of the item {id!r} has half a character (a lone surrogate), and "
+        "a server cannot keep that. Remove it: text.encode('utf8', 'ignore').decode()."
+    )
     # Mining, clustering and the correction of vectors
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
