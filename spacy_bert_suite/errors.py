@@ -286,6 +286,7 @@ class Errors(metaclass=WithCodes):
         "a server cannot keep that. Remove it: text.encode('utf8', 'ignore').decode()."
     )
     # Mining, clustering and the correction of vectors
+    B137 = "{name} cannot learn from {n} vectors that are all equal. Give those of different texts."
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
         "made from, or leave it out."

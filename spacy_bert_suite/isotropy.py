@@ -36,7 +36,8 @@ class Centring:
 
         items (Items): Docs, spans or vectors.
         RETURNS (Centring): Itself.
-        RAISES (ValueError): If there are too few vectors, or one is not finite.
+        RAISES (ValueError): If there are too few vectors, or one is not finite; to whiten, also if
+            all are the same.
         """
         vectors = as_matrix(items)
         vectors = vectors[lengths(vectors) > 0]
@@ -122,6 +123,8 @@ class Whitening(Centring):
         self.shrinkage = shrinkage
 
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
+        if all((chunk == vectors[0]).all() for _, chunk in chunks(vectors)):
+            raise ValueError(Errors.B137.format(name=self.name, n=len(vectors)))
         values, directions = principal_components(vectors)
         share = _estimate_shrinkage(vectors) if self.shrinkage is None else self.shrinkage
         values = (1 - share) * values + share * values.mean()

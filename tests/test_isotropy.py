@@ -65,10 +65,16 @@ def test_fewer_vectors_than_components():
     assert numpy.isfinite(shrunk).all() and numpy.ptp(cosines(shrunk)) > 0.1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [Centring, AllButTheTop])
 def test_copies_of_one_vector(kind):
     corrected = kind().fit_transform(numpy.ones((5, 6)))
-    assert len(corrected) == 5 and abs(corrected).max(initial=0) < 1e-6
+    assert corrected.shape == (5, 6) and abs(corrected).max() < 1e-6
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1])
+def test_copies_of_one_vector_cannot_be_whitened(value):
+    with pytest.raises(ValueError, match="B137.*whitening.*5 vectors"):
+        Whitening().fit(numpy.full((5, 6), value))
 
 
 def test_centring():

@@ -69,9 +69,16 @@ def units_of(item: Item, unit: str) -> Iterator[Item]:
     if unit == "sentence" and len(doc) and not doc.has_annotation("SENT_START"):
         raise ValueError(Errors.B113)
     cut = unit == "sentence" and len(doc)
-    for part in item.sents if cut else [item]:  # type: ignore[union-attr]
+    for part in _sentences_within(item) if cut else [item]:
         if part.text.strip():
             yield part
+
+
+def _sentences_within(item: Item) -> Iterator[Span]:
+    """YIELDS (Span): Sentences; of those that reach beyond a Span, the part in it."""
+    whole = item if isinstance(item, Span) else item[:]
+    for sent in item.sents:  # type: ignore[union-attr]
+        yield whole.doc[max(sent.start, whole.start) : min(sent.end, whole.end)]
 
 
 def record_of(item: Union[str, Item], id_: str, metadata: Dict[str, Any]) -> Record:

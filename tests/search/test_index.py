@@ -192,6 +192,16 @@ def test_texts_docs_sentences_and_spans(nlp):
     assert index.search(nlp("quartz"), where={"n": None}, k=2)[1].start == 2
 
 
+def test_sentences_of_a_span_end_where_it_ends(nlp):
+    index = SemanticIndex(nlp)
+    doc = nlp("One zebra runs. A quick fox. An owl sleeps here.")
+    assert index.add([doc[1:9], doc[5:6]], ids=["part", "word"], unit="sentence") == 4
+    found = {(hit.id, hit.text, hit.start) for hit in index.search("x", k=9)}
+    expected = {("part", "zebra runs.", 4), ("part", "A quick fox.", 16), ("part", "An", 29)}
+    assert found == expected | {("word", "quick", 18)}
+    assert all(doc.text[start:].startswith(text) for _, text, start in found)
+
+
 def test_ids_are_given_on_after_deleting_and_loading(nlp, tmp_path):
     index = SemanticIndex(nlp, path=tmp_path / "index")
     index.add(["a", "b"])
