@@ -15,8 +15,8 @@ CHUNK_SIZE = 8192  # rows at a time
 def as_matrix(items: Items) -> numpy.ndarray:
     """Vectors of docs, spans or sentences, or vectors as they are.
 
-    items (Items): Docs or spans with `._.embedding`, or else with `.vector` (one without any
-        letter counts as zeros); or an array, (n, width), which may be memory-mapped; or a list of
+    items (Items): Docs or spans with `._.embedding`, or else with `.vector` (one of white
+        space counts as zeros); or an array, (n, width), which may be memory-mapped; or a list of
         vectors.
     RETURNS (ndarray): (n, width), floating point; an array of floats is not copied.
     RAISES (ValueError): If there is no vector, or the shape is another, or a value is not finite.
@@ -37,7 +37,7 @@ def _collect(items: List[Any]) -> numpy.ndarray:
 
 
 def vector_of(item: Union[Doc, Span], place: int) -> Optional[numpy.ndarray]:
-    """RETURNS (Optional[ndarray]): (width,); None for a doc or span without any letter, even if a
+    """RETURNS (Optional[ndarray]): (width,); None for a doc or span of white space, even if a
     vector was made of its special tokens.
     RAISES (ValueError): If it has a text but no vector.
     """

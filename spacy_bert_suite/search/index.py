@@ -128,7 +128,7 @@ class SemanticIndex:
             it. (width,) each, scaled to length one.
         unit (str): "doc" for one entry of each item, "sentence" for one of each sentence.
         replace (bool): Put items in the place of those that have the same ids, which are needed.
-        RETURNS (int): Entries added. Texts without a word get none.
+        RETURNS (int): Entries added. Texts of white space get none.
         RAISES (ValueError): If an id is there already, or something is of the wrong kind.
         """
         check_option("unit", unit, UNITS)
