@@ -247,8 +247,9 @@ class Errors(metaclass=WithCodes):
         "from its texts."
     )
     B112 = (
-        "The pipeline makes no vectors. Add the component 'bert_similarity' after 'bert', or give "
-        "vectors."
+        "A text has no vector. Add the component 'bert_similarity' after 'bert', or give vectors. "
+        "Spans need the vectors of their tokens: set its token_vectors = true, and annotate Docs "
+        "from a DocBin again, which does not keep these."
     )
     B113 = (
         "unit is 'sentence', but the Doc has no sentence boundaries. Add a 'sentencizer' to the "
@@ -294,7 +295,18 @@ class Errors(metaclass=WithCodes):
         "The conditions on '{field}' are values ('=') as well as a range. Give one or the other: "
         "values of which one must fit, or limits that must all hold."
     )
+    B134 = "'{path}' is a file, and an index is a folder. Give an empty or new one."
+    B135 = (
+        "A server cannot test the condition {condition!r}. There, names are not empty and have no "
+        "quotes, strings have no half characters (lone surrogates), and ranges are of numbers of "
+        "usual size, or of dates in ISO form such as '2020-01-31'."
+    )
+    B136 = (
+        "The id, text or metadata of the item {id!r} has half a character (a lone surrogate), and "
+        "a server cannot keep that. Remove it: text.encode('utf8', 'ignore').decode()."
+    )
     # Mining, clustering and the correction of vectors
+    B137 = "{name} cannot learn from {n} vectors that are all equal. Give those of different texts."
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
         "made from, or leave it out."
@@ -305,7 +317,8 @@ class Errors(metaclass=WithCodes):
     )
     B142 = (
         "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
-        "the docs again, or give vectors."
+        "the docs again, or give vectors. Spans need the vectors of their tokens: set its "
+        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these."
     )
     B143 = "{name} is {value!r}; it must be {expected}."
     B144 = (
@@ -603,8 +616,8 @@ class Warnings(metaclass=WithCodes):
         "[components.{name}.loss]."
     )
     B910 = (
-        "The graph for approximate search at {path} cannot be read and is not used: {reason}. "
-        "Make it again with index.optimize()."
+        "The {what} at {path} cannot be read and is not used: {reason}. Make it again with "
+        "index.optimize()."
     )
     B911 = (
         "The pipeline makes other vectors than the one that the index was made with (cosine of the "

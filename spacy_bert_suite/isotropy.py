@@ -36,7 +36,8 @@ class Centring:
 
         items (Items): Docs, spans or vectors.
         RETURNS (Centring): Itself.
-        RAISES (ValueError): If there are too few vectors, or one is not finite.
+        RAISES (ValueError): If there are too few vectors, or one is not finite; to whiten, also if
+            all are the same.
         """
         vectors = as_matrix(items)
         vectors = vectors[lengths(vectors) > 0]
@@ -122,6 +123,8 @@ class Whitening(Centring):
         self.shrinkage = shrinkage
 
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
+        if all((chunk == vectors[0]).all() for _, chunk in chunks(vectors)):
+            raise ValueError(Errors.B137.format(name=self.name, n=len(vectors)))
         values, directions = principal_components(vectors)
         share = _estimate_shrinkage(vectors) if self.shrinkage is None else self.shrinkage
         values = (1 - share) * values + share * values.mean()
@@ -240,14 +243,23 @@ def isotropy_report(
     """Measure vectors before and after corrections, each fitted on these vectors.
 
     corrections (Optional[Iterable[Centring]]): None for one of every kind.
-    RETURNS (Dict[str, Anisotropy]): By name; "as they are" comes first.
+    RETURNS (Dict[str, Anisotropy]): By name, with the number of components where one is set, as in
+        "whitening (4)", and a count where a name comes again; "as they are" comes first.
     """
     vectors = as_matrix(items)
     chosen: List[Centring] = [kind() for kind in KINDS.values()]
     measured = {"as they are": anisotropy(vectors)}
     for correction in chosen if corrections is None else corrections:
-        measured[correction.name] = anisotropy(correction.fit_transform(vectors))
+        name = _name_of(correction, measured)
+        measured[name] = anisotropy(correction.fit_transform(vectors))
     return measured
+
+
+def _name_of(correction: Centring, taken: Iterable[str]) -> str:
+    n_components = getattr(correction, "n_components", None)
+    name = correction.name if n_components is None else f"{correction.name} ({n_components})"
+    n_same = sum(other.partition(", ")[0] == name for other in taken)
+    return f"{name}, {n_same + 1}" if n_same else name
 
 
 def isotropy_table(report: Mapping[str, Any]) -> str:

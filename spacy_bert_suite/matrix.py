@@ -6,7 +6,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from .errors import Errors
-from .vectors import own_vector
+from .vectors import any_vector
 
 Items = Union[numpy.ndarray, Sequence[Union[Doc, Span]], Sequence[numpy.ndarray]]
 CHUNK_SIZE = 8192  # rows at a time
@@ -15,8 +15,8 @@ CHUNK_SIZE = 8192  # rows at a time
 def as_matrix(items: Items) -> numpy.ndarray:
     """Vectors of docs, spans or sentences, or vectors as they are.
 
-    items (Items): Docs or spans with `._.embedding`, or else with `.vector` (one without any
-        letter counts as zeros); or an array, (n, width), which may be memory-mapped; or a list of
+    items (Items): Docs or spans with `._.embedding`, or else with `.vector` (one of white
+        space counts as zeros); or an array, (n, width), which may be memory-mapped; or a list of
         vectors.
     RETURNS (ndarray): (n, width), floating point; an array of floats is not copied.
     RAISES (ValueError): If there is no vector, or the shape is another, or a value is not finite.
@@ -37,16 +37,14 @@ def _collect(items: List[Any]) -> numpy.ndarray:
 
 
 def vector_of(item: Union[Doc, Span], place: int) -> Optional[numpy.ndarray]:
-    """RETURNS (Optional[ndarray]): (width,); None for a doc or span without any letter, even if a
+    """RETURNS (Optional[ndarray]): (width,); None for a doc or span of white space, even if a
     vector was made of its special tokens.
     RAISES (ValueError): If it has a text but no vector.
     """
     if not item.text.strip():
         return None
-    vector: Any = own_vector(item)
-    if vector is None and item.has_vector:
-        vector = item.vector
-    if vector is None or not numpy.size(vector):
+    vector = any_vector(item)
+    if not numpy.size(vector):
         raise ValueError(Errors.B142.format(place=place, text=item.text.strip()[:40]))
     return numpy.asarray(vector, dtype="float32")
 

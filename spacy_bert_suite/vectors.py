@@ -38,13 +38,26 @@ def install_hooks(doc: Doc) -> Doc:
 
 def own_vector(item: Union[Doc, Span]) -> Optional[numpy.ndarray]:
     """RETURNS (Optional[ndarray]): What `.vector` gives with the hooks, also of docs that have lost
-    them; None where 'bert_similarity' made no vector. (width,) float32
+    them; None where 'bert_similarity' made no vector, or a part of a doc has lost those of its
+    tokens. (width,) float32
     """
     if item.has_extension("embedding") and item._.embedding is not None:
         return item._.embedding
-    if not isinstance(item, Span):
+    if not isinstance(item, Span) or own_vector(item.doc) is None:
         return None
-    return None if own_vector(item.doc) is None else span_vector(item)
+    is_part = 0 < len(item) < len(item.doc)
+    return None if is_part and not len(token_vectors(item.doc)) else span_vector(item)
+
+
+def any_vector(item: Union[Doc, Span]) -> Any:
+    """RETURNS (Any): Its own vector, or where 'bert_similarity' has not run, `.vector`; empty where
+    there is none.
+    """
+    own = own_vector(item)
+    doc = item.doc if isinstance(item, Span) else item
+    if own is None:
+        return item.vector if own_vector(doc) is None else _nothing()
+    return own
 
 
 def doc_vector(doc: Doc) -> numpy.ndarray:
@@ -71,10 +84,11 @@ def token_vector(token: Token) -> numpy.ndarray:
 
 
 def token_vectors(doc: Doc) -> numpy.ndarray:
-    """RETURNS (ndarray): (n_tokens, width) float32; empty where they were not kept, or removed, as
-    by the component "doc_cleaner".
+    """RETURNS (ndarray): (n_tokens, width) float32; empty where they were not kept, removed, as by
+    the component "doc_cleaner", or replaced by what has another width, as by "tok2vec".
     """
-    return _nothing() if doc.tensor is None else doc.tensor
+    is_ours = doc.tensor is not None and doc.tensor.shape[1:] == doc_vector(doc).shape
+    return doc.tensor if is_ours else _nothing()
 
 
 def vector_norm(item: Spacy) -> float:

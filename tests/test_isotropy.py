@@ -65,10 +65,16 @@ def test_fewer_vectors_than_components():
     assert numpy.isfinite(shrunk).all() and numpy.ptp(cosines(shrunk)) > 0.1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [Centring, AllButTheTop])
 def test_copies_of_one_vector(kind):
     corrected = kind().fit_transform(numpy.ones((5, 6)))
-    assert len(corrected) == 5 and abs(corrected).max(initial=0) < 1e-6
+    assert corrected.shape == (5, 6) and abs(corrected).max() < 1e-6
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1])
+def test_copies_of_one_vector_cannot_be_whitened(value):
+    with pytest.raises(ValueError, match="B137.*whitening.*5 vectors"):
+        Whitening().fit(numpy.full((5, 6), value))
 
 
 def test_centring():
@@ -211,6 +217,15 @@ def test_report_before_and_after():
     assert report["all-but-the-top"].top_1 < report["centring"].top_1
     table = isotropy_table(report).splitlines()
     assert len(table) == 6 and table[2].startswith("| as they are | 0.")
+
+
+def test_report_of_several_of_one_kind():
+    chosen = [Whitening(2), Whitening(4), Whitening(), Whitening(4, shrinkage=0.5), Centring()]
+    report = isotropy_report(narrow(), chosen)
+    names = ["whitening (2)", "whitening (4)", "whitening", "whitening (4), 2", "centring"]
+    assert list(report) == ["as they are", *names]
+    assert report["whitening (2)"].n_effective < 2.1 < 3 < report["whitening (4)"].n_effective
+    assert len(isotropy_table(report).splitlines()) == 8
 
 
 def test_docs():

@@ -3,12 +3,14 @@
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 
 from spacy_bert_suite.attributes import register_attributes
 from spacy_bert_suite.heatmap import similarity_matrix
+from spacy_bert_suite.matrix import as_matrix
 from spacy_bert_suite.render import render_page
-from spacy_bert_suite.vectors import install_hooks, own_vector, unit
+from spacy_bert_suite.search.records import vector_of
+from spacy_bert_suite.vectors import any_vector, install_hooks, own_vector, unit
 
 
 @pytest.fixture
@@ -60,6 +62,33 @@ def test_docs_without_a_tensor(make_doc):
     doc.tensor = None
     assert doc.vector.tolist() == doc[:].vector.tolist() == [3.0, 4.0]
     assert doc[0].vector.tolist() == [] and doc[0:1].vector.tolist() == [0.0, 0.0]
+
+
+def test_parts_of_a_doc_without_token_vectors_have_none(make_doc):
+    doc = make_doc("a b c", [3.0, 4.0])
+    doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
+    (kept,) = DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)
+    cleaned = make_doc("a b c", [3.0, 4.0])
+    cleaned.tensor = None
+    for lost in (kept, install_hooks(kept), cleaned):
+        assert own_vector(lost[1:3]) is None and any_vector(lost[1:3]).shape == (0,)
+        assert own_vector(lost[:]).tolist() == any_vector(lost).tolist() == [3.0, 4.0]
+        with pytest.raises(ValueError, match="B142.*DocBin"):
+            as_matrix([lost, lost[1:3]])
+        with pytest.raises(ValueError, match="B112.*token_vectors"):
+            vector_of(lost[1:3])
+    assert own_vector(kept[0:1]).tolist() == [1.0, 0.0]
+
+
+def test_a_tensor_of_another_component_is_no_token_vector(make_doc):
+    doc = make_doc("a b", [3.0, 4.0])
+    doc.tensor = numpy.ones((2, 96), dtype="float32")
+    assert doc[0].vector.tolist() == [] and doc[0:1].vector.tolist() == [0.0, 0.0]
+    assert own_vector(doc[0:1]) is None and doc[:].vector.tolist() == [3.0, 4.0]
+    for hooks in (doc.user_hooks, doc.user_span_hooks):
+        hooks.clear()
+    with pytest.raises(ValueError, match="B112"):
+        vector_of(doc[0:1])
 
 
 def test_zero_vectors_are_like_nothing(make_doc):

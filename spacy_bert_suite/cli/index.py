@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import click
 
@@ -24,6 +24,9 @@ MODES = ("vector", "bm25", "hybrid")
 COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
+OTHER_MODEL = click.option(
+    "--model", help="A pipeline to use in place of the one that INDEX names, if that has moved."
+)
 
 
 @cli.group()
@@ -45,12 +48,13 @@ def build(source: Path, target: Path, model: str, unit: str, storage: str, overw
     left of it.
     """
     from ..search import SemanticIndex
+    from ..search.store import check_folder
 
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
-        check_target(target, overwrite)
+        check_folder(target, replace=overwrite)
         nlp = load_pipeline(model)
-        info = {"model": model, "unit": unit}
+        info = {"model": address_of(model), "unit": unit}
         with folder_beside(target) as folder:
             made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
             n_entries = add_passages(made, path, unit=unit, replace=False)
@@ -66,11 +70,12 @@ def build(source: Path, target: Path, model: str, unit: str, storage: str, overw
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="INDEX", type=PATH)
 @click.option("--replace", is_flag=True, help="Put texts in the place of those with their ids.")
-def add(source: Path, target: Path, replace: bool) -> None:
+@OTHER_MODEL
+def add(source: Path, target: Path, replace: bool, model: Optional[str]) -> None:
     """Add the texts of INPUT to INDEX, with the pipeline that has made it."""
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
-        opened = open_index(target)
+        opened = open_index(target, model)
         unit = opened.info.get("unit", "doc")
         n_entries = add_passages(opened, path, unit=unit, replace=replace)
     click.echo(f"{n_entries} entries: {path} -> {target}")
@@ -95,7 +100,8 @@ def optimize(path: Path) -> None:
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("path", metavar="INDEX", type=PATH)
 @click.option("--output", type=PATH, help="A .json file to write the figures to.")
-def evaluate(source: Path, path: Path, output: Path) -> None:
+@OTHER_MODEL
+def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> None:
     """Search INDEX with the queries of the folder INPUT and measure what is found. It holds
     `queries` (id, text) and `qrels` (query_id, doc_id, relevance), or `queries_dev` and
     `qrels_dev`.
@@ -105,7 +111,7 @@ def evaluate(source: Path, path: Path, output: Path) -> None:
     with clean_errors():
         queries = read_queries(find_file(source, "queries", "queries_dev"))
         judgements = read_judgements(find_file(source, "qrels", "qrels_dev"))
-        figures = measure(open_index(path), queries, judgements)
+        figures = measure(open_index(path, model), queries, judgements)
     rows = [(mode, *(f"{v:.3f}" for v in values.values())) for mode, values in figures.items()]
     header = ("search", *figures[MODES[0]])
     click.echo(table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r")))
@@ -119,24 +125,30 @@ def evaluate(source: Path, path: Path, output: Path) -> None:
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
 @click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
-@click.option("--where", multiple=True, help="FIELD=VALUE, or with >=, <=, >, <; repeatable.")
+@click.option(
+    "--where",
+    multiple=True,
+    help="FIELD=VALUE, or with >=, <=, >, <; repeatable. Limits that are numbers are compared with "
+    "numbers, others with strings: year>=1990, date>=2020-01-01; a limit in quotes is a string.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hit.")
-def search(path: Path, queries: List[str], k: int, mode: str, where: List[str], as_json: bool):
+@OTHER_MODEL
+def search(
+    path: Path,
+    queries: List[str],
+    k: int,
+    mode: str,
+    where: List[str],
+    as_json: bool,
+    model: Optional[str],
+) -> None:
     """Print what in INDEX fits each QUERY best."""
     with clean_errors():
-        opened = open_index(path)
+        opened = open_index(path, model)
         found = opened.batch(queries, k, mode=mode, where=parse_where(where))
     for query, hits in zip(queries, found):
-        click.echo(json_lines(query, hits) if as_json else hits_table(query, hits))
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Refuse a folder with other files before the work, not after it."""
-    from ..search.manifest import MANIFEST
-
-    is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
-    if not is_new and not (overwrite and (target / MANIFEST).is_file()):
-        raise ValueError(Errors.B124.format(path=target))
+        for line in json_lines(query, hits) if as_json else [hits_table(query, hits)]:
+            click.echo(line)
 
 
 @contextmanager
@@ -148,13 +160,21 @@ def folder_beside(target: Path) -> Iterator[Path]:
         yield Path(made) / "index"
 
 
-def open_index(path: Path) -> "SemanticIndex":
-    """An index with the pipeline that has made it."""
+def open_index(path: Path, model: Optional[str]) -> "SemanticIndex":
+    """An index with the pipeline that has made it, or another one."""
     from ..search import SemanticIndex
 
     opened = SemanticIndex.load(path)
-    opened.nlp = load_pipeline(opened.info.get("model", EMBEDDED))
+    opened.nlp = load_pipeline(model or opened.info.get("model", EMBEDDED))
     return opened
+
+
+def address_of(model: str) -> str:
+    """The whole path of a folder, which leads there from everywhere; packages keep their names."""
+    from spacy.util import is_package
+
+    is_folder = model != EMBEDDED and not is_package(model) and Path(model).is_dir()
+    return str(Path(model).resolve()) if is_folder else model
 
 
 def load_pipeline(name: str) -> "Language":
@@ -207,8 +227,8 @@ def measure(
 
 
 def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
-    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one. Several values for one
-    field: any of them.
+    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one, but for quotes. Several
+    values for one field: any of them.
     """
     where: Dict[str, Any] = {}
     for condition in conditions:
@@ -227,12 +247,14 @@ def parse_where(conditions: Iterable[str]) -> Dict[str, Any]:
 
 
 def values_of(text: str) -> List[Any]:
-    """What a value on the command line can mean: 1990 is a number or a text."""
+    """What a value on the command line can mean: 1990 is a number or a text, "1990" a text, with
+    its quotes or without.
+    """
     try:
         value = json.loads(text)
     except ValueError:
         return [text]
-    return [value, text] if isinstance(value, (bool, int, float)) else [text]
+    return [value, text] if isinstance(value, (bool, int, float, str)) else [text]
 
 
 def hits_table(query: str, hits: "List[Hit]") -> str:
@@ -254,5 +276,5 @@ def shortened(text: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
-def json_lines(query: str, hits: "List[Hit]") -> str:
-    return "\n".join(json.dumps({"query": query, **vars(hit)}) for hit in hits)
+def json_lines(query: str, hits: "List[Hit]") -> List[str]:
+    return [json.dumps({"query": query, **vars(hit)}) for hit in hits]

@@ -15,7 +15,7 @@ def cluster_docs(
 ) -> Clustering:
     """Cluster docs by their vectors, and write `doc._.cluster`.
 
-    docs (Iterable[Doc]): Docs with vectors; a doc without any letter gets -1.
+    docs (Iterable[Doc]): Docs with vectors; an empty one gets -1.
     method (str): "kmeans", "agglomerative" or "community".
     n_words (int): Words of a title.
     settings (Any): As for `cluster_vectors`: n_clusters, threshold and so on.

@@ -1,17 +1,20 @@
 """Search by words: BM25 (Robertson and Zaragoza 2009) through bm25s (Lù 2024)."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 
 Tokenize = Callable[[str], List[str]]
 WORD = re.compile(r"\w+")
 K1, B = 1.2, 0.75
+KEYS = "keys.npy"
+DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError)
 # What bears no meaning of its own in an English question; other languages lose little by it.
 FREQUENT = (
     "a an and are as at be but by do does for from has have how if in into is it its no not of on "
@@ -44,59 +47,83 @@ def singular(word: str) -> str:
 class WordIndex:
     """BM25 over texts.
 
-    index (bm25s.BM25): Term scores of all texts.
-    n_texts (int): How many.
+    index (Optional[bm25s.BM25]): Term scores of all texts; None if there is no word in them.
+    keys (ndarray): Of the texts, ascending, (n_texts,) int64.
     """
 
-    def __init__(self, index, n_texts: int) -> None:
-        self.index, self.n_texts = index, n_texts
+    def __init__(self, index: Any, keys: numpy.ndarray) -> None:
+        self.index, self.keys = index, keys
 
     @classmethod
-    def build(cls, texts: Iterable[str], tokenize: Tokenize) -> "WordIndex":
+    def build(cls, texts: Iterable[Tuple[int, str]], tokenize: Tokenize) -> "WordIndex":
+        """texts (Iterable[Tuple[int, str]]): Keys and texts."""
         bm25s = import_bm25s()
-        words = [tokenize(text) for text in texts]
-        index = bm25s.BM25(k1=K1, b=B, method="lucene")
-        if any(words):
+        keys, words = [], []
+        for key, text in texts:
+            keys.append(key)
+            words.append(tokenize(text))
+        index = bm25s.BM25(k1=K1, b=B, method="lucene") if any(words) else None
+        if index is not None:
             index.index(words, show_progress=False)
-        return cls(index if any(words) else None, len(words))
+        return cls(index, numpy.array(keys, dtype="int64"))
 
     def save(self, folder: Path) -> None:
-        """An empty folder stands for texts without a word."""
+        """Keys alone stand for texts without a word."""
         folder.mkdir()
+        numpy.save(folder / KEYS, self.keys)
         if self.index is not None:
             self.index.save(folder, show_progress=False)
 
     @classmethod
-    def load(cls, folder: Path, n_texts: int) -> Optional["WordIndex"]:
-        """RETURNS (Optional[WordIndex]): None if a writer has removed the folder."""
-        bm25s = import_bm25s()
+    def load(cls, folder: Path) -> Optional["WordIndex"]:
+        """RETURNS (Optional[WordIndex]): None if a writer has removed the folder, or with a warning
+        if it cannot be read.
+        """
         try:
-            has_words = any(folder.iterdir())
-            return cls(bm25s.BM25.load(folder, mmap=True) if has_words else None, n_texts)
-        except FileNotFoundError:
+            return cls._read(folder)
+        except DAMAGES as error:
+            if folder.exists():
+                what = "BM25 index"
+                message = Warnings.B910.format(what=what, path=folder, reason=repr(error))
+                warnings.warn(message, stacklevel=2)
             return None
+
+    @classmethod
+    def _read(cls, folder: Path) -> "WordIndex":
+        bm25s = import_bm25s()
+        keys = numpy.load(folder / KEYS)
+        if all(path.name == KEYS for path in folder.iterdir()):
+            return cls(None, keys)
+        index = bm25s.BM25.load(folder, mmap=True)
+        if keys.shape != (index.scores["num_docs"],):
+            raise ValueError(f"{KEYS} belongs to another one")
+        return cls(index, keys)
 
     def scores(self, words: Sequence[str]) -> numpy.ndarray:
         """RETURNS (ndarray): The score of every text, float32; 0 where no word is in it."""
         known = [word for word in words if self.index and word in self.index.vocab_dict]
         if not known:
-            return numpy.zeros(self.n_texts, dtype="float32")
+            return numpy.zeros(len(self.keys), dtype="float32")
         return self.index.get_scores(known)
 
     def search(
         self, words: Sequence[str], k: int, selected: Optional[numpy.ndarray]
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """RETURNS (Tuple[ndarray, ndarray]): Scores above 0, high to low, and places of texts."""
+        """Find the texts that fit words best.
+
+        selected (Optional[ndarray]): Which keys count, bool; None for all.
+        RETURNS (Tuple[ndarray, ndarray]): Scores above 0, high to low, and keys.
+        """
         scores = self.scores(words)
         if selected is not None:
-            scores = numpy.where(selected, scores, 0)
+            scores = numpy.where(selected[self.keys], scores, 0)
         n_found = min(k, int(numpy.count_nonzero(scores > 0)))
         if not n_found:
             return scores[:0], numpy.zeros(0, dtype="int64")
         limit = numpy.partition(scores, -n_found)[-n_found]
         places = numpy.flatnonzero(scores >= limit)
         places = places[numpy.argsort(-scores[places], kind="stable")][:n_found]
-        return scores[places], places
+        return scores[places], self.keys[places]
 
 
 def import_bm25s():

@@ -62,7 +62,9 @@ class Engine:
             edge = import_edge()
             return cls(edge.EdgeShard.load(str(folder)))
         except Exception as error:  # noqa: BLE001  (qdrant_edge raises nothing narrower)
-            warnings.warn(Warnings.B910.format(path=folder, reason=error), stacklevel=2)
+            what = "graph for approximate search"
+            message = Warnings.B910.format(what=what, path=folder, reason=error)
+            warnings.warn(message, stacklevel=2)
             return None
 
     def search(self, queries: numpy.ndarray, k: int, ef: int) -> Iterator[numpy.ndarray]:

@@ -42,7 +42,7 @@ def make_batches(
     unit (str): "doc" or "sentence".
     nlp (Optional[Language]): Annotates texts.
     new_id (Callable[[], str]): Makes an id.
-    YIELDS (Batch): Vectors of length one, their records, and ids of texts without a word.
+    YIELDS (Batch): Vectors of length one, their records, and ids of texts of white space.
     RAISES (ValueError): If something is of the wrong kind, or there are not as many of each.
     """
     entries = _entries(items, ids, metadata, vectors, new_id)

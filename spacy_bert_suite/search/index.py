@@ -40,8 +40,8 @@ class SemanticIndex:
 
     nlp (Optional[Language]): Makes the vectors of texts, as with the component "bert_similarity".
     path (Optional[Union[str, Path]]): A new folder that holds the index: what `add` and `delete`
-        have done is there when they return. Without one it is kept in a temporary folder, until
-        `save`.
+        have done is there when they return. Without one it is kept in a temporary folder, and
+        from the first `save` on in the folder that this makes.
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
@@ -128,7 +128,7 @@ class SemanticIndex:
             it. (width,) each, scaled to length one.
         unit (str): "doc" for one entry of each item, "sentence" for one of each sentence.
         replace (bool): Put items in the place of those that have the same ids, which are needed.
-        RETURNS (int): Entries added. Texts without a word get none.
+        RETURNS (int): Entries added. Texts of white space get none.
         RAISES (ValueError): If an id is there already, or something is of the wrong kind.
         """
         check_option("unit", unit, UNITS)
@@ -158,7 +158,7 @@ class SemanticIndex:
         hnsw (bool): Make the graph. Below 20 000 entries it is not used.
         bm25 (bool): Make the BM25 index; without it, one is made in memory at the first search.
         only_due (bool): Of these, make only what is used, can be made with what is installed, and
-            lacks more than a fifth of the entries.
+            is not there, or was made before more than a fifth of the entries came or went.
         """
         due = self.backend.due() if only_due else {"hnsw": True, "bm25": True}
         hnsw, bm25 = hnsw and due["hnsw"], bm25 and due["bm25"]
@@ -171,7 +171,8 @@ class SemanticIndex:
 
     def save(self, path: Union[str, Path]) -> None:
         """Make a folder hold this index. If one is there, it is replaced in one step at the end,
-        and what both have in common is not written again.
+        and what both have in common is not written again. An index without a path lives there
+        from then on; one that has a path stays where it is, and this is a copy.
 
         path (Union[str, Path]): The folder.
         """

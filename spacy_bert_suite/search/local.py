@@ -20,7 +20,7 @@ from .segment import CHUNK, Segment, hash_ids
 from .store import Batch, Store
 
 SCANNED = 20_000  # so few selected entries are scanned exactly
-MOST_UNKNOWN = 0.2  # share of the entries that a graph or BM25 index may lack
+MOST_CHANGED = 0.2  # share of the entries that a graph or BM25 index may lack, or have too many
 MOST_CANDIDATES = 2000  # asked of the graph when a filter removes many
 
 Ranking = List[Tuple[Any, float]]  # keys and scores, best first
@@ -32,18 +32,23 @@ class LocalBackend:
 
     store (Store): The segments.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
-    temporary (bool): The folder goes with this object.
+    temporary (bool): The folder goes with this object, which moves where it is saved first.
     """
 
     numbered = True  # ids that the user does not give are numbers
 
     def __init__(self, store: Store, tokenize: Tokenize, temporary: bool = False) -> None:
-        self.store, self.tokenize = store, tokenize
+        self.tokenize = tokenize
+        self._live_in(store)
+        self._leave: Optional[weakref.finalize] = None
+        if temporary:
+            self._leave = weakref.finalize(self, remove_own, store.folder, os.getpid())
+
+    def _live_in(self, store: Store) -> None:
+        self.store = store
         self._columns: Dict[str, Dict[str, Column]] = {}
         self._words: Tuple[int, Optional[WordIndex]] = (-1, None)
         self._engine: Tuple[str, Optional[Engine]] = ("", None)
-        if temporary:
-            weakref.finalize(self, remove_own, store.folder, os.getpid())
 
     def __len__(self) -> int:
         return len(self.store)
@@ -87,7 +92,12 @@ class LocalBackend:
         self.store.compact()
 
     def save(self, folder: Path) -> None:
+        """Copy the index; one in a temporary folder lives in the new one from then on."""
         self.store.save(folder)
+        if self._leave is not None:
+            self._live_in(Store(folder))
+            self._leave()
+            self._leave = None
 
     def records(self, keys: Sequence[int]) -> List[Record]:
         return [self.store.record(key) for key in keys]
@@ -141,30 +151,32 @@ class LocalBackend:
 
     def due(self) -> Dict[str, bool]:
         """RETURNS (Dict[str, bool]): Whether "hnsw" and "bm25" are worth making: they are used, can
-        be made here, and lack more than a fifth of the entries.
+        be made here, and more than a fifth of the entries came or went since they were made.
         """
-        manifest = self.store.manifest
-        known = {kind: made.n_keys for kind, made in manifest.accelerators.items()}
-        lacks = {
-            kind: manifest.n_keys - known.get(kind, 0) > MOST_UNKNOWN * manifest.n_keys
-            for kind in ("hnsw", "bm25")
-        }
         return {
-            "hnsw": lacks["hnsw"] and len(self) > SCANNED and can_import(import_edge),
-            "bm25": lacks["bm25"] and can_import(import_bm25s),
+            "hnsw": len(self) > SCANNED and self._is_old("hnsw") and can_import(import_edge),
+            "bm25": self._is_old("bm25") and can_import(import_bm25s),
         }
+
+    def _is_old(self, kind: str) -> bool:
+        made = self.store.manifest.accelerators.get(kind)
+        if made is None:
+            return bool(self.store.manifest.n_keys)
+        n_left = sum(s.n_live_before(made.n_keys) for s in self.store.segments)
+        n_changed = abs(made.n_entries - n_left) + len(self) - n_left
+        return n_changed > MOST_CHANGED * len(self)
 
     def optimize(self, *, hnsw: bool, bm25: bool) -> None:
         """Make the structures that make searches faster, and name them in the manifest."""
         with self.store.locked():
             made = dict(self.store.manifest.accelerators)
-            n_keys = self.store.manifest.n_keys
+            n_keys, n_entries = self.store.manifest.n_keys, len(self)
             if hnsw and n_keys:
-                made["hnsw"] = Accelerator(f"hnsw-{secrets.token_hex(8)}", n_keys)
+                made["hnsw"] = Accelerator(f"hnsw-{secrets.token_hex(8)}", n_keys, n_entries)
                 folder, storage = self._folder(made["hnsw"]), self.store.manifest.storage
                 Engine.build(folder, self._chunks(), self.width, storage)
             if bm25 and n_keys:
-                made["bm25"] = Accelerator(f"bm25-{secrets.token_hex(8)}", n_keys)
+                made["bm25"] = Accelerator(f"bm25-{secrets.token_hex(8)}", n_keys, n_entries)
                 self._word_index(new=True).save(self._folder(made["bm25"]))
             self.store.commit(accelerators=made)
 
@@ -230,26 +242,26 @@ class LocalBackend:
         return self._engine[1], made.n_keys
 
     def _word_index(self, new: bool = False) -> WordIndex:
-        """BM25 over all entries: as saved, if it knows all of them, or made in memory."""
-        manifest = self.store.manifest
+        """BM25 over all entries, as saved or made in memory."""
         generation, index = self._words
-        if index is not None and generation == manifest.generation and not new:
-            return index
-        made = manifest.accelerators.get("bm25")
-        index = None
-        if made is not None and made.n_keys == manifest.n_keys and not new:
-            index = WordIndex.load(self._folder(made), made.n_keys)
-        if index is None:
-            index = WordIndex.build(self._texts(), self.tokenize)
-        self._words = (manifest.generation, index)
+        if index is None or generation != self.store.manifest.generation or new:
+            saved = None if new else self._saved_words()
+            index = saved or WordIndex.build(self._texts(), self.tokenize)
+            self._words = (self.store.manifest.generation, index)
         return index
 
-    def _texts(self) -> Iterator[str]:
-        """The text of every key; of deleted ones nothing, so that their words do not count."""
+    def _saved_words(self) -> Optional[WordIndex]:
+        """If all entries are in it, and few that were deleted since: their words still weigh."""
+        made = self.store.manifest.accelerators.get("bm25")
+        if made is None or made.n_keys < self.store.manifest.n_keys or self._is_old("bm25"):
+            return None
+        return WordIndex.load(self._folder(made))
+
+    def _texts(self) -> Iterator[Tuple[int, str]]:
+        """Live keys and their texts."""
         for segment in self.store.segments:
-            live = segment.live_mask()
-            for row in range(segment.n_rows):
-                yield segment.record(row).text if live[row] else ""
+            for row in numpy.flatnonzero(segment.live_mask()).tolist():
+                yield row + segment.first_key, segment.record(row).text
 
     def _chunks(self) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
         """Live keys and their vectors."""

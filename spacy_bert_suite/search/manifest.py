@@ -20,12 +20,14 @@ class SegmentInfo:
     n_rows (int): Entries, deleted ones too.
     first_key (int): Key of the first; the others follow.
     deleted (Optional[str]): File with the rows that no longer count.
+    n_deleted (int): How many these are.
     """
 
     name: str
     n_rows: int
     first_key: int
     deleted: Optional[str] = None
+    n_deleted: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Accelerator:
 
     name (str): Its folder.
     n_keys (int): It covers the keys below this one.
+    n_entries (int): Those of them that were not deleted when it was made.
     """
 
     name: str
     n_keys: int
+    n_entries: int = 0
 
 
 @dataclass(frozen=True)

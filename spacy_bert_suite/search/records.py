@@ -9,7 +9,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
-from ..vectors import own_vector
+from ..vectors import any_vector
 from .where import SCALARS
 
 Item = Union[Doc, Span]
@@ -69,9 +69,16 @@ def units_of(item: Item, unit: str) -> Iterator[Item]:
     if unit == "sentence" and len(doc) and not doc.has_annotation("SENT_START"):
         raise ValueError(Errors.B113)
     cut = unit == "sentence" and len(doc)
-    for part in item.sents if cut else [item]:  # type: ignore[union-attr]
+    for part in _sentences_within(item) if cut else [item]:
         if part.text.strip():
             yield part
+
+
+def _sentences_within(item: Item) -> Iterator[Span]:
+    """YIELDS (Span): Sentences; of those that reach beyond a Span, the part in it."""
+    whole = item if isinstance(item, Span) else item[:]
+    for sent in item.sents:  # type: ignore[union-attr]
+        yield whole.doc[max(sent.start, whole.start) : min(sent.end, whole.end)]
 
 
 def record_of(item: Union[str, Item], id_: str, metadata: Dict[str, Any]) -> Record:
@@ -85,8 +92,7 @@ def vector_of(item: Item) -> numpy.ndarray:
     """RETURNS (ndarray): The vector of a Doc or Span, (width,) float32.
     RAISES (ValueError): If no component made one.
     """
-    own = own_vector(item)
-    vector = as_array(item.vector if own is None else own)
+    vector = as_array(any_vector(item))
     if vector.ndim != 1 or not vector.size:
         raise ValueError(Errors.B112)
     return vector.astype("float32")

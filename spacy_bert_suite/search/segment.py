@@ -1,7 +1,6 @@
 """Segments: vectors and records that were added together, in files that never change."""
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import IO, Any, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -99,6 +98,7 @@ class Segment:
 
     def __init__(self, folder: Path, info: SegmentInfo, width: int, storage: str) -> None:
         path, n_rows = folder / info.name, info.n_rows
+        self.path = path
         self.info, self.n_rows, self.first_key = info, n_rows, info.first_key
         self.vectors = open_array(path / "vectors", dtype_of(storage), (n_rows, width))
         self.ids = open_array(path / "ids", "uint64", (n_rows,))
@@ -111,12 +111,16 @@ class Segment:
             self.scales = open_array(path / "scales", "float32", (width,))
         self.deleted = numpy.zeros(0, dtype="int64")
         if info.deleted:
-            n_deleted = os.path.getsize(folder / info.deleted) // 8
-            self.deleted = open_array(folder / info.deleted, "int64", (n_deleted,))
+            self.deleted = open_array(folder / info.deleted, "int64", (info.n_deleted,))
 
     @property
     def n_live(self) -> int:
         return self.n_rows - len(self.deleted)
+
+    def n_live_before(self, key: int) -> int:
+        """RETURNS (int): Live entries with smaller keys."""
+        n_rows = min(max(0, key - self.first_key), self.n_rows)
+        return n_rows - int(numpy.searchsorted(self.deleted, n_rows))
 
     def live_mask(self) -> numpy.ndarray:
         mask = numpy.ones(self.n_rows, dtype=bool)
@@ -124,8 +128,13 @@ class Segment:
         return mask
 
     def record(self, row: int) -> Record:
+        """RAISES (ValueError): If what is stored cannot be read."""
         start = int(self.ends[row - 1]) if row else 0
-        return Record.from_json(self.records[start : int(self.ends[row])].tobytes())
+        try:
+            return Record.from_json(self.records[start : int(self.ends[row])].tobytes())
+        except (ValueError, TypeError) as error:
+            message = Errors.B111.format(path=self.path / "records", reason=error)
+            raise ValueError(message) from error
 
     def rows_of(self, ids: Sequence[str]) -> List[int]:
         """RETURNS (List[int]): Live rows of Docs, found by hash and then compared."""
@@ -165,10 +174,12 @@ def open_array(path: Path, dtype: str, shape: Any) -> numpy.ndarray:
     RAISES (ValueError): If the file is missing or has another size.
     """
     n_bytes = int(numpy.prod(shape)) * numpy.dtype(dtype).itemsize
-    found = path.stat().st_size if path.is_file() else None
-    if found != n_bytes:
-        reason = "it is missing" if found is None else f"it has {found} bytes, not {n_bytes}"
-        raise ValueError(Errors.B111.format(path=path, reason=reason))
-    if not n_bytes:
-        return numpy.zeros(shape, dtype=dtype)
-    return numpy.memmap(path, dtype=dtype, mode="c", shape=shape)
+    try:
+        found = path.stat().st_size
+        if found != n_bytes:
+            raise ValueError(f"it has {found} bytes, not {n_bytes}")
+        if not n_bytes:
+            return numpy.zeros(shape, dtype=dtype)
+        return numpy.memmap(path, dtype=dtype, mode="c", shape=shape)
+    except (OSError, ValueError) as error:
+        raise ValueError(Errors.B111.format(path=path, reason=error)) from error

@@ -13,7 +13,7 @@ from ..errors import Errors
 from .bm25 import K1, B, Tokenize, words_of
 from .engine import EF_CONSTRUCT, EF_SEARCH, M
 from .fusion import Ranking
-from .qdrant import any_of, import_client, import_models, to_filter
+from .qdrant import any_of, import_client, import_models, is_unicode, to_filter
 from .records import Record
 from .store import Batch
 
@@ -80,6 +80,7 @@ class ServerBackend:
         n_added = 0
         for vectors, records, dropped in batches:
             ids = sorted({*dropped, *(record.id for record in records)})
+            check_unicode(ids, records)
             if not replace:
                 self._refuse(ids)
             points = self._points(vectors, records)
@@ -148,7 +149,7 @@ class ServerBackend:
         if not self._exists():
             return 0
         models = import_models()
-        selected = models.Filter(must=[any_of("id", list(ids))])
+        selected = models.Filter(must=[any_of("id", list(filter(is_unicode, ids)))])
         n_deleted = self.client.count(self.collection, count_filter=selected).count
         selector = models.FilterSelector(filter=selected)
         self.client.delete(self.collection, selector, wait=True)
@@ -231,6 +232,14 @@ def open_url(url: str, tokenize: Tokenize) -> ServerBackend:
     except unreachable as error:
         raise ValueError(Errors.B128.format(url=url, reason=error)) from error
     return backend
+
+
+def check_unicode(ids: Sequence[str], records: Sequence[Record]) -> None:
+    """RAISES (ValueError): If a string in them has half a character."""
+    wrong = [id_ for id_ in ids if not is_unicode(id_)]
+    wrong.extend(record.id for record in records if not is_unicode(record.text, record.metadata))
+    if wrong:
+        raise ValueError(Errors.B136.format(id=wrong[0]))
 
 
 def point_id(record: Record) -> str:

@@ -10,10 +10,12 @@ Files are written under new names, made to last, and then named by the manifest.
 dies before that leaves files that nobody names; the next writer removes them.
 """
 
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
@@ -25,6 +27,7 @@ from .manifest import MANIFEST, Manifest, SegmentInfo, read_manifest
 from .records import Record
 from .segment import CHUNK, Segment, SegmentWriter
 
+OURS = re.compile(r"(segment|hnsw|bm25)-[0-9a-f]{16}(\..+)?|manifest\.json(\.part)?|\.lock")
 SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
 
@@ -52,22 +55,22 @@ class Store:
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> "Store":
         """RAISES (ValueError): If something is in the folder."""
+        check_folder(folder, replace=False)
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ValueError(Errors.B124.format(path=folder))
         manifest.write(folder)
         return cls(folder)
 
     def _open(self) -> Tuple[Manifest, List[Segment]]:
         """A writer may replace files between the reading of the manifest and of them."""
         manifest = read_manifest(self.folder)
-        try:
-            return manifest, self._segments(manifest)
-        except ValueError:
-            again = read_manifest(self.folder)
-            if again.generation == manifest.generation:
-                raise
-            return again, self._segments(again)
+        while True:
+            try:
+                return manifest, self._segments(manifest)
+            except ValueError:
+                again = read_manifest(self.folder)
+                if again == manifest:
+                    raise
+                manifest = again
 
     def _segments(self, manifest: Manifest) -> List[Segment]:
         width, storage = manifest.width, manifest.storage
@@ -166,7 +169,7 @@ class Store:
         info = segment.info
         name = f"{info.name}.{secrets.token_hex(4)}.deleted"
         write_atomically(self.folder / name, rows.astype("int64").tobytes())
-        return SegmentInfo(info.name, info.n_rows, info.first_key, name)
+        return replace(info, deleted=name, n_deleted=len(rows))
 
     def compact(self) -> None:
         """Write all that counts as one segment. Keys change: accelerators have to be made anew."""
@@ -204,11 +207,13 @@ class Store:
         """Make a folder hold what this one does. What is there already is not copied again; an
         index that was there stays readable until the new one is complete.
 
-        RAISES (ValueError): If it is the own folder, and another process has written to it.
+        RAISES (ValueError): If it holds other files, or another process has written to the own
+            folder: to copy from it, removed files; to save there, anything.
         """
+        check_folder(folder, replace=True)
+        if not all((self.folder / name).exists() for name in self.manifest.files()):
+            raise ValueError(Errors.B123.format(path=self.folder))
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-            raise ValueError(Errors.B124.format(path=folder))
         with writing(folder):
             if folder.samefile(self.folder):
                 self._check_current()
@@ -260,17 +265,32 @@ def copy_rows(segment: Segment, rows: numpy.ndarray, writer: SegmentWriter) -> N
         writer.write(segment.vectors[part], [segment.record(row) for row in part.tolist()])
 
 
+def check_folder(folder: Path, replace: bool) -> None:
+    """Check that an index can be written to a folder. What a writer that died has left there is no
+    hindrance.
+
+    replace (bool): It may hold an index.
+    RAISES (ValueError): If it holds other files, or is a file.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(Errors.B134.format(path=there))
+    if (folder / MANIFEST).is_file():
+        is_free = replace
+    else:
+        is_free = there != folder or all(OURS.fullmatch(path.name) for path in folder.iterdir())
+    if not is_free:
+        raise ValueError(Errors.B124.format(path=folder))
+
+
 def remove_strangers(folder: Path, manifest: Manifest) -> None:
     """Remove what writers that died have left, and what no longer counts."""
     known = {MANIFEST, LOCK, *manifest.files()}
     for path in folder.iterdir():
-        if path.name in known or not path.name.startswith(OURS):
+        if path.name in known or not OURS.fullmatch(path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             with suppress(OSError):  # Windows keeps files that a reader has mapped
                 path.unlink()
-
-
-OURS = ("segment-", "hnsw-", "bm25-", MANIFEST)

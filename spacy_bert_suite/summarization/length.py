@@ -44,6 +44,16 @@ class Length:
             is_right = given[key] is None or _is_count(given[key])
             check_config(self.name, key, given[key], is_right, "a whole number of at least 1")
 
+    def choose_fitting(self, places: Sequence[int], n_words: Sequence[int]) -> List[int]:
+        """places (Sequence[int]): Sentences that could be chosen.
+        n_words (Sequence[int]): Words in each sentence of the text.
+        RETURNS (List[int]): Those not longer than the whole summary may be; the shortest alone if
+            every one is longer.
+        """
+        most = self.max_words or max(n_words, default=0)
+        shortest = sorted(places, key=lambda i: n_words[i])[:1]
+        return [i for i in places if n_words[i] <= most] or shortest
+
     def count(self, n_words: Sequence[int]) -> int:
         """n_words (Sequence[int]): Words in each sentence that could be chosen, at least one.
         RETURNS (int): Sentences to choose; for `max_words` about as many as will fit.

@@ -111,12 +111,12 @@ def choose_by_scores(scores: numpy.ndarray, texts: Sequence[str], settings: Sett
 
 
 def choose(texts: Sequence[str], settings: Settings, rank: Rank) -> Choice:
-    """Leave out white space and repeated sentences, and keep to the length."""
-    usable = choose_usable(texts)
-    if not usable:
-        return Choice(numpy.zeros(len(texts), dtype="float32"), [])
+    """Leave out white space, repeated sentences and what is too long, and keep to the length."""
     n_words = [len(text.split()) for text in texts]
     length = settings.length
+    usable = length.choose_fitting(choose_usable(texts), n_words)
+    if not usable:
+        return Choice(numpy.zeros(len(texts), dtype="float32"), [])
     count = None if length.elbow else length.count([n_words[i] for i in usable])
     long_enough = [i for i in usable if n_words[i] >= settings.min_words]
     places = long_enough if len(long_enough) >= (count or 1) else usable

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import List
 
 import pytest
 import spacy
@@ -22,6 +23,7 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def letter_pipeline(monkeypatch):
     def load(name):
+        loaded.append(name)
         nlp = spacy.blank("en")
         nlp.add_pipe("sentencizer")
 
@@ -33,7 +35,9 @@ def letter_pipeline(monkeypatch):
         nlp.add_pipe("test_cli_letters")
         return nlp
 
+    loaded: List[str] = []
     monkeypatch.setattr(commands, "load_pipeline", load)
+    return loaded
 
 
 @pytest.fixture
@@ -157,6 +161,10 @@ def test_conditions():
     parse = commands.parse_where
     assert parse(["year>=1990", "year<2000"]) == {"year": {"gte": 1990, "lt": 2000}}
     assert parse(["a=b>=c", "a=d"]) == {"a": ["b>=c", "d"]}
+    assert parse(["date>=2020-01-01", 'date<"2021"']) == {
+        "date": {"gte": "2020-01-01", "lt": "2021"}
+    }
+    assert parse(['year="1990"']) == {"year": ["1990", '"1990"']}
     for mixed in (["year=1990", "year>=1980"], ["year>=1980", "year=1990"]):
         with pytest.raises(ValueError, match="B133.*year"):
             parse(mixed)
@@ -190,6 +198,36 @@ def test_where(folder, where, expected):
     options = [option for condition in where for option in ("--where", condition)]
     result = run("search", folder / "index", "word", *options, "--json")
     assert len(result.output.splitlines()) == expected, result.output
+
+
+def test_the_pipeline_of_an_index_is_found_from_everywhere(folder, monkeypatch, letter_pipeline):
+    (folder / "models" / "letters").mkdir(parents=True)
+    monkeypatch.chdir(folder / "models")
+    run("index", "build", folder, folder / "index", "--model", "letters")
+    monkeypatch.chdir(folder)
+    for args in (
+        ["search", folder / "index", "fox"],
+        ["index", "evaluate", folder, folder / "index"],
+        ["index", "add", folder, folder / "index", "--replace"],
+    ):
+        assert run(*args).exit_code == 0
+        assert letter_pipeline[-1] == str(folder / "models" / "letters")
+        assert run(*args, "--model", "moved").exit_code == 0
+        assert letter_pipeline[-1] == "moved"
+    for name in ("embedded", "click"):  # the default, and a package that is installed
+        (folder / name).mkdir()
+        assert commands.address_of(name) == name
+
+
+def test_dates_are_compared_as_strings(tmp_path):
+    write(
+        tmp_path / "texts.jsonl",
+        [{"text": f"In {d}.", "date": d} for d in ("2019-12-31", "2020-03-01")],
+    )
+    run("index", "build", tmp_path / "texts.jsonl", tmp_path / "index")
+    for limit, n_hits in (("2020-01-01", 1), ('"2020"', 1), ("2020", 0)):
+        args = ["search", tmp_path / "index", "in", "--json", "--where", f"date>={limit}"]
+        assert run(*args).output.count("\n") == n_hits, limit
 
 
 def test_evaluate_and_overwrite(folder):

@@ -84,6 +84,45 @@ def test_a_collection_that_is_not_there_is_empty(client, tmp_path):
     assert ids_of(index.search(toy_vectors()[0])) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"topic": {"gte": "music"}},
+        {"topic": {"gte": "2020"}},
+        {"topic": {"gte": "2020-13-01"}},
+        {"year": {"gte": 10**400}},
+        {"year": 10**400},
+        {'to"pic': "sea"},
+        {"": "sea"},
+        {"to\ud800pic": "sea"},
+        {"topic": ["sea", "\ud800"]},
+    ],
+)
+def test_conditions_that_a_server_cannot_test(remote, where):
+    with pytest.raises(ValueError, match="B135"):
+        remote.search(toy_vectors()[0], where=where)
+
+
+def test_ranges_of_dates(remote):
+    dates = [{"date": f"20{year}-06-30"} for year in (19, 20, 21)]
+    remote.add(["x", "y", "z"], ids=["x", "y", "z"], vectors=toy_vectors()[:3], metadata=dates)
+    where = {"date": {"gte": "2020-01-01", "lt": "2021-01-01T00:00:00"}}
+    assert ids_of(remote.search(toy_vectors()[0], where=where)) == ["y"]
+
+
+def test_half_characters_are_refused(remote):
+    for text, id_, fields in (
+        ("\ud800", "a", {}),
+        ("x", "\ud800", {}),
+        ("x", "a", {"f": ["\ud800"]}),
+    ):
+        with pytest.raises(ValueError, match="B136"):
+            remote.add([text], ids=[id_], vectors=toy_vectors()[:1], metadata=[fields])
+    assert len(remote) == 6 and remote.delete(["\ud800"]) == 0
+    remote.add(["😀"], ids=["😀"], vectors=toy_vectors()[:1])
+    assert remote.delete(["😀", "\ud800"]) == 1
+
+
 def test_addresses():
     with pytest.raises(ValueError, match="B121"):
         SemanticIndex.load("http://localhost:6333")

@@ -54,8 +54,27 @@ def test_save_and_load(storage, tmp_path):
         assert hits[0].id == "d7"
 
 
-def test_save_again_writes_only_what_is_new(tmp_path):
+def test_an_index_without_a_path_lives_where_it_was_saved(tmp_path):
+    pytest.importorskip("bm25s")
     index = SemanticIndex()
+    temporary = index.backend.store.folder
+    index.add(["one"], ids=["a"], vectors=[numpy.ones(4)])
+    index.optimize(hnsw=False)
+    assert ids_of(index.search("one", mode="bm25")) == ["a"]
+    index.save(tmp_path / "index")
+    assert not temporary.exists()
+    index.add(["two"], ids=["b"], vectors=[numpy.ones(4)])
+    assert ids_of(index.search("two", mode="bm25")) == ["b"]
+    index.save(tmp_path / "copy")
+    index.delete(["a"])
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
+    assert len(SemanticIndex.load(tmp_path / "copy")) == 2
+    del index
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
+
+
+def test_save_again_writes_only_what_is_new(tmp_path):
+    index = SemanticIndex(path=tmp_path / "own")
     index.add(["a"], vectors=[numpy.ones(4)])
     index.save(tmp_path / "index")
     (segment,) = (tmp_path / "index").glob("segment-*")
@@ -92,6 +111,32 @@ def test_save_to_itself_keeps_what_others_have_added(tmp_path):
     assert len(SemanticIndex.load(tmp_path / "copy")) == 5
 
 
+def test_what_another_process_has_removed_cannot_be_saved(tmp_path):
+    stale = make_index(tmp_path / "index")
+    SemanticIndex.load(tmp_path / "index").compact()
+    with pytest.raises(ValueError, match="B123"):
+        stale.save(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("broken", ["copy", "sync_folder", "Manifest.write"])
+def test_a_save_that_failed_can_be_tried_again(broken, tmp_path, monkeypatch):
+    index = make_index(tmp_path / "index")
+    index.optimize(hnsw=False)
+    expected = state_of(tmp_path / "index")
+
+    def fail(*args):
+        raise OSError("no room")
+
+    monkeypatch.setattr(f"spacy_bert_suite.search.store.{broken}", fail)
+    with pytest.raises(OSError, match="no room"):
+        index.save(tmp_path / "copy")
+    monkeypatch.undo()
+    (tmp_path / "copy" / "manifest.json.part").write_text("cut")
+    index.save(tmp_path / "copy")
+    assert state_of(tmp_path / "copy") == expected and strangers(tmp_path / "copy") == []
+
+
 def test_words_are_found_after_another_process_has_optimized(tmp_path):
     pytest.importorskip("bm25s")
     writer = make_index(tmp_path / "index")
@@ -111,7 +156,7 @@ def test_texts_without_a_word_can_be_optimized_and_saved(tmp_path):
     for path in ("index", "copy"):
         loaded = SemanticIndex.load(tmp_path / path)
         assert loaded.search("the harbour", mode="bm25") == []
-        assert loaded.backend._words[1].n_texts == 2
+        assert loaded.backend._words[1].keys.tolist() == [0, 1]
         assert list((tmp_path / path).glob("bm25-*"))
 
 
@@ -173,7 +218,15 @@ def test_folders_that_are_no_index(tmp_path):
         SemanticIndex(path=tmp_path)
     with pytest.raises(ValueError, match="B124"):
         SemanticIndex().save(tmp_path)
+    for path in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "deep"):
+        with pytest.raises(ValueError, match="B134.*notes.txt"):
+            SemanticIndex(path=path)
+        with pytest.raises(ValueError, match="B134"):
+            SemanticIndex().save(path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "own" / "segment-notes").mkdir(parents=True)
+    with pytest.raises(ValueError, match="B124"):
+        SemanticIndex().save(tmp_path / "own")
 
 
 @pytest.mark.parametrize("name", ["vectors", "records", "ids", "ends", "codes", "scales"])
@@ -188,6 +241,48 @@ def test_damaged_files_are_named(name, damage, tmp_path):
         path.unlink()
     with pytest.raises(ValueError, match=f"B111.*{name}"):
         SemanticIndex.load(tmp_path / "index")
+
+
+@pytest.mark.parametrize("n_bytes", [0, 8, None])
+def test_a_damaged_list_of_deleted_rows_is_named(n_bytes, tmp_path):
+    make_index(tmp_path / "index").delete(["d5"])
+    (path,) = (tmp_path / "index").glob("segment-*.deleted")
+    content = path.read_bytes()
+    path.unlink()
+    if n_bytes is not None:
+        path.write_bytes(content[:n_bytes])
+    with pytest.raises(ValueError, match="B111.*deleted"):
+        SemanticIndex.load(tmp_path / "index")
+
+
+@pytest.mark.parametrize("damage", [(b"{", b"x"), (b'"text"', b'"tent"'), (b'{"id"', b"\xff" * 5)])
+def test_a_damaged_record_is_named(damage, tmp_path):
+    make_index(tmp_path / "index")
+    for path in (tmp_path / "index").glob("segment-*/records"):
+        path.write_bytes(path.read_bytes().replace(*damage))
+    loaded = SemanticIndex.load(tmp_path / "index")
+    for call in (lambda: loaded.search(numpy.ones(8)), lambda: loaded.search("x", mode="bm25")):
+        with pytest.raises(ValueError, match="B111.*records"):
+            call()
+
+
+def test_a_reader_opens_what_the_last_of_several_writers_left(tmp_path, monkeypatch):
+    """The index changes each time between the reading of the manifest and of its files."""
+    writer = make_index(tmp_path / "index")
+    writer.delete(["d3"])
+    doomed = ["d0", "d1", "d2"]
+    read_manifest = store_module.read_manifest
+
+    def read_before_a_change(folder):
+        manifest = read_manifest(folder)
+        if doomed:
+            monkeypatch.setattr(store_module, "read_manifest", read_manifest)
+            writer.delete([doomed.pop()])
+            monkeypatch.setattr(store_module, "read_manifest", read_before_a_change)
+        return manifest
+
+    monkeypatch.setattr(store_module, "read_manifest", read_before_a_change)
+    assert len(SemanticIndex.load(tmp_path / "index")) == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99}', "\0"])

@@ -178,6 +178,21 @@ def test_scores_and_trigram_blocking():
     assert without_repeats(["a b", "a b", "a b c", "z a b c"]) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_short_sentence_that_fits_is_better_than_a_longer_one_that_does_not(method):
+    texts = ["one two three four five six", "It is closed.", "a b c d e f g", "h i j k l m n"]
+    vectors = themes(2, 2)
+    assert method(vectors, texts, settings(min_words=5, max_words=4)).chosen == [1]
+    assert method(vectors, texts, settings(min_words=5, max_words=6)).chosen == [0]
+    assert method(vectors, texts, settings(min_words=5, max_words=2)).chosen == [1]
+
+
+def test_a_sentence_that_does_not_fit_blocks_no_other():
+    scores = numpy.array([0.9, 0.1], dtype="float32")
+    texts = ["a b c d e f", "z a b c"]
+    assert choose_by_scores(scores, texts, settings(max_words=4)).chosen == [1]
+
+
 def test_fill_takes_what_fits():
     assert fill([0, 1, 2], [8, 5, 2], 10) == [0, 2]
     assert fill([0, 1], [8, 5], 3) == [1]
