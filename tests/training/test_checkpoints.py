@@ -233,6 +233,25 @@ def test_unusable_folder(tiny_bert, corpus, tmp_path):
             run(config, path)
 
 
+def test_other_files_among_checkpoints_stay(tiny_bert, corpus, tmp_path):
+    """Beginning anew removes the checkpoints of the run before, and nothing that is not its own."""
+    config = make_config(tiny_bert, corpus, others={}, max_steps=2, eval_frequency=1)
+    folder = tmp_path / "ours" / "checkpoints"
+    (folder / ".new-step-9").mkdir(parents=True)
+    (folder / "step-one").mkdir()
+    others = [folder / "lightning.ckpt", folder / "step-7", folder / "step-one" / "weights"]
+    for file in others:
+        file.write_text("precious")
+    run(config, tmp_path / "ours", keep=1)
+    assert {path.name for path in folder.iterdir()} == {
+        "lightning.ckpt", "step-2", "step-7", "step-one"
+    }  # fmt: skip
+    config["training"]["max_steps"] = 1
+    run(config, tmp_path / "ours", keep=1)
+    assert (folder / "step-1").is_dir() and not (folder / "step-2").exists()
+    assert [file.read_text() for file in others] == ["precious"] * 3
+
+
 def test_no_output(tiny_bert, corpus, tmp_path):
     run(make_config(tiny_bert, corpus, others={}, max_steps=1), None)
     assert list(tmp_path.iterdir()) == []
