@@ -413,6 +413,11 @@ class Errors(metaclass=WithCodes):
         "No linear layer of the backbone has a name that ends in {targets}, so there is nothing to "
         "adapt. Set components.bert.model.adapter.targets to some of: {found}."
     )
+    # Examples of several tasks
+    B185 = (
+        "The corpus '{key}' is for '{name}', which is no component of the pipeline. Name those "
+        "that learn from it, with '+' between several; there are: {found}."
+    )
     # Features kept on disk
     B190 = (
         "components.{name}.feature_cache is '{path}', but trainable is true: the weights change "
