@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli
+from .main import PATH, clean_errors, cli, refuse_inside
 
 if TYPE_CHECKING:
     from transformers import BertTokenizerFast
@@ -53,8 +53,7 @@ def init_backbone(
     *sources, target = paths
     if bool(sources) == bool(vocab_from):
         raise click.UsageError("Give at least one TEXT and OUTPUT, or --vocab-from and OUTPUT.")
-    if any(target.resolve().is_relative_to(source.resolve()) for source in sources):
-        raise click.UsageError("OUTPUT lies in TEXT: its vocab.txt would be read as text.")
+    refuse_inside(target, sources)
     with clean_errors():
         check_target(target, overwrite)
         shape = make_size(size, **changes)

@@ -122,6 +122,12 @@ def clean_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
+def refuse_inside(output: Path, inputs: "tuple[Path, ...] | list[Path]") -> None:
+    """Refuse an output in a folder that is read as text, as what is written there would be."""
+    if any(output.resolve().is_relative_to(path.resolve()) for path in inputs):
+        raise click.UsageError("OUTPUT lies in the text: its vocab.txt would be read as text.")
+
+
 def parse_renames(text: str) -> dict[str, str]:
     """Read OLD=NEW,OLD=NEW."""
     pairs = [pair.split("=") for pair in text.split(",") if pair]

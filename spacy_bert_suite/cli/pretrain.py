@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli
+from .main import PATH, clean_errors, cli, refuse_inside
 from .processes import is_for_launcher, processes_option, start_processes, work_together
 
 OBJECTIVES = ("mlm", "mlm+nsp", "mlm+sop")
@@ -50,6 +50,8 @@ def pretrain(
     if len(paths) < 2:
         raise click.UsageError("Give at least one file of text and the folder to write.")
     *inputs, output = paths
+    dev = options["dev"]
+    refuse_inside(output, inputs if dev is None else [*inputs, dev])
     with clean_errors():
         if is_for_launcher(processes):
             start_processes(context)

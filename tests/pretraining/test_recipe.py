@@ -104,6 +104,19 @@ def test_bad_input_of_commands(trained, tmp_path, tiny_bert):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("place", ["texts", "texts/out", "dev/a/out"])
+def test_the_output_is_never_read_as_text(place, tmp_path):
+    """Its vocab.txt would be in the corpus, which then is another one when the run goes on."""
+    for name in ("texts", "dev"):
+        (tmp_path / name).mkdir()
+        write_text(tmp_path / name / "a.txt", make_documents(3))
+    paths = tmp_path / "texts", tmp_path / place
+    code, printed = run("pretrain", *paths, "--dev", tmp_path / "dev")
+    assert code == 2 and "OUTPUT lies in the text" in printed
+    files = sorted(path.name for path in tmp_path.rglob("*"))
+    assert files == ["a.txt", "a.txt", "dev", "texts"]
+
+
 def test_config_says_what_was_asked(tmp_path, tiny_bert):
     path = write_text(tmp_path / "a.txt", make_documents(3))
     recipe = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
