@@ -418,6 +418,10 @@ class Errors(metaclass=WithCodes):
         "The corpus '{key}' is for '{name}', which is no component of the pipeline. Name those "
         "that learn from it, with '+' between several; there are: {found}."
     )
+    B186 = (
+        "{path}, line {line}: the columns are named {found}, but one must be 'text' or 'sentence' "
+        "and one 'label'. Rename them; if that line is no header, put one above it."
+    )
     # Features kept on disk
     B190 = (
         "components.{name}.feature_cache is '{path}', but trainable is true: the weights change "
