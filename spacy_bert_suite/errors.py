@@ -503,7 +503,7 @@ class Errors(metaclass=WithCodes):
     )
     B225 = (
         "'{path}' has {n} outputs, which do not go with these names: {found}. Give one name for "
-        "each output, in their order."
+        "each output, in their order: labels=[...], or --labels NAME,NAME on the command line."
     )
     B226 = (
         "The names of the outputs of '{path}' cannot be used: {reason}. Give others in their order "
@@ -522,6 +522,11 @@ class Errors(metaclass=WithCodes):
     )
     B231 = "The pipeline has no component '{name}', only: {found}. Give one of these."
     B232 = "'{path}' holds files already. Give a folder that is new or empty."
+    B233 = (
+        "'{path}' gives {n} numbers on a scale of their own (problem_type = 'regression'), not "
+        "classes. Import the encoder alone with task = 'bert'; where the model does tell classes "
+        "apart, correct problem_type in its config.json."
+    )
     # Questions
     B240 = (
         "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "
