@@ -1,6 +1,7 @@
 """The commands `pretrain` and `fill-mask`."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_pretrain_writes_a_pipeline_and_a_checkpoint(trained):
     theirs = model.bert.state_dict()
     assert all((state[name] == theirs[name]).all() for name in state)
     assert json.loads((out / "model-best" / "meta.json").read_text())["performance"]["mlm_loss"] > 0
+
+
+def test_a_refused_run_leaves_the_config(trained, tiny_bert, tmp_path):
+    """That of a run which can go on is not overwritten by one that must not begin."""
+    ours = tmp_path / "out"
+    shutil.copytree(trained[0], ours)
+    path = write_text(tmp_path / "a.txt", make_documents(30))
+    newest = max((ours / "checkpoints").iterdir(), key=lambda folder: int(folder.name[5:]))
+    (newest / "end.json").unlink()
+    before = (ours / "config.cfg").read_text()
+    options = ["--model", tiny_bert, "--max-length", 32, "--steps", 2, "--device", "cpu"]
+    for option, error in ((), "B171"), (["--resume"], "B172"):
+        code, printed = run("pretrain", path, ours, *options, *option)
+        assert code == 1 and error in printed
+        assert (ours / "config.cfg").read_text() == before
 
 
 def test_spacy_train_takes_over(trained, tmp_path):
