@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli, refuse_inside
+from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
 
 if TYPE_CHECKING:
     from transformers import BertTokenizerFast
-
-POSITIVE = click.IntRange(min=1)
 
 
 @cli.command("init-backbone")
@@ -28,7 +26,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--characters", default=1000, type=POSITIVE, show_default=True,
               help="Most characters with pieces of their own.")  # fmt: skip
 @click.option("--vocab-from", help="Take the vocabulary of a model, or a folder with vocab.txt.")
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Of the weights.")
+@click.option("--seed", default=0, type=SEED, help="Of the weights.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUTPUT.")
 def init_backbone(
     paths: Tuple[Path, ...],

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 KINDS = ("ner", "textcat", "sentiment", "multitask", "pairs", "qa", "summaries")
 PATH = click.Path(path_type=Path)
+POSITIVE = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 @click.group()

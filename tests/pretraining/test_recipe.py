@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpora import make_documents, write_text
 
 from spacy_bert_suite.cli.main import cli
+from spacy_bert_suite.pretraining import recipe
 from spacy_bert_suite.pretraining.recipe import Recipe, make_config
 
 
@@ -133,11 +134,48 @@ def test_the_output_is_never_read_as_text(place, tmp_path):
     assert files == ["a.txt", "a.txt", "dev", "texts"]
 
 
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--steps", 0),
+        ("--steps", -1),
+        ("--batch-size", 0),
+        ("--batch-size", -1),
+        ("--accumulate", 0),
+        ("--learn-rate", 0),
+        ("--learn-rate", -1e-4),
+        ("--warmup", -0.1),
+        ("--warmup", 1.5),
+        ("--eval-every", 0),
+        ("--dev-instances", 0),
+        ("--workers", -1),
+        ("--seed", -1),
+    ],
+)
+def test_options_out_of_range(option, value, tmp_path):
+    path = write_text(tmp_path / "a.txt", make_documents(3))
+    code, printed = run("pretrain", path, tmp_path / "out", f"{option}={value}")
+    assert code == 2 and option in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupted(tiny_bert, tmp_path, monkeypatch):
+    """Ctrl-C ends it as a shell expects."""
+    path = write_text(tmp_path / "a.txt", make_documents(30))
+
+    def interrupted(config, output, resume):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "pretrain", interrupted)
+    code, printed = run("pretrain", path, tmp_path / "out", "--model", tiny_bert)
+    assert code == 130 and "Aborted" not in printed
+
+
 def test_config_says_what_was_asked(tmp_path, tiny_bert):
     path = write_text(tmp_path / "a.txt", make_documents(3))
-    recipe = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
+    asked = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
                     batch_size=7, accumulate=2, seed=5, workers=3, whole_words=False)  # fmt: skip
-    config = Config().from_str(make_config(recipe).to_str())
+    config = Config().from_str(make_config(asked).to_str())
     rate = config["training"]["optimizer"]["learn_rate"]
     assert rate["initial_rate"] == 3e-4 and rate["warmup_steps"] == 50
     assert config["training"]["batcher"]["size"] == 7

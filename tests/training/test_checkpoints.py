@@ -211,6 +211,15 @@ def test_every_few_steps(tiny_bert, corpus, tmp_path):
             run(config, tmp_path / "other", **{key: -1})
 
 
+@pytest.mark.parametrize("key", ["accumulate_gradient", "eval_frequency"])
+def test_numbers_to_divide_by(key, tiny_bert, corpus, tmp_path):
+    for value in (0, -2):
+        config = make_config(tiny_bert, corpus, others={}, max_steps=1, **{key: value})
+        with pytest.raises(ValueError, match=rf"B176.*training\.{key} is {value}"):
+            run(config, tmp_path / "ours")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_pickled(killed):
     """A checkpoint holds json, msgpack and safetensors, and a backbone that opens by itself."""
     from transformers import BertModel
