@@ -39,8 +39,8 @@ SHARE = click.FloatRange(0, 1)
 @click.option("--sentences", default="sentencizer", show_default=True,
               help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
 @click.option("--dev", type=PATH, help="Text for evaluation; else the start of INPUT is taken.")
-@click.option("--dev-instances", default=1000, type=POSITIVE, show_default=True,
-              help="Most of them to score.")  # fmt: skip
+@click.option("--dev-instances", default=1000, type=click.IntRange(min=0), show_default=True,
+              help="Most of them to score; 0 for all.")  # fmt: skip
 @click.option("--eval-every", default=500, type=POSITIVE, show_default=True,
               help="Steps between evaluations.")  # fmt: skip
 @click.option("--seed", default=0, type=SEED, show_default=True,

@@ -147,7 +147,7 @@ def test_the_output_is_never_read_as_text(place, tmp_path):
         ("--warmup", -0.1),
         ("--warmup", 1.5),
         ("--eval-every", 0),
-        ("--dev-instances", 0),
+        ("--dev-instances", -1),
         ("--workers", -1),
         ("--seed", -1),
     ],
