@@ -422,6 +422,11 @@ class Errors(metaclass=WithCodes):
         "{path}, line {line}: the columns are named {found}, but one must be 'text' or 'sentence' "
         "and one 'label'. Rename them; if that line is no header, put one above it."
     )
+    B187 = (
+        "{path} has labels that are topics as well as sentiments: {labels}. A text has one value "
+        "for each label, so one would overwrite the other: give them other names in one of the "
+        "two fields."
+    )
     # Features kept on disk
     B190 = (
         "components.{name}.feature_cache is '{path}', but trainable is true: the weights change "
