@@ -2,6 +2,7 @@ import pytest
 import spacy
 from click.testing import CliRunner
 
+from spacy_bert_suite.cli import main
 from spacy_bert_suite.cli.main import cli, parse_renames, run_pipeline
 
 
@@ -25,6 +26,15 @@ def test_convert_a_file(tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output.startswith("2 texts: ")
     assert target.exists()
+
+
+def test_windows_keeps_quotes_around_a_path(tmp_path, monkeypatch):
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data" / "train.tsv").write_text("fine\t1\ndull\t0\n")
+    monkeypatch.setattr(main, "IS_WINDOWS", True)
+    quoted = f'"{tmp_path / "my data"}"'
+    result = run("convert", "sentiment", quoted, tmp_path / "train.spacy", "--split", "train")
+    assert result.exit_code == 0, result.output
 
 
 def test_convert_the_split_of_a_folder(tmp_path):

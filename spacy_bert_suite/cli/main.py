@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 KINDS = ("ner", "textcat", "sentiment", "multitask", "pairs", "qa", "summaries")
-PATH = click.Path(path_type=Path)
+IS_WINDOWS = os.name == "nt"
+
+
+class AnyPath(click.Path):
+    """A path. Where Windows keeps quotes around it, as `spacy project run` does, they go: no name
+    has any there.
+    """
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(str(value).strip('"') if IS_WINDOWS else value, param, ctx)
+
+
+PATH = AnyPath(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
 
