@@ -28,6 +28,12 @@ def test_convert_a_file(tmp_path):
     assert target.exists()
 
 
+def test_blanks_between_labels_to_keep(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("text1\ttext2\tlabel\nA\tB\tyes\nC\tD\tno\nE\tF\t-\n")
+    args = [tmp_path / "pairs.tsv", tmp_path / "pairs.spacy", "--keep-labels", "yes, no"]
+    assert run("convert", "pairs", *args).output.startswith("2 texts: ")
+
+
 def test_windows_keeps_quotes_around_a_path(tmp_path, monkeypatch):
     (tmp_path / "my data").mkdir()
     (tmp_path / "my data" / "train.tsv").write_text("fine\t1\ndull\t0\n")

@@ -87,7 +87,7 @@ def convert(
                 lang=lang,
                 rename=renames,
                 max_score=max_score,
-                keep_labels=keep_labels.split(",") if keep_labels else None,
+                keep_labels=split_names(keep_labels) if keep_labels else None,
             )
             click.echo(f"{n_docs} texts: {path} -> {output}")
 
@@ -140,6 +140,11 @@ def refuse_inside(output: Path, inputs: "tuple[Path, ...] | list[Path]") -> None
     """Refuse an output in a folder that is read as text, as what is written there would be."""
     if any(output.resolve().is_relative_to(path.resolve()) for path in inputs):
         raise click.UsageError("OUTPUT lies in the text: its vocab.txt would be read as text.")
+
+
+def split_names(text: str) -> list[str]:
+    """Read NAME,NAME."""
+    return [name.strip() for name in text.split(",")]
 
 
 def parse_renames(text: str) -> dict[str, str]:
