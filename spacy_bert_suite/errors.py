@@ -399,7 +399,7 @@ class Errors(metaclass=WithCodes):
     )
     B181 = (
         "Process {rank} of {n} has ended with the exit code {code}, so the others were ended too. "
-        "What went wrong stands above. The run goes on from its last checkpoint with --resume."
+        "What went wrong stands above. If there is a checkpoint, --resume goes on from it."
     )
     B182 = (
         "{n} processes cannot share {n_gpus} GPU(s). Use --processes {n_gpus}, or "
