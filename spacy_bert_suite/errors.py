@@ -532,6 +532,10 @@ class Errors(metaclass=WithCodes):
         "classes. Import the encoder alone with task = 'bert'; where the model does tell classes "
         "apart, correct problem_type in its config.json."
     )
+    B234 = (
+        "{path} cannot be written: {reason}. Make room, correct the permissions or give another "
+        "folder; what was half done is removed."
+    )
     # Questions
     B240 = (
         "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "
