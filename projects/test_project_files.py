@@ -1,12 +1,14 @@
 """What all templates have in common."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import srsly
 
 TEMPLATES = sorted(Path(__file__).parent.glob("*/project.yml"))
+FOLDER = r"\$\{vars\.(data|labelled)\}"
 READABLE = (".conll", ".csv", ".json", ".jsonl", ".tsv")
 
 
@@ -25,3 +27,14 @@ def test_workflows_are_of_known_commands(path):
     assert "all" in project["workflows"]
     assert {step for steps in project["workflows"].values() for step in steps} <= set(names)
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
+def test_a_folder_of_data_may_have_a_blank_in_its_name(path):
+    scripts = [line for command in srsly.read_yaml(path)["commands"] for line in command["script"]]
+    scripts = [line for line in scripts if re.search(FOLDER, line)]
+    for line in scripts:
+        parts = shlex.split(re.sub(FOLDER, "my data", line))  # as weasel does
+        assert "my" not in parts, line
+        assert any(part.startswith("my data") for part in parts), line
+    assert scripts

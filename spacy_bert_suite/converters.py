@@ -165,12 +165,16 @@ def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     nlp (Language): Gives the tokenizer.
     rename (Dict[str, str]): New names for topics and sentiments.
     YIELDS (Doc): One per text; what a record does not annotate is missing in its Doc.
+    RAISES (ValueError): If a label is a topic as well as a sentiment.
     """
     rows = list(read_rows(path))
     known = {
         field: sorted({row.label(field, rename) for row in rows if field in row.record})
         for field in ("topic", "sentiment")
     }
+    shared = sorted({*known["topic"]} & {*known["sentiment"]})
+    if shared:
+        raise ValueError(Errors.B187.format(path=path, labels=", ".join(shared)))
     for row in rows:
         doc = nlp.make_doc(row.text())
         if "entities" in row.record:

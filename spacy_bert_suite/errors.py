@@ -432,7 +432,7 @@ class Errors(metaclass=WithCodes):
     )
     B181 = (
         "Process {rank} of {n} has ended with the exit code {code}, so the others were ended too. "
-        "What went wrong stands above. The run goes on from its last checkpoint with --resume."
+        "What went wrong stands above. If there is a checkpoint, --resume goes on from it."
     )
     B182 = (
         "{n} processes cannot share {n_gpus} GPU(s). Use --processes {n_gpus}, or "
@@ -445,6 +445,20 @@ class Errors(metaclass=WithCodes):
     B184 = (
         "No linear layer of the backbone has a name that ends in {targets}, so there is nothing to "
         "adapt. Set components.bert.model.adapter.targets to some of: {found}."
+    )
+    # Examples of several tasks
+    B185 = (
+        "The corpus '{key}' is for '{name}', which is no component of the pipeline. Name those "
+        "that learn from it, with '+' between several; there are: {found}."
+    )
+    B186 = (
+        "{path}, line {line}: the columns are named {found}, but one must be 'text' or 'sentence' "
+        "and one 'label'. Rename them; if that line is no header, put one above it."
+    )
+    B187 = (
+        "{path} has labels that are topics as well as sentiments: {labels}. A text has one value "
+        "for each label, so one would overwrite the other: give them other names in one of the "
+        "two fields."
     )
     # Features kept on disk
     B190 = (
@@ -527,7 +541,7 @@ class Errors(metaclass=WithCodes):
     )
     B225 = (
         "'{path}' has {n} outputs, which do not go with these names: {found}. Give one name for "
-        "each output, in their order."
+        "each output, in their order: labels=[...], or --labels NAME,NAME on the command line."
     )
     B226 = (
         "The names of the outputs of '{path}' cannot be used: {reason}. Give others in their order "
@@ -546,6 +560,15 @@ class Errors(metaclass=WithCodes):
     )
     B231 = "The pipeline has no component '{name}', only: {found}. Give one of these."
     B232 = "'{path}' holds files already. Give a folder that is new or empty."
+    B233 = (
+        "'{path}' gives {n} numbers on a scale of their own (problem_type = 'regression'), not "
+        "classes. Import the encoder alone with task = 'bert'; where the model does tell classes "
+        "apart, correct problem_type in its config.json."
+    )
+    B234 = (
+        "{path} cannot be written: {reason}. Make room, correct the permissions or give another "
+        "folder; what was half done is removed."
+    )
     # Questions
     B240 = (
         "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "

@@ -11,6 +11,7 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from .backbone.sources import WEIGHT_FILES, Checkpoint, load_checkpoint, save_folder
+from .backbone.weight_files import writing
 from .errors import Errors
 from .records import read_lines
 from .vocabulary import SPECIAL, make_tokenizer
@@ -147,17 +148,19 @@ def whole_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     leaves the old one, or none.
 
     YIELDS (Path): The folder to fill.
+    RAISES (OSError): If it cannot be written.
     """
     check_target(folder, overwrite)
     folder = folder.resolve()
     part = folder.with_name(f".{folder.name}.part")
-    _remove(part)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        _put_in_place(part, folder)
-    finally:
+    with writing(folder):
         _remove(part)
+        part.mkdir(parents=True)
+        try:
+            yield part
+            _put_in_place(part, folder)
+        finally:
+            _remove(part)
 
 
 def _put_in_place(part: Path, folder: Path) -> None:

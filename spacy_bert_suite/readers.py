@@ -19,8 +19,12 @@ def is_for(eg: Example, name: str) -> bool:
     """RETURNS (bool): Whether the component `name` may learn from the example: it does not
     bear the names of others only.
     """
-    task = eg.reference.user_data.get(TASK, name)
-    return task == name or name in task.split(AND)
+    return name in names_in(eg.reference.user_data.get(TASK, name))
+
+
+def names_in(key: str) -> List[str]:
+    """RETURNS (List[str]): The components that a corpus is for, from its key."""
+    return [name.strip() for name in key.split(AND)]
 
 
 def make_multi_task_corpus(
@@ -36,7 +40,8 @@ def make_multi_task_corpus(
         repeats large ones.
     shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
     seed (int): Of the order.
-    RETURNS (Callable): The corpus. Each call gives every example at least once.
+    RETURNS (Callable): The corpus. Each call gives every example at least once, and raises an
+        error where the pipeline lacks a component of a key.
     """
     if not corpora:
         raise ValueError(Errors.B100)
@@ -55,6 +60,7 @@ class MultiTaskCorpus:
         self.random = random.Random(seed)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
+        self._check_names(nlp)
         examples = {name: self._read(name, nlp) for name in self.corpora}
         if not self.shuffle:
             for task in examples.values():
@@ -64,6 +70,13 @@ class MultiTaskCorpus:
         streams = {name: self._cycle(task) for name, task in examples.items()}
         for name in order:
             yield next(streams[name])
+
+    def _check_names(self, nlp: Language) -> None:
+        for key in self.corpora:
+            for name in names_in(key):
+                if name not in nlp.component_names:
+                    found = ", ".join(nlp.component_names)
+                    raise ValueError(Errors.B185.format(key=key, name=name, found=found))
 
     def _read(self, name: str, nlp: Language) -> List[Example]:
         examples = list(self.corpora[name](nlp))
@@ -100,7 +113,7 @@ def stamped(eg: Example, name: str) -> Example:
     other tasks too.
     """
     reference = eg.reference.copy()
-    reference.user_data[TASK] = name
+    reference.user_data[TASK] = AND.join(names_in(name))
     return Example(eg.predicted, reference)
 
 
@@ -114,7 +127,7 @@ def make_task_batcher(
     sizes (Optional[Dict[str, int]]): Other sizes for some tasks, by the key of their corpus: fewer
         long texts, for example.
     """
-    of_task = sizes or {}
+    of_task = {AND.join(names_in(key)): value for key, value in (sizes or {}).items()}
     for value in (size, *of_task.values()):
         if value < 1:
             raise ValueError(Errors.B192.format(size=value))

@@ -30,6 +30,12 @@ SECOND_COLUMNS = (
 PAIR_COLUMNS = (*FIRST_COLUMNS, *SECOND_COLUMNS)
 # One of these in the first line makes it a header: of pairs, of passages, or of judgements.
 HEADER_COLUMNS = frozenset(("text", "query_id", "score", "label", *PAIR_COLUMNS))
+# Names that data sets give to what is not read here: two of them in the first line, or one of those
+# that are read, make it a header.
+OTHER_COLUMNS = frozenset((
+    "body", "category", "class", "class index", "comment", "content", "description", "id", "labels",
+    "rating", "review", "score", "sentiment", "stars", "target", "title", "topic", "tweet",
+))  # fmt: skip
 RECORD_SUFFIXES = (".jsonl", ".tsv", ".csv")
 MAX_CSV_FIELD = 2**31 - 1  # what a C long holds everywhere
 
@@ -98,6 +104,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     path (Path): The file.
     YIELDS (Row): One per record.
+    RAISES (ValueError): For a header with other names.
     """
     suffix = suffix_of(path)
     if suffix == ".csv":
@@ -163,6 +170,7 @@ def _table_rows(path: Path, lines: list[Cells], without_header: ReadRecord) -> I
     header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
     text = next((name for name in TEXT_COLUMNS if name in header), None)
     if text is None or "label" not in header:
+        _refuse_header(path, lines)
         for number, cells in lines:
             yield Row(path, number, without_header(cells))
         return
@@ -170,6 +178,15 @@ def _table_rows(path: Path, lines: list[Cells], without_header: ReadRecord) -> I
     for number, cells in lines[1:]:
         _check_width(path, number, cells, header)
         yield Row(path, number, {"text": cells[text_at], "label": cells[label_at].strip()})
+
+
+def _refuse_header(path: Path, lines: list[Cells]) -> None:
+    """Names that are not known here must not become a text and its label."""
+    for number, cells in lines[:1]:
+        names = {cell.strip().lower().replace("_", " ") for cell in cells}
+        if names & {*TEXT_COLUMNS, "label"} or len(names & OTHER_COLUMNS) > 1:
+            found = ", ".join(cells)
+            raise ValueError(Errors.B186.format(path=path, line=number, found=found))
 
 
 def _check_width(path: Path, number: int, cells: list[str], header: list[str]) -> None:

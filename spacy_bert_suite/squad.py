@@ -137,8 +137,12 @@ def suffix_of(path: Path) -> str:
 
 def _read_lines(path: Path) -> Iterator[Entry]:
     for row in read_rows(path):
-        for record in row.record.get("qas", [row.record]):
-            yield _entry(path, f"line {row.number}", row.record.get("context"), record)
+        place, context = f"line {row.number}", row.record.get("context")
+        records = row.record.get("qas", [row.record])
+        if not isinstance(records, list):
+            raise _not_objects(path, place, records)
+        for record in records:
+            yield _entry(path, place, context, record)
 
 
 def _read_articles(path: Path) -> Iterator[Entry]:
@@ -154,8 +158,12 @@ def _read_articles(path: Path) -> Iterator[Entry]:
 
 def _entry(path: Path, place: str, context: Any, record: Any) -> Entry:
     if not isinstance(record, dict):
-        raise Entry(path, place, context, {}).wrong("qas", record, "a list of JSON objects")
+        raise _not_objects(path, place, record)
     return Entry(path, place, context, record)
+
+
+def _not_objects(path: Path, place: str, found: Any) -> ValueError:
+    return Entry(path, place, None, {}).wrong("qas", found, "a list of JSON objects")
 
 
 def _load(path: Path) -> Any:

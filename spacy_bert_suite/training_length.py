@@ -1,7 +1,7 @@
 """How long to train: in passes over the data, where `spacy train` counts updates."""
 
 import math
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -29,11 +29,13 @@ def make_training_length(epochs: float, evaluations: int = 10) -> Callable[[Lang
 
     def set_training_length(nlp: Language) -> Language:
         training: Any = nlp.config["training"]
+        values: Any = nlp.config.interpolate()["training"]
         n_steps = math.ceil(epochs * count_batches(nlp)) if epochs else 0
-        if n_steps > training["max_steps"] > 0:
-            frequency = max(training["eval_frequency"], math.ceil(n_steps / evaluations))
+        if n_steps > values["max_steps"] > 0:
+            frequency = max(values["eval_frequency"], math.ceil(n_steps / evaluations))
             training["eval_frequency"] = frequency
-            stretch(training, math.ceil(n_steps / frequency) * frequency)
+            training["max_steps"] = math.ceil(n_steps / frequency) * frequency
+            training["optimizer"] = stretched(values["optimizer"], training["max_steps"])
         return nlp
 
     return set_training_length
@@ -47,16 +49,20 @@ def count_batches(nlp: Language) -> int:
     return sum(1 for _ in training["batcher"](corpus(nlp)))
 
 
-def stretch(training: Dict[str, Any], n_steps: int) -> None:
-    training["max_steps"] = n_steps
-    for schedule in schedules(training["optimizer"]):
-        n_before, schedule[TOTAL] = schedule[TOTAL], n_steps
-        if WARMUP in schedule and n_before > 0:
-            schedule[WARMUP] = round(schedule[WARMUP] * n_steps / n_before)
+def stretched(optimizer: Dict[str, Any], n_steps: int) -> Dict[str, Any]:
+    """RETURNS (Dict): The optimizer with schedules that end after so many steps."""
+    return {
+        key: stretched_schedule(value, n_steps) if has_end(value) else value
+        for key, value in optimizer.items()
+    }
 
 
-def schedules(optimizer: Dict[str, Any]) -> Tuple[Dict[str, Any], ...]:
-    """RETURNS (Tuple[Dict, ...]): The schedules of an optimizer that have an end."""
-    return tuple(
-        value for value in optimizer.values() if isinstance(value, dict) and TOTAL in value
-    )
+def stretched_schedule(schedule: Dict[str, Any], n_steps: int) -> Dict[str, Any]:
+    n_before, changed = schedule[TOTAL], {**schedule, TOTAL: n_steps}
+    if WARMUP in schedule and n_before > 0:
+        changed[WARMUP] = round(schedule[WARMUP] * n_steps / n_before)
+    return changed
+
+
+def has_end(value: Any) -> bool:
+    return isinstance(value, dict) and TOTAL in value

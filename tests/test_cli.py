@@ -2,6 +2,7 @@ import pytest
 import spacy
 from click.testing import CliRunner
 
+from spacy_bert_suite.cli import main
 from spacy_bert_suite.cli.main import cli, parse_renames, run_pipeline
 
 
@@ -25,6 +26,21 @@ def test_convert_a_file(tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output.startswith("2 texts: ")
     assert target.exists()
+
+
+def test_blanks_between_labels_to_keep(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("text1\ttext2\tlabel\nA\tB\tyes\nC\tD\tno\nE\tF\t-\n")
+    args = [tmp_path / "pairs.tsv", tmp_path / "pairs.spacy", "--keep-labels", "yes, no"]
+    assert run("convert", "pairs", *args).output.startswith("2 texts: ")
+
+
+def test_windows_keeps_quotes_around_a_path(tmp_path, monkeypatch):
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "my data" / "train.tsv").write_text("fine\t1\ndull\t0\n")
+    monkeypatch.setattr(main, "IS_WINDOWS", True)
+    quoted = f'"{tmp_path / "my data"}"'
+    result = run("convert", "sentiment", quoted, tmp_path / "train.spacy", "--split", "train")
+    assert result.exit_code == 0, result.output
 
 
 def test_convert_the_split_of_a_folder(tmp_path):

@@ -169,6 +169,24 @@ def test_multitask_leaves_missing_annotation_missing(tmp_path):
     assert empty.cats == {}
 
 
+def test_topics_are_no_sentiments(tmp_path):
+    """With one name for both, the gold of one would overwrite that of the other."""
+    text = (
+        '{"text": "Rain.", "topic": "neutral", "sentiment": "bad"}\n'
+        '{"text": "A film.", "topic": "arts", "sentiment": "neutral"}\n'
+    )
+    path = write(tmp_path / "a.jsonl", text)
+    with pytest.raises(ValueError, match="B187.*: neutral\\."):
+        convert("multitask", path, tmp_path / "out.spacy")
+    text = text.replace('"topic": "neutral"', '"topic": "weather"')
+    with pytest.raises(ValueError, match="B187.*: none\\."):
+        names = {"neutral": "none", "weather": "none"}
+        convert("multitask", write(path, text), tmp_path / "out.spacy", rename=names)
+    first, second = converted("multitask", path)
+    assert first.cats == {"arts": 0.0, "weather": 1.0, "bad": 1.0, "neutral": 0.0}
+    assert second.cats == {"arts": 1.0, "weather": 0.0, "bad": 0.0, "neutral": 1.0}
+
+
 @pytest.mark.parametrize(
     "kind, name, text, code, line",
     [

@@ -53,6 +53,12 @@ def is_complete(config: Config) -> bool:
     return names is not None and set(names) <= set(config.get("components", {}))
 
 
+def can_train(config: Config) -> bool:
+    """RETURNS (bool): Whether it has what spaCy does not fill in by itself."""
+    training = config.get("training", None)
+    return training is None or {"seed", "gpu_allocator"} <= set(training)
+
+
 def check_config(config: Config) -> None:
     """Build the pipeline and all that training needs; nothing is read or downloaded."""
     config["paths"] = {"train": "train.spacy", "dev": "dev.spacy", **config.get("paths", {})}
@@ -78,6 +84,7 @@ def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
         elif language == "ini":
             config = Config().from_str(with_parents(content), interpolate=False)
             if is_complete(config):
+                assert can_train(config), content
                 whole = config
             else:
                 config = whole.merge(config, remove_extra=False)

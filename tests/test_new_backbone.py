@@ -9,6 +9,7 @@ import sys
 import pytest
 import spacy
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, BertForPreTraining
 
 from spacy_bert_suite.new_backbone import (
@@ -158,12 +159,17 @@ def test_only_models_are_overwritten(tmp_path, tokenizer):
     assert (tmp_path / "letters" / "to_anna.txt").read_text() == "Dear Anna"
 
 
-def test_failure_leaves_the_old_folder(tmp_path, tokenizer):
+@pytest.mark.parametrize("error", [OSError("disk full"), SafetensorError("disk full")])
+def test_failure_leaves_the_old_folder(error, tmp_path, tokenizer):
     write_backbone(tokenizer, NANO, tmp_path / "new")
     before = contents(tmp_path / "new")
-    with pytest.raises(OSError), whole_folder(tmp_path / "new", overwrite=True) as part:
+    message = "B234.*new.*disk full"
+    with (
+        pytest.raises(OSError, match=message),
+        whole_folder(tmp_path / "new", overwrite=True) as part,
+    ):
         (part / "config.json").write_text("{")
-        raise OSError("disk full")
+        raise error
     assert contents(tmp_path / "new") == before
     assert os.listdir(tmp_path) == ["new"]
 

@@ -146,6 +146,8 @@ BAD = {
     "elsewhere": (broken(answers={"text": ["Paris"], "answer_start": [3]}), "B242.*character 3"),
     "blank": (broken(answers={"text": [""], "answer_start": [3]}), "B242.*not empty"),
     "qas": (lines([{"context": CONTEXT, "qas": ["Where?"]}]), "B242.*'qas'"),
+    "no qas": (lines([{"context": CONTEXT, "qas": None}]), "B242.*line 1.*'qas' is None"),
+    "qas a number": (lines([{"context": CONTEXT, "qas": 5}]), "B242.*line 1.*'qas' is 5"),
     "not JSON": ("{", "B203"),
     "empty": ("", "B243.*no question"),
 }

@@ -1,10 +1,11 @@
+import re
 from collections import Counter
 
 import pytest
 import spacy
 from spacy.training import Example
 
-from spacy_bert_suite.readers import TASK, make_multi_task_corpus, make_task_batcher
+from spacy_bert_suite.readers import TASK, is_for, make_multi_task_corpus, make_task_batcher
 
 
 def make_corpus(name, n):
@@ -17,8 +18,16 @@ def make_corpus(name, n):
 CORPORA = {"bert_ner": make_corpus("ner", 60), "bert_textcat": make_corpus("cat", 20)}
 
 
+def blank(*names):
+    """A pipeline with components of these names, which do nothing to the point."""
+    nlp = spacy.blank("en")
+    for name in names or CORPORA:
+        nlp.add_pipe("sentencizer", name=name)
+    return nlp
+
+
 def read(corpus):
-    return [(eg.reference.user_data[TASK], eg.text) for eg in corpus(spacy.blank("en"))]
+    return [(eg.reference.user_data[TASK], eg.text) for eg in corpus(blank())]
 
 
 def test_every_example_once_at_temperature_one():
@@ -62,8 +71,29 @@ def test_bad_values():
             make_multi_task_corpus(CORPORA, temperature=temperature)
     with pytest.raises(ValueError, match="B103"):
         read(make_multi_task_corpus(CORPORA, temperature=0.1))
-    with pytest.raises(ValueError, match="B101.*empty"):
-        read(make_multi_task_corpus({"empty": make_corpus("x", 0)}))
+    with pytest.raises(ValueError, match="B101.*bert_ner"):
+        read(make_multi_task_corpus({"bert_ner": make_corpus("x", 0)}))
+
+
+@pytest.mark.parametrize(
+    "key, unknown", [("similarity", "similarity"), ("bert_ner+x", "x"), ("bert_ner+", "")]
+)
+def test_a_corpus_for_no_component(key, unknown):
+    message = rf"B185.*'{re.escape(key)}'.*'{unknown}'.*there are: bert_ner, bert_textcat\."
+    with pytest.raises(ValueError, match=message):
+        read(make_multi_task_corpus({**CORPORA, key: make_corpus("x", 3)}))
+
+
+def test_blanks_in_a_key():
+    nlp = blank()
+    nlp.disable_pipe("bert_ner")  # as a frozen one is while others learn
+    corpus = make_multi_task_corpus({"bert_ner + bert_textcat ": make_corpus("x", 6)})
+    examples = list(corpus(nlp))
+    assert {eg.reference.user_data[TASK] for eg in examples} == {"bert_ner+bert_textcat"}
+    assert is_for(examples[0], "bert_ner") and is_for(examples[0], "bert_textcat")
+    assert not is_for(examples[0], "bert_qa")
+    batches = make_task_batcher(6, {"bert_ner +bert_textcat": 2})(examples)
+    assert [len(batch) for batch in batches] == [2, 2, 2]
 
 
 def test_tasks_may_share_examples():
@@ -75,7 +105,7 @@ def test_tasks_may_share_examples():
 
 
 def test_batches_are_of_one_task():
-    examples = list(make_multi_task_corpus(CORPORA)(spacy.blank("en")))
+    examples = list(make_multi_task_corpus(CORPORA)(blank()))
     batches = list(make_task_batcher(8)(examples))
     assert sum(len(batch) for batch in batches) == 80
     for batch in batches:
@@ -109,7 +139,7 @@ def test_several_components_learn_from_one_corpus(make_nlp, optimizer):
 
 
 def test_batches_of_several_sizes():
-    examples = list(make_multi_task_corpus(CORPORA)(spacy.blank("en")))
+    examples = list(make_multi_task_corpus(CORPORA)(blank()))
     batches = list(make_task_batcher(20, {"bert_textcat": 5})(examples))
     sizes = Counter((batch[0].reference.user_data[TASK], len(batch)) for batch in batches)
     assert sizes == {("bert_ner", 20): 3, ("bert_textcat", 5): 4}

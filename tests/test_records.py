@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from spacy_bert_suite.records import read_records
+from spacy_bert_suite.records import read_records, read_rows
 
 ROWS = [["id", "text"], ["a", "One\ttab."], ["b", 'She said "no".'], ["c", "Two\nlines."]]
 
@@ -52,3 +52,45 @@ def test_quotes_of_a_writer_are_taken_off(quoting, end, tmp_path):
 def test_quotes_of_the_text_stay(text, tmp_path):
     (tmp_path / "table.tsv").write_text(f"id\ttext\n1\t{text}\n2\tplain\n")
     assert [record["text"] for record in records(tmp_path / "table.tsv")] == [text, "plain"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Class Index,Title,Description",
+        "class_index,title",
+        "text,category",
+        "sentence,y",
+        "review, Sentiment",
+        "Label,words",
+        "text,stars",
+    ],
+)
+@pytest.mark.parametrize("suffix, mark", [(".csv", ","), (".tsv", "\t")])
+def test_other_names_than_text_and_label_are_refused(header, suffix, mark, tmp_path):
+    """They are a header: read as a record, they would be a class of their own."""
+    path = tmp_path / f"table{suffix}"
+    path.write_text(
+        "\n".join([header, ",".join("123"[: header.count(",") + 1])]).replace(",", mark)
+    )
+    found = header.replace(",", ", ").replace("  ", " ")
+    with pytest.raises(ValueError, match="B186.*line 1: .*named") as caught:
+        list(read_rows(path))
+    assert " ".join(found.split()) in " ".join(str(caught.value).split())
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("A text on the label\tcategory", ("A text on the label", "category")),
+        ("Title\t1", ("Title", "1")),
+        (
+            "What is the class of this review?\ttopic",
+            ("What is the class of this review?", "topic"),
+        ),
+    ],
+)
+def test_a_record_without_a_header_stays_one(line, expected, tmp_path):
+    (tmp_path / "table.tsv").write_text(f"{line}\nplain\t2\n")
+    first, _ = read_rows(tmp_path / "table.tsv")
+    assert (first.record["text"], first.record["label"]) == expected

@@ -101,6 +101,18 @@ def test_last_evaluation_is_at_the_end(config):
     assert 10 * n <= found["max_steps"] < 10 * n + found["eval_frequency"]
 
 
+def test_variables_stand_for_their_values(config):
+    n = config.pop("n")["batches"]
+    config["vars"] = {"steps": 10, "warmup": 2, "often": 2}
+    schedule = config["training"]["optimizer"]["learn_rate"]
+    schedule.update(total_steps="${training.max_steps}", warmup_steps="${vars.warmup}")
+    found = training_of(config, 10, max_steps="${vars.steps}", eval_frequency="${vars.often}")
+    assert found["max_steps"] == 10 * n and found["eval_frequency"] == max(2, n)
+    schedule = found["optimizer"]["learn_rate"]
+    assert schedule["total_steps"] == 10 * n and schedule["warmup_steps"] == 2 * n
+    assert found["train_corpus"] == "corpora.train"
+
+
 def test_streamed_corpus_is_counted_too(config):
     n = config.pop("n")["batches"]
     assert training_of(config, 10, max_epochs=-1)["max_steps"] == 10 * n

@@ -50,9 +50,11 @@ def read_sentence_modules(name: str, *, download: bool = False) -> Optional[Sent
     RAISES (ValueError): If there is a module or an option that is not known.
     """
     files = _Files(name, download)
-    modules = files.read("modules.json")
+    modules = files.read("modules.json", list)
     if modules is None:
         return None
+    if not all(isinstance(module, dict) for module in modules):
+        raise files.unreadable("modules.json", "it is no list of modules")
     found = SentenceModules("mean")
     for module in modules:
         kind, path = str(module.get("type")).rsplit(".", 1)[-1], str(module.get("path", ""))
@@ -124,15 +126,20 @@ class _Files:
         )
         return None if found is None else Path(found)
 
-    def read(self, path: str) -> Any:
+    def read(self, path: str, kind: type = dict) -> Any:
         found = self.find(path)
         if found is None:
             return None
         try:
-            return json.loads(found.read_text(encoding="utf8"))
+            content = json.loads(found.read_text(encoding="utf8"))
         except ValueError as error:
-            message = Errors.B006.format(part=path, path=self.name, reason=error)
-            raise ValueError(message) from error
+            raise self.unreadable(path, error) from error
+        if not isinstance(content, kind):
+            raise self.unreadable(path, f"it holds a {type(content).__name__}")
+        return content
+
+    def unreadable(self, path: str, reason: object) -> ValueError:
+        return ValueError(Errors.B006.format(part=path, path=self.name, reason=reason))
 
 
 def _join(folder: str, name: str) -> str:

@@ -3,15 +3,55 @@
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Iterator
 
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ..errors import Errors
+
 WEIGHTS = "model.safetensors"
 NEW = ".new-"
 METADATA = {"format": "pt"}  # without it transformers refuses a file
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """RAISES (OSError): With a code, where a folder cannot be written; safetensors has an error of
+    its own for a full disk.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise OSError(Errors.B234.format(path=path, reason=error)) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Write a folder that is there as a whole or not at all.
+
+    path (Path): The folder. It must not hold anything yet.
+    YIELDS (Path): Where to write.
+    RAISES (OSError): If it holds files, or cannot be written.
+    """
+    check_new(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+            folder = Path(temporary) / "folder"
+            folder.mkdir()
+            yield folder
+            if path.exists():
+                path.rmdir()
+            os.replace(folder, path)
+
+
+def check_new(path: Path) -> None:
+    """RAISES (FileExistsError): If a folder holds files, or a file is in its place."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(Errors.B232.format(path=path))
 
 
 def replace_files(path: Path, write: Callable[[Path], None]) -> None:

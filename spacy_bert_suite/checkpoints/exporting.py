@@ -1,9 +1,7 @@
 """A component and its backbone to a folder that transformers opens, with the same logits."""
 
-import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Union
+from typing import Any, Callable, Dict, List, Union
 
 from spacy.language import Language
 
@@ -13,6 +11,7 @@ from ..backbone.listener import BertListener
 from ..backbone.model import BackboneShim, get_backbone
 from ..backbone.shim import get_shim
 from ..backbone.sources import Checkpoint, save_folder
+from ..backbone.weight_files import new_folder
 from ..errors import Errors
 from .pairs import shape_answers, shape_pairs
 from .sentences import write_sentence_folder
@@ -44,28 +43,22 @@ def export_checkpoint(nlp: Language, name: str, path: Union[str, Path]) -> Path:
     RETURNS (Path): The folder.
     RAISES (ValueError): If there is no such component, if it is not trained, or if transformers
         has no model that would give the same.
+    RAISES (OSError): If the folder holds files, or cannot be written.
     """
     if name not in nlp.component_names:
         raise ValueError(Errors.B231.format(name=name, found=", ".join(nlp.component_names)))
     pipe: Any = dict(nlp.components)[name]
     factory = nlp.get_pipe_meta(name).factory
     path = Path(path).expanduser()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(Errors.B232.format(path=path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
-        folder = Path(temporary) / "folder"
-        folder.mkdir()
+    for bert in backbones(nlp):
+        bert.settle()
+    with new_folder(path) as folder:
         _write(nlp, pipe, factory, folder)
-        if path.exists():
-            path.rmdir()
-        os.replace(folder, path)
     return path
 
 
 def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
     if factory == "bert":
-        pipe.settle()
         backbone = get_backbone(pipe.model)
         save_folder(Checkpoint(backbone.module.transformer, backbone.tokenizer), folder)
     elif factory == "bert_pretrainer":
@@ -99,15 +92,16 @@ def find_backbone(nlp: Language, pipe: Any) -> BackboneShim:
     return backbone
 
 
+def backbones(nlp: Language) -> List[Bert]:
+    return [pipe for _, pipe in nlp.components if isinstance(pipe, Bert)]
+
+
 def _find(nlp: Language, pipe: Any) -> Any:
-    berts = [other for _, other in nlp.components if isinstance(other, Bert)]
-    for bert in berts:
-        bert.settle()
     for node in pipe.model.walk():
         if isinstance(node.shims[0] if node.shims else None, BackboneShim):
             return get_backbone(node)
         if isinstance(node, BertListener):
-            for bert in berts:
+            for bert in backbones(nlp):
                 if bert.store is node.store:
                     return get_backbone(bert.model)
         if isinstance(node, BoundEncoder) and node.backbone:

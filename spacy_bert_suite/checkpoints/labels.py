@@ -1,7 +1,7 @@
 """Names of a checkpoint's outputs, and what they say about entities."""
 
 import re
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 
@@ -11,10 +11,11 @@ from ..schemes import make_tags
 from ..settings import check_choice
 
 NAMELESS = re.compile(r"LABEL_\d+")
-PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)")
+PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)", re.IGNORECASE)
 # BIOES, BILOU and BMEWO are BILUO with other letters.
 PART_OF = {**dict(zip("BILU", "BILU")), "M": "I", "E": "L", "S": "U", "W": "U"}
 OUTSIDE = "O"
+REGRESSION = "regression"  # problem_type in config.json
 
 
 class Tagging(NamedTuple):
@@ -31,24 +32,39 @@ class Tagging(NamedTuple):
 
 
 def read_names(
-    own: Sequence[str], given: Optional[Sequence[str]], n_outputs: int, path: str
+    own: Mapping[int, str], given: Optional[Sequence[str]], n_outputs: int, path: str
 ) -> List[str]:
     """Names of the outputs in their order.
 
-    own (Sequence[str]): Those in the folder's config.
+    own (Mapping[int, str]): Those in the folder's config, by the number of the output.
     given (Optional[Sequence[str]]): Those that the user gives instead.
     RAISES (ValueError): If they are not one for each output, or say nothing (LABEL_0).
     """
-    names = list(own if given is None else given)
-    if len(names) != n_outputs or not all(isinstance(n, str) and n for n in names):
-        found = ", ".join(map(str, names))
-        raise ValueError(Errors.B225.format(path=path, n=n_outputs, found=found))
+    names = names_in_order(own, given, n_outputs, path)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(Errors.B226.format(path=path, reason=f"'{twice}' occurs twice"))
     if given is None and is_nameless(names):
         raise ValueError(Errors.B224.format(path=path, n=n_outputs, found=", ".join(names)))
     return names
+
+
+def names_in_order(
+    own: Mapping[int, str], given: Optional[Sequence[str]], n_outputs: int, path: str
+) -> List[str]:
+    """As `read_names`, but for names that may say nothing."""
+    names = dict(own if given is None else enumerate(given))
+    are_texts = all(isinstance(name, str) and name for name in names.values())
+    if sorted(names) != list(range(n_outputs)) or not are_texts:
+        found = ", ".join(f"{i}: {name}" for i, name in names.items())
+        raise ValueError(Errors.B225.format(path=path, n=n_outputs, found=found))
+    return [names[i] for i in range(n_outputs)]
+
+
+def refuse_numbers(problem_type: Optional[str], n_outputs: int, path: str) -> None:
+    """RAISES (ValueError): If a checkpoint predicts numbers where classes are needed."""
+    if problem_type == REGRESSION:
+        raise ValueError(Errors.B233.format(path=path, n=n_outputs))
 
 
 def is_nameless(names: Sequence[str]) -> bool:
@@ -83,10 +99,10 @@ def read_tagging(names: Sequence[str], scheme: Optional[str], path: str) -> Tagg
 def _split(names: Sequence[str], path: str) -> List["tuple[str, str]"]:
     """Part and label of each name; names without parts are runs of one label."""
     matches = [PREFIXED.fullmatch(name) for name in names]
-    tags = [(PART_OF[match[1]], match[2]) for match in matches if match]
+    tags = [(PART_OF[match[1].upper()], match[2]) for match in matches if match]
     if len(tags) == len(names) and any(part in "BI" for part, _ in tags):
         return tags
-    if any(name.startswith(("B-", "I-")) for name in names):
+    if any(name.upper().startswith(("B-", "I-")) for name in names):
         plain = next(name for name, match in zip(names, matches) if not match)
         raise ValueError(Errors.B226.format(path=path, reason=f"'{plain}' has no B- or I-"))
     return [("I", name) for name in names]

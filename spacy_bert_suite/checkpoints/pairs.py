@@ -6,7 +6,7 @@ import torch
 
 from ..pairs import is_positive
 from .families import ANSWERS, find_pair_family
-from .labels import is_nameless, read_names
+from .labels import REGRESSION, is_nameless, names_in_order, read_names, refuse_numbers
 from .plan import Plan, Wishes, dropout_of, known
 from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
@@ -73,16 +73,17 @@ def read_output(
     RETURNS (Tuple[str, Dict[str, Tensor], List[str]]): The mode, the rows in our order, and the
         labels of classes.
     """
-    own = [config.id2label[i] for i in sorted(config.id2label)]
     n_outputs = len(output["bias"])
     mode = source.extra.get("mode")
     if n_outputs == 1:
         by_default = "graded" if _is_graded(source, config) else "binary"
         return mode or by_default, {k: torch.cat([0 * v, v]) for k, v in output.items()}, []
-    yes = find_yes(wishes.labels or own) if n_outputs == 2 else None
+    refuse_numbers(config.problem_type, n_outputs, source.name)
+    given = config.id2label, wishes.labels, n_outputs, source.name
+    yes = find_yes(names_in_order(*given)) if n_outputs == 2 else None
     if yes is not None and mode != "classes":
         return "binary", {key: rows[[1 - yes, yes]] for key, rows in output.items()}, []
-    return "classes", output, read_names(own, wishes.labels, n_outputs, source.name)
+    return "classes", output, read_names(*given)
 
 
 def reads_pairs(source: Source, config: Any) -> bool:
@@ -103,12 +104,12 @@ def find_yes(names: List[str]) -> Optional[int]:
 
 
 def _is_graded(source: Source, config: Any) -> bool:
-    return config.problem_type == "regression" or _activation(source) is not None
+    return config.problem_type == REGRESSION or _activation(source) is not None
 
 
 def _has_sigmoid(source: Source, config: Any) -> bool:
     """Whether the original's own prediction is the sigmoid of its logit, as here."""
-    if config.problem_type == "regression":
+    if config.problem_type == REGRESSION:
         return False
     return _activation(source) in (None, SIGMOID)
 

@@ -38,6 +38,7 @@ class Source:
     def architecture(self) -> str:
         """RETURNS (str): Such as "BertForTokenClassification"; "" if the folder does not tell."""
         names = self.config.get("architectures")
+        names = [names] if isinstance(names, str) else names
         return str(names[0]) if isinstance(names, list) and names else ""
 
     @property

@@ -4,7 +4,7 @@ from typing import Any, Dict
 
 from ..errors import Errors
 from .families import find_family
-from .labels import read_names
+from .labels import read_names, refuse_numbers
 from .plan import Plan, Wishes, dropout_of, known
 from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
@@ -20,8 +20,9 @@ def plan_texts(source: Source, config: Any, wishes: Wishes) -> Plan:
     family = find_family(source.model_type, source.name)
     factory = f"bert_{wishes.task}"
     dense, output = source.linear(family.dense), source.linear(family.output)
-    own = [config.id2label[i] for i in sorted(config.id2label)]
-    names = read_names(own, wishes.labels, len(output["bias"]), source.name)
+    n_outputs = len(output["bias"])
+    refuse_numbers(config.problem_type, n_outputs, source.name)
+    names = read_names(config.id2label, wishes.labels, n_outputs, source.name)
     if factory != "bert_textcat_multilabel" and len(names) < 2:
         raise ValueError(Errors.B052.format(name=factory, n=2, found=", ".join(names)))
     model = {

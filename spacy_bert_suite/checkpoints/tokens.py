@@ -17,8 +17,7 @@ def plan_tagger(source: Source, config: Any, wishes: Wishes) -> Plan:
     """A `bert_ner` whose scores of the tags are the checkpoint's own logits."""
     find_family(source.model_type, source.name)
     layer = source.linear(TAGS)
-    own = [config.id2label[i] for i in sorted(config.id2label)]
-    names = read_names(own, wishes.labels, len(layer["bias"]), source.name)
+    names = read_names(config.id2label, wishes.labels, len(layer["bias"]), source.name)
     tagging = read_tagging(names, wishes.scheme or source.extra.get("scheme"), source.name)
     weight, bias = (take_rows(layer[key], tagging.rows) for key in ("weight", "bias"))
     n_tags, width = weight.shape

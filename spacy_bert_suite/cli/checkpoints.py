@@ -6,7 +6,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli
+from .main import PATH, clean_errors, cli, split_names
 
 # As in checkpoints.importing.TASKS, which is heavy to import.
 KINDS = (
@@ -43,11 +43,15 @@ def import_command(
     if len(paths) < 2:
         raise click.UsageError("Give at least one checkpoint and the folder to write.")
     *sources, target = paths
-    names = [None if text is None else split(text) for text in one_each(labels, sources, "labels")]
+    names = [
+        None if text is None else split_names(text) for text in one_each(labels, sources, "labels")
+    ]
     nlp: Any = None
     with clean_errors():
+        from ..backbone.weight_files import check_new, new_folder
         from ..checkpoints import import_checkpoint
 
+        check_new(Path(target))
         for source, task, given in zip(sources, one_each(tasks, sources, "task"), names):
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always", UserWarning)
@@ -63,8 +67,8 @@ def import_command(
                 )
             for note in notes:
                 click.echo(str(note.message), err=True)
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        nlp.to_disk(target)
+        with new_folder(Path(target)) as folder:
+            nlp.to_disk(folder)
     for entry in nlp.meta["bert_checkpoints"]:
         made = " + ".join(filter(None, (entry["backbone"], entry["component"])))
         click.echo(f"{entry['source']} -> {made}")
@@ -99,7 +103,3 @@ def one_each(values: Sequence[str], sources: Sequence[str], key: str) -> Iterato
         raise click.UsageError(f"Give --{key} once, or once for each of {len(sources)} sources.")
     for i in range(len(sources)):
         yield None if not values else values[0] if len(values) == 1 else values[i]
-
-
-def split(text: str) -> "list[str]":
-    return [name.strip() for name in text.split(",")]

@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli
+from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
 
 if TYPE_CHECKING:
     from transformers import BertTokenizerFast
-
-POSITIVE = click.IntRange(min=1)
 
 
 @cli.command("init-backbone")
@@ -28,7 +26,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--characters", default=1000, type=POSITIVE, show_default=True,
               help="Most characters with pieces of their own.")  # fmt: skip
 @click.option("--vocab-from", help="Take the vocabulary of a model, or a folder with vocab.txt.")
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Of the weights.")
+@click.option("--seed", default=0, type=SEED, help="Of the weights.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUTPUT.")
 def init_backbone(
     paths: Tuple[Path, ...],
@@ -53,8 +51,7 @@ def init_backbone(
     *sources, target = paths
     if bool(sources) == bool(vocab_from):
         raise click.UsageError("Give at least one TEXT and OUTPUT, or --vocab-from and OUTPUT.")
-    if any(target.resolve().is_relative_to(source.resolve()) for source in sources):
-        raise click.UsageError("OUTPUT lies in TEXT: its vocab.txt would be read as text.")
+    refuse_inside(target, sources)
     with clean_errors():
         check_target(target, overwrite)
         shape = make_size(size, **changes)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 KINDS = ("ner", "textcat", "sentiment", "multitask", "pairs", "qa", "summaries")
-PATH = click.Path(path_type=Path)
+IS_WINDOWS = os.name == "nt"
+
+
+class AnyPath(click.Path):
+    """A path. Where Windows keeps quotes around it, as `spacy project run` does, they go: no name
+    has any there.
+    """
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(str(value).strip('"') if IS_WINDOWS else value, param, ctx)
+
+
+PATH = AnyPath(path_type=Path)
+POSITIVE = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 @click.group()
@@ -73,7 +87,7 @@ def convert(
                 lang=lang,
                 rename=renames,
                 max_score=max_score,
-                keep_labels=keep_labels.split(",") if keep_labels else None,
+                keep_labels=split_names(keep_labels) if keep_labels else None,
             )
             click.echo(f"{n_docs} texts: {path} -> {output}")
 
@@ -120,6 +134,17 @@ def clean_errors() -> Iterator[None]:
         yield
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def refuse_inside(output: Path, inputs: "tuple[Path, ...] | list[Path]") -> None:
+    """Refuse an output in a folder that is read as text, as what is written there would be."""
+    if any(output.resolve().is_relative_to(path.resolve()) for path in inputs):
+        raise click.UsageError("OUTPUT lies in the text: its vocab.txt would be read as text.")
+
+
+def split_names(text: str) -> list[str]:
+    """Read NAME,NAME."""
+    return [name.strip() for name in text.split(",")]
 
 
 def parse_renames(text: str) -> dict[str, str]:

@@ -5,30 +5,48 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli
-from .processes import is_for_launcher, processes_option, start_processes, work_together
+from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
+from .processes import (
+    interruptible,
+    is_for_launcher,
+    processes_option,
+    start_processes,
+    work_together,
+)
 
 OBJECTIVES = ("mlm", "mlm+nsp", "mlm+sop")
+RATE = click.FloatRange(min=0, min_open=True)
+SHARE = click.FloatRange(0, 1)
 
 
 @cli.command()
 @click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=PATH)
 @click.option("--model", default="embedded", show_default=True, help="Folder of a BERT, or a name.")
 @click.option("--objective", type=click.Choice(OBJECTIVES), default="mlm+nsp", show_default=True)
-@click.option("--max-length", default=128, show_default=True, help="Wordpieces of an instance.")
-@click.option("--batch-size", default=32, show_default=True, help="Instances in a batch.")
-@click.option("--accumulate", default=1, show_default=True, help="Parts of a batch, one by one.")
-@click.option("--steps", default=10_000, show_default=True, help="Updates of the weights.")
-@click.option("--learn-rate", default=1e-4, show_default=True, help="Highest learn rate.")
-@click.option("--warmup", default=0.1, show_default=True, help="Share of the steps up to it.")
+@click.option("--max-length", default=128, type=POSITIVE, show_default=True,
+              help="Wordpieces of an instance.")  # fmt: skip
+@click.option("--batch-size", default=32, type=POSITIVE, show_default=True,
+              help="Instances in a batch.")  # fmt: skip
+@click.option("--accumulate", default=1, type=POSITIVE, show_default=True,
+              help="Parts of a batch, one by one.")  # fmt: skip
+@click.option("--steps", default=10_000, type=POSITIVE, show_default=True,
+              help="Updates of the weights.")  # fmt: skip
+@click.option("--learn-rate", default=1e-4, type=RATE, show_default=True,
+              help="Highest learn rate.")  # fmt: skip
+@click.option("--warmup", default=0.1, type=SHARE, show_default=True,
+              help="Share of the steps up to it.")  # fmt: skip
 @click.option("--whole-words/--pieces", default=True, help="Mask whole words, or wordpieces.")
 @click.option("--sentences", default="sentencizer", show_default=True,
               help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
 @click.option("--dev", type=PATH, help="Text for evaluation; else the start of INPUT is taken.")
-@click.option("--dev-instances", default=1000, show_default=True, help="Most of them to score.")
-@click.option("--eval-every", default=500, show_default=True, help="Steps between evaluations.")
-@click.option("--seed", default=0, show_default=True, help="Of weights, order, pairs and masks.")
-@click.option("--workers", default=1, show_default=True, help="Processes that prepare text.")
+@click.option("--dev-instances", default=1000, type=click.IntRange(min=0), show_default=True,
+              help="Most of them to score; 0 for all.")  # fmt: skip
+@click.option("--eval-every", default=500, type=POSITIVE, show_default=True,
+              help="Steps between evaluations.")  # fmt: skip
+@click.option("--seed", default=0, type=SEED, show_default=True,
+              help="Of weights, order, pairs and masks.")  # fmt: skip
+@click.option("--workers", default=1, type=click.IntRange(min=0), show_default=True,
+              help="Processes that prepare text.")  # fmt: skip
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
@@ -50,11 +68,13 @@ def pretrain(
     if len(paths) < 2:
         raise click.UsageError("Give at least one file of text and the folder to write.")
     *inputs, output = paths
-    with clean_errors():
-        if is_for_launcher(processes):
+    dev = options["dev"]
+    refuse_inside(output, inputs if dev is None else [*inputs, dev])
+    if is_for_launcher(processes):
+        with clean_errors(), interruptible():
             start_processes(context)
-            return
-    with clean_errors(), work_together():
+        return
+    with clean_errors(), interruptible(), work_together():
         asked = recipe.Recipe(inputs=inputs, **options)
         if asked.dev is None:
             click.echo("No --dev: the scores are of text that is trained on.")

@@ -1,9 +1,12 @@
 """One command in several processes."""
 
-from contextlib import nullcontext
-from typing import ContextManager, List
+import sys
+from contextlib import contextmanager, nullcontext
+from typing import ContextManager, Iterator, List
 
 import click
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 # The option of commands that train.
 processes_option = click.option(
@@ -27,6 +30,15 @@ def start_processes(context: click.Context) -> None:
     from ..training.launch import launch
 
     launch(context.params["processes"], arguments_of(context))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """After Ctrl-C, end as a shell expects, without click's own message."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def arguments_of(context: click.Context) -> List[str]:

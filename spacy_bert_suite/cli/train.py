@@ -9,9 +9,14 @@ import click
 
 from ..errors import Errors
 from .main import PATH, cli
-from .processes import is_for_launcher, processes_option, start_processes, work_together
+from .processes import (
+    interruptible,
+    is_for_launcher,
+    processes_option,
+    start_processes,
+    work_together,
+)
 
-INTERRUPTED = 130  # what a shell expects after Ctrl-C
 CODED = re.compile(r"\[B\d+\] ")
 
 
@@ -58,13 +63,12 @@ def train(
     options: Any = {"resume": resume, "checkpoint_every": checkpoint_every, "keep": keep}
     try:
         if is_for_launcher(processes):
-            start_processes(context)
+            with interruptible():
+                start_processes(context)
             return
         import_code(code)
-        with work_together():
+        with interruptible(), work_together():
             train_config(config_path, output, use_gpu=gpu_id, overrides=overrides, **options)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         if not CODED.match(str(error)):
             raise  # from a corpus, a component or a callback: it takes the traceback to find it

@@ -164,9 +164,12 @@ def pretrain(config: Config, output: Path, *, resume: bool = False) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     filled = load_model_from_config(config, auto_fill=True).config
     nlp = init_nlp(filled)
-    if is_first():
-        nlp.config.to_disk(output / CONFIG)
-    train(nlp, output, resume=resume)
+
+    def write_config() -> None:
+        if is_first():
+            nlp.config.to_disk(output / CONFIG)
+
+    train(nlp, output, resume=resume, on_begin=write_config)
     if is_first():
         best = spacy.load(output / BEST)
         best.get_pipe(NAME).write_checkpoint(output / CHECKPOINT)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoints"
 NAME = re.compile(r"step-(\d+)")
+LEFTOVER = re.compile(f"({re.escape(NEW)}|{re.escape(OLD)}){NAME.pattern}")
 END = "end.json"
 
 
@@ -33,8 +34,7 @@ class Checkpoints:
 
     def all(self) -> List[Path]:
         """RETURNS (List[Path]): Complete checkpoints, the oldest first."""
-        found = self.path.iterdir() if self.path.is_dir() else []
-        return sorted((path for path in found if NAME.fullmatch(path.name)), key=step_of)
+        return sorted((path for path in self._folders() if step_of(path) >= 0), key=step_of)
 
     def path_of(self, step: int) -> Path:
         return self.path / f"step-{step}"
@@ -86,19 +86,27 @@ class Checkpoints:
 
     def clean(self) -> None:
         """Remove what a killed process has left half done."""
-        for path in list(self.path.iterdir()) if self.path.is_dir() else []:
-            if path.name.startswith((NEW, OLD)):
+        for path in self._folders():
+            if LEFTOVER.fullmatch(path.name):
                 remove(path)
 
     def begin_anew(self) -> None:
-        """Remove the checkpoints of a run that had come to its end.
+        """Remove the checkpoints of a run that had come to its end, and nothing else.
 
         RAISES (ValueError): If there are some of one that had not.
         """
         paths = self.all()
         if paths and read_end(paths[-1]) is None:
             raise ValueError(Errors.B171.format(path=self.path, step=step_of(paths[-1])))
-        remove(self.path)
+        for path in paths:
+            drop(path)
+        self.clean()
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _folders(self) -> List[Path]:
+        found = self.path.iterdir() if self.path.is_dir() else []
+        return [path for path in found if path.is_dir()]
 
 
 def step_of(path: Path) -> int:

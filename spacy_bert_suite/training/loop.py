@@ -39,6 +39,7 @@ def train(
     resume: bool = False,
     checkpoint_every: int = 0,
     keep: int = 2,
+    on_begin: Callable[[], None] = lambda: None,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Tuple[Language, Optional[Path]]:
@@ -53,6 +54,7 @@ def train(
     checkpoint_every (int): Updates from one checkpoint to the next; 0 writes one with every
         evaluation.
     keep (int): How many checkpoints to keep.
+    on_begin (Callable): Called before the first update, when nothing can refuse the run any more.
     stdout, stderr (IO): Where messages go, and where loggers write.
     RETURNS (Tuple[Language, Optional[Path]]): The pipeline and the path of model-last.
     RAISES (ValueError, OSError): If it cannot go on, or a checkpoint cannot be written.
@@ -79,6 +81,7 @@ def train(
         log_step, finalize_logger = make_logger(nlp, stdout, stderr)
     if checkpoint is not None:
         find_place(checkpoint, setup)
+    on_begin()
     is_caught = output is not None or in_group()
     catching: ContextManager = stop_requests() if is_caught else nullcontext(StopRequest())
     with catching as request, Closing(output, finalize_logger, say):

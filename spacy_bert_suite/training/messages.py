@@ -49,7 +49,7 @@ class Messages:
 
     def stopped(self, path: Path, n_steps: int) -> None:
         text = f"Stopped after {n_steps} updates; a checkpoint is written"
-        self._write(self.printer.warn(text, f"Go on with: --output {path} --resume"))
+        self._write(self.printer.warn(text, f"To go on in {path}, add --resume to the command."))
 
     def failed(self, error: Exception) -> None:
         text = "Aborting and saving the final best model. Encountered exception: "

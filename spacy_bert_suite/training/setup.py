@@ -13,6 +13,7 @@ from spacy.training.loop import (
 from spacy.util import registry, resolve_dot_names
 from thinc.api import constant, fix_random_seed, set_gpu_allocator
 
+from ..errors import Errors
 from .batches import BatchStream
 from .steps import Run
 
@@ -33,7 +34,10 @@ class Setup:
 
 
 def set_up(nlp: Language, use_gpu: int) -> Setup:
-    """Seed the random numbers and make everything, in the order in which spaCy does that."""
+    """Seed the random numbers and make everything, in the order in which spaCy does that.
+
+    RAISES (ValueError): If a number in the config is none to train by.
+    """
     config = nlp.config.interpolate()
     values = config["training"]
     if values["seed"] is not None:
@@ -41,10 +45,21 @@ def set_up(nlp: Language, use_gpu: int) -> Setup:
     if use_gpu >= 0 and values["gpu_allocator"]:
         set_gpu_allocator(values["gpu_allocator"])
     training = registry.resolve(values, schema=ConfigSchemaTraining)  # type: ignore[arg-type]
+    check_counts(training)
     corpora = resolve_dot_names(config, [training["train_corpus"], training["dev_corpus"]])
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     run = make_run(nlp, training, *corpora)
     return Setup(run, training, training["logger"], before_to_disk)
+
+
+def check_counts(training: Dict[str, Any]) -> None:
+    """RAISES (ValueError): For numbers of updates that steps cannot be divided by."""
+    for key in ("accumulate_gradient", "eval_frequency"):
+        if training[key] < 1:
+            message = Errors.B176.format(
+                key=f"training.{key}", value=training[key], expected="1 or more"
+            )
+            raise ValueError(message)
 
 
 def make_run(

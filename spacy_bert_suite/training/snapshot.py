@@ -36,6 +36,7 @@ def write_snapshot(
     same_weights (Optional[Path]): A saved pipeline of which a backbone may have the weights: they
         are then linked, not written again.
     """
+    (folder / COMPONENTS).mkdir()
     link_weights(nlp, same_weights, folder / COMPONENTS)
     for name, pipe in nlp.pipeline:
         if hasattr(pipe, "to_disk"):

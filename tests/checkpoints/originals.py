@@ -1,6 +1,7 @@
 """What transformers itself computes."""
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +24,10 @@ def logits_of(path: Path, auto: str, *texts: Any) -> Any:
         if "token_type_ids" not in inspect.signature(model.forward).parameters:
             del encoded["token_type_ids"]
         return model(**encoded)
+
+
+def change_config(path: Path, **values: Any) -> None:
+    """Put other values into config.json, as others may have written them."""
+    file = path / "config.json"
+    config = json.loads(file.read_text(encoding="utf8"))
+    file.write_text(json.dumps({**config, **values}), encoding="utf8")

@@ -3,7 +3,8 @@
 import pytest
 import spacy
 from click.testing import CliRunner
-from transformers import AutoModelForTokenClassification
+from safetensors import SafetensorError
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from spacy_bert_suite.checkpoints.importing import TASKS
 from spacy_bert_suite.cli.checkpoints import KINDS
@@ -31,6 +32,32 @@ def test_there_and_back(make_original, tmp_path):
     assert done.exit_code == 0, done.output
     config = AutoModelForTokenClassification.from_pretrained(tmp_path / "out").config
     assert config.id2label == dict(enumerate(NAMES))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), SafetensorError("No space left")])
+def test_full_disk(error, make_original, tmp_path, monkeypatch):
+    """A folder is written as a whole or not at all."""
+    source = make_original("BertForTokenClassification", names=NAMES)
+    assert run("import-checkpoint", source, tmp_path / "nlp").exit_code == 0
+    before = sorted(tmp_path.iterdir())
+
+    def full(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    for args in (["import-checkpoint", source], ["export", tmp_path / "nlp", "bert_ner"]):
+        done = run(*args, tmp_path / "new")
+        assert done.exit_code == 1 and "[B234]" in done.output and "No space left" in done.output
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_only_new_folders_are_written(make_original, tmp_path):
+    source = make_original("BertForTokenClassification", names=NAMES)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    done = run("import-checkpoint", source, tmp_path / "full")
+    assert done.exit_code == 1 and "[B232]" in done.output
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

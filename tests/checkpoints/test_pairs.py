@@ -9,7 +9,7 @@ from conftest import bert_model
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 from spacy_bert_suite.pairs import make_pair_example
 
-from .originals import logits_of
+from .originals import change_config, logits_of
 
 PAIRS = [("anna works in paris", "ben lives near oslo"), ("a goal", ""), ("the film", "the film")]
 KIND = "BertForSequenceClassification"
@@ -65,6 +65,17 @@ def test_other_encoders_of_pairs(make_original, tmp_path, kind):
     nlp.get_pipe("bert_paraphrase").model.shims[0].cfg["activation"] = activation
     with pytest.raises(ValueError, match="B229.*activation"):
         export_checkpoint(nlp, "bert_paraphrase", tmp_path / "other")
+
+
+@pytest.mark.parametrize("names", [{"0": "no", "2": "yes"}, {"1": "yes", "2": "no"}])
+def test_two_outputs_without_a_name_for_each(make_original, names):
+    path = make_original(KIND, names=["no", "yes"])
+    change_config(path, id2label=names)
+    with pytest.raises(ValueError, match="B225"):
+        import_checkpoint(path, task="pair")
+    with pytest.raises(ValueError, match="B225"):
+        import_checkpoint(path, task="pair", labels=["no", "perhaps", "yes"])
+    assert import_checkpoint(path, task="pair", labels=["yes", "no"])
 
 
 def test_a_regression_says_that_its_scale_differs(make_original):

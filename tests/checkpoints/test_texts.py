@@ -116,6 +116,14 @@ def test_what_is_wrong_is_told(make_original, names, options, code):
         import_checkpoint(make_original(KIND, names=names), **options)
 
 
+@pytest.mark.parametrize("task", [None, "textcat", "textcat_multilabel", "sentiment", "pair"])
+def test_several_numbers_are_no_classes(make_original, task):
+    path = make_original(KIND, names=NAMES, problem_type="regression")
+    with pytest.raises(ValueError, match="B233.*3 numbers"):
+        import_checkpoint(path, task=task)
+    assert import_checkpoint(path, task="bert").pipe_names == ["bert"]
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_what_has_no_exact_form_is_refused(make_nlp, tmp_path, pooling):
     model = {"@architectures": "spacy-bert-suite.TextClassifier.v1", "pooling": pooling}

@@ -14,7 +14,7 @@ from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 from spacy_bert_suite.checkpoints.labels import read_tagging
 from spacy_bert_suite.schemes import decode, from_biluo
 
-from .originals import logits_of, open_original
+from .originals import change_config, logits_of, open_original
 
 AUTO = "AutoModelForTokenClassification"
 KIND = "BertForTokenClassification"
@@ -202,6 +202,7 @@ def test_score_is_the_probability_of_the_entity(scheme):
         (["O", "I-A", "I-B"], "io", ["A", "B"]),
         (["O", "E-MAIL", "NAME"], "io", ["E-MAIL", "NAME"]),
         (["O", "B_A", "M_A", "E_A", "S_A"], "biluo", ["A"]),
+        (["O", "b-per", "i-per", "B-loc", "i_loc"], "bio", ["per", "loc"]),
         (["B-corporate-group", "I-corporate-group", "O"], "bio", ["corporate-group"]),
     ],
 )
@@ -221,6 +222,8 @@ def test_schemes_are_recognised(names, scheme, labels):
         (BIO, ["O", "B-X", "B-X", "I-X", "I-Y"], None, "B226"),
         (BIO, ["O", "B-X", "B_X", "I-X", "I-Y"], None, "B226"),
         (["O", "B-X", "I-X", "Y"], None, None, "B226"),
+        (["O", "b-x", "i-x", "Y"], None, None, "B226"),
+        (["O", "B-X", "b-X", "I-X"], None, None, "B226"),
         (BIO, None, "io", "B022"),
         (BIO, None, "nonsense", "B022"),
     ],
@@ -230,6 +233,22 @@ def test_what_is_wrong_is_told(make_original, names, labels, scheme, code):
     path = make_original(KIND, **settings)
     with pytest.raises(ValueError, match=code):
         import_checkpoint(path, labels=labels, scheme=scheme)
+
+
+def test_gaps_between_the_numbers_of_outputs(make_original):
+    """Names must not move up into a gap, where they would be those of other outputs."""
+    path = make_original(KIND, names=["O", "B-PER", "I-PER"])
+    change_config(path, id2label={"0": "O", "2": "B-PER", "3": "I-PER"})
+    with pytest.raises(ValueError, match="B225.*0: O, 2: B-PER, 3: I-PER"):
+        import_checkpoint(path)
+    nlp = import_checkpoint(path, labels=["O", "B-PER", "I-PER"])
+    assert nlp.get_pipe("bert_ner").labels == ("PER",)
+
+
+def test_architectures_may_be_one_name(make_original):
+    path = make_original(KIND, names=BIO)
+    change_config(path, architectures=KIND)
+    assert import_checkpoint(path).pipe_names == ["bert", "bert_ner"]
 
 
 def test_names_can_be_given(make_original):

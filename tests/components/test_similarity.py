@@ -299,11 +299,18 @@ def test_unknown_parts_of_a_folder(sbert, file, content, code):
 
 def test_damaged_folders(sbert):
     folder, _ = sbert
-    (folder / "1_Pooling" / "config.json").write_text("{", encoding="utf8")
-    with pytest.raises(ValueError, match="B006.*1_Pooling"):
-        make(str(folder))("Anna")
-    (folder / "2_Dense" / "model.safetensors").unlink()
+    modules = (folder / "modules.json").read_text(encoding="utf8")
+    for content in ({"a": 1}, ["x"], 7):
+        write_json(folder / "modules.json", content)
+        with pytest.raises(ValueError, match="B006.*modules.json"):
+            make(str(folder))("Anna")
+    (folder / "modules.json").write_text(modules, encoding="utf8")
+    for content in ("{", "[]"):
+        (folder / "1_Pooling" / "config.json").write_text(content, encoding="utf8")
+        with pytest.raises(ValueError, match="B006.*1_Pooling"):
+            make(str(folder))("Anna")
     write_json(folder / "1_Pooling" / "config.json", {"pooling_mode": "mean"})
+    (folder / "2_Dense" / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="B004.*2_Dense"):
         make(str(folder))("Anna")
 

@@ -211,6 +211,7 @@ def test_wrong_pipelines(nlp, path):
 
 def test_beside_other_tasks(nlp, path):
     corpora = {"bert_pretrainer": make_pretrain_corpus(path, max_length=48, limit=10)}
+    nlp.add_pipe("bert_pretrainer")
     found = list(MultiTaskCorpus(corpora, 1.0, True, 0)(nlp))
     assert len(found) == 10
     assert all(is_for(eg, "bert_pretrainer") and not is_for(eg, "bert_ner") for eg in found)

@@ -1,6 +1,7 @@
 """The commands `pretrain` and `fill-mask`."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpora import make_documents, write_text
 
 from spacy_bert_suite.cli.main import cli
+from spacy_bert_suite.pretraining import recipe
 from spacy_bert_suite.pretraining.recipe import Recipe, make_config
 
 
@@ -50,6 +52,21 @@ def test_pretrain_writes_a_pipeline_and_a_checkpoint(trained):
     theirs = model.bert.state_dict()
     assert all((state[name] == theirs[name]).all() for name in state)
     assert json.loads((out / "model-best" / "meta.json").read_text())["performance"]["mlm_loss"] > 0
+
+
+def test_a_refused_run_leaves_the_config(trained, tiny_bert, tmp_path):
+    """That of a run which can go on is not overwritten by one that must not begin."""
+    ours = tmp_path / "out"
+    shutil.copytree(trained[0], ours)
+    path = write_text(tmp_path / "a.txt", make_documents(30))
+    newest = max((ours / "checkpoints").iterdir(), key=lambda folder: int(folder.name[5:]))
+    (newest / "end.json").unlink()
+    before = (ours / "config.cfg").read_text()
+    options = ["--model", tiny_bert, "--max-length", 32, "--steps", 2, "--device", "cpu"]
+    for option, error in ((), "B171"), (["--resume"], "B172"):
+        code, printed = run("pretrain", path, ours, *options, *option)
+        assert code == 1 and error in printed
+        assert (ours / "config.cfg").read_text() == before
 
 
 def test_spacy_train_takes_over(trained, tmp_path):
@@ -104,11 +121,61 @@ def test_bad_input_of_commands(trained, tmp_path, tiny_bert):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("place", ["texts", "texts/out", "dev/a/out"])
+def test_the_output_is_never_read_as_text(place, tmp_path):
+    """Its vocab.txt would be in the corpus, which then is another one when the run goes on."""
+    for name in ("texts", "dev"):
+        (tmp_path / name).mkdir()
+        write_text(tmp_path / name / "a.txt", make_documents(3))
+    paths = tmp_path / "texts", tmp_path / place
+    code, printed = run("pretrain", *paths, "--dev", tmp_path / "dev")
+    assert code == 2 and "OUTPUT lies in the text" in printed
+    files = sorted(path.name for path in tmp_path.rglob("*"))
+    assert files == ["a.txt", "a.txt", "dev", "texts"]
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--steps", 0),
+        ("--steps", -1),
+        ("--batch-size", 0),
+        ("--batch-size", -1),
+        ("--accumulate", 0),
+        ("--learn-rate", 0),
+        ("--learn-rate", -1e-4),
+        ("--warmup", -0.1),
+        ("--warmup", 1.5),
+        ("--eval-every", 0),
+        ("--dev-instances", -1),
+        ("--workers", -1),
+        ("--seed", -1),
+    ],
+)
+def test_options_out_of_range(option, value, tmp_path):
+    path = write_text(tmp_path / "a.txt", make_documents(3))
+    code, printed = run("pretrain", path, tmp_path / "out", f"{option}={value}")
+    assert code == 2 and option in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupted(tiny_bert, tmp_path, monkeypatch):
+    """Ctrl-C ends it as a shell expects."""
+    path = write_text(tmp_path / "a.txt", make_documents(30))
+
+    def interrupted(config, output, resume):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "pretrain", interrupted)
+    code, printed = run("pretrain", path, tmp_path / "out", "--model", tiny_bert)
+    assert code == 130 and "Aborted" not in printed
+
+
 def test_config_says_what_was_asked(tmp_path, tiny_bert):
     path = write_text(tmp_path / "a.txt", make_documents(3))
-    recipe = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
+    asked = Recipe([path], tiny_bert, objective="mlm", steps=200, learn_rate=3e-4, warmup=0.25,
                     batch_size=7, accumulate=2, seed=5, workers=3, whole_words=False)  # fmt: skip
-    config = Config().from_str(make_config(recipe).to_str())
+    config = Config().from_str(make_config(asked).to_str())
     rate = config["training"]["optimizer"]["learn_rate"]
     assert rate["initial_rate"] == 3e-4 and rate["warmup_steps"] == 50
     assert config["training"]["batcher"]["size"] == 7

@@ -211,6 +211,15 @@ def test_every_few_steps(tiny_bert, corpus, tmp_path):
             run(config, tmp_path / "other", **{key: -1})
 
 
+@pytest.mark.parametrize("key", ["accumulate_gradient", "eval_frequency"])
+def test_numbers_to_divide_by(key, tiny_bert, corpus, tmp_path):
+    for value in (0, -2):
+        config = make_config(tiny_bert, corpus, others={}, max_steps=1, **{key: value})
+        with pytest.raises(ValueError, match=rf"B176.*training\.{key} is {value}"):
+            run(config, tmp_path / "ours")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_pickled(killed):
     """A checkpoint holds json, msgpack and safetensors, and a backbone that opens by itself."""
     from transformers import BertModel
@@ -231,6 +240,25 @@ def test_unusable_folder(tiny_bert, corpus, tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "ours"):
         with pytest.raises(OSError, match="B177"):
             run(config, path)
+
+
+def test_other_files_among_checkpoints_stay(tiny_bert, corpus, tmp_path):
+    """Beginning anew removes the checkpoints of the run before, and nothing that is not its own."""
+    config = make_config(tiny_bert, corpus, others={}, max_steps=2, eval_frequency=1)
+    folder = tmp_path / "ours" / "checkpoints"
+    (folder / ".new-step-9").mkdir(parents=True)
+    (folder / "step-one").mkdir()
+    others = [folder / "lightning.ckpt", folder / "step-7", folder / "step-one" / "weights"]
+    for file in others:
+        file.write_text("precious")
+    run(config, tmp_path / "ours", keep=1)
+    assert {path.name for path in folder.iterdir()} == {
+        "lightning.ckpt", "step-2", "step-7", "step-one"
+    }  # fmt: skip
+    config["training"]["max_steps"] = 1
+    run(config, tmp_path / "ours", keep=1)
+    assert (folder / "step-1").is_dir() and not (folder / "step-2").exists()
+    assert [file.read_text() for file in others] == ["precious"] * 3
 
 
 def test_no_output(tiny_bert, corpus, tmp_path):

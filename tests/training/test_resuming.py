@@ -76,6 +76,16 @@ def test_ends_as_spacy_does(case, tiny_bert, corpus, trained_tagger, tmp_path):
     assert sorted({*rows}, key=lambda row: int(row.split()[1])) == printed
 
 
+def test_without_a_backbone(tiny_bert, corpus, tmp_path):
+    config = make_config(tiny_bert, corpus, heads=[], others={"own_tagger": OWN_TAGGER})
+    config["nlp"]["pipeline"].remove("bert")
+    del config["components"]["bert"]
+    run_spacy(config, tmp_path / "spacy")
+    run(config, tmp_path / "ours", kill_at=6)
+    run(config, tmp_path / "ours", resume=True)
+    assert differing(tmp_path / "spacy", tmp_path / "ours") == []
+
+
 def test_killed_process(tiny_bert, corpus, tmp_path):
     """SIGKILL to a process of its own, wherever it may be after its second checkpoint."""
     config = make_config(tiny_bert, corpus, others={}, max_steps=200, eval_frequency=2)
@@ -131,7 +141,9 @@ def test_asked_to_stop(handled, number, tiny_bert, corpus, tmp_path, monkeypatch
     monkeypatch.setattr(steps, "update", update)
     assert getattr(caught.value, "code", None) == (143 if number == signal.SIGTERM else None)
     assert signal.getsignal(number) == before
-    assert "Stopped after 3 updates" in lines[0] and "--resume" in lines[0]
+    assert "Stopped after 3 updates" in lines[0]
+    advice = " ".join(lines[0].split())  # of every command that trains, whatever its options
+    assert "add --resume to the command" in advice and "--output" not in advice
     assert (tmp_path / "ours" / "checkpoints" / "step-2").is_dir()
     run(config, tmp_path / "ours", resume=True)
     run_spacy(config, tmp_path / "spacy")
