@@ -175,7 +175,8 @@ class BertHead(BertPipe):
 
         get_examples (Callable): Gives examples with gold annotation.
         labels (Optional[Iterable[str]]): The labels. Without these, and without any from
-            `add_label`, they are looked for in the examples.
+            `add_label`, they are looked for in the examples; where there are none, those that it
+            had are kept.
         RAISES (ValueError): If there are too few labels; then the component is as before.
         """
         self._build(self._all_labels(get_examples, labels))
@@ -188,7 +189,8 @@ class BertHead(BertPipe):
         check_list(labels, self.name)
         added = self._added if self._is_built else self.labels
         if labels is None and not added:
-            new = self.find_labels([eg for eg in get_examples() if is_for(eg, self.name)])
+            mine = [eg for eg in get_examples() if is_for(eg, self.name)]
+            new = self.find_labels(mine) or list(self.labels)
         else:
             new = list(labels or ())
         for label in new:
