@@ -15,6 +15,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.backbone.model import get_backbone
 from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.questions import make_question_example
+from spacy_bert_suite.readers import stamped
 
 TEXTS = ["Anna works in Paris.", "The film was awful.", "Carla met Ben at the bank.", "Music"]
 WEIGHT = 3.0
@@ -136,6 +138,18 @@ def test_a_teacher_that_is_gone(tmp_path):
     shutil.rmtree(tmp_path / "model")
     with pytest.raises(ValueError, match="B041.*bert_similarity.*B003.*distillation = 0"):
         nlp.update(examples)
+
+
+def test_pairs_of_other_tasks_have_no_pass_to_share(still_bert):
+    nlp = make(still_bert)
+    initialize(nlp)
+    held = nlp.get_pipe("bert_similarity")
+    for eg in (
+        stamped(pair(nlp), "bert_paraphrase"),
+        make_question_example(nlp, TEXTS[0], "Who works?", [("Anna", 0)]),
+    ):
+        assert nlp.update([eg], sgd=False)["bert_similarity"] == 0.0
+    assert held.distillation._teacher is None
 
 
 def test_an_update_without_the_backbone_holds_nothing(still_bert):

@@ -25,9 +25,10 @@ from ..losses import PairLoss, make_batch
 from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_pairs
 from ..pair_training import learn, learn_at_once
-from ..pairs import Pair, belongs_together
+from ..pairs import Pair, belongs_together, get_pair
 from ..parallel import gather
 from ..pooling import sentence_starts
+from ..questions import get_question
 from ..settings import check_choice, check_config
 from ..vectors import install_hooks
 
@@ -108,9 +109,10 @@ def make_bert_similarity(
     token_vectors (bool): Keep the vectors of tokens in `doc.tensor`, for tokens and spans.
     chunk_size (int): In training, texts whose activations are held at a time: the batch can
         then be large in little memory, for one more forward pass (Gao et al. 2021); 0 for all.
-    distillation (float): How strongly training holds the vectors of all texts it sees, also those
-        of other tasks, to what the backbone's weights gave before: weight of their mean cosine
-        distance in the loss (Li and Hoiem 2016). Costs a forward pass of a second copy of them.
+    distillation (float): How strongly training holds the vectors of the pairs, and of the texts
+        that other tasks read one by one, to what the backbone's weights gave before: weight of
+        their mean cosine distance in the loss (Li and Hoiem 2016). Costs a forward pass of a
+        second copy of the weights.
     scorer (Optional[Callable]): The scoring method.
     """
     check_choice(name, "sentence_vectors", sentence_vectors, SENTENCE_VECTORS)
@@ -317,11 +319,12 @@ class BertSimilarity(PairPipe):
         return learn(self._embed, texts, loss_of, self.chunk_size)
 
     def learn_besides(self, examples: Sequence[Example]) -> Optional[float]:
-        """Hold the vectors of other tasks' texts, in the pass that these share.
+        """Hold the vectors of other tasks' texts, in the pass that these share. There is none for
+        pairs and questions.
         RETURNS (Optional[float]): The loss; None where there are none, or nothing holds them.
         """
         docs = [eg.predicted for eg in examples]
-        others = [i for i, eg in enumerate(examples) if self.pair_of(eg) is None]
+        others = [i for i, eg in enumerate(examples) if not is_for_two_texts(eg)]
         texts = [docs[i].text for i in others]
         distance = self.distillation.loss_for(texts, self.text_encoder, self._module())
         if distance is None:
@@ -379,6 +382,11 @@ class BertSimilarity(PairPipe):
         """What "auto" means is saved, not looked up again."""
         if self.text_encoder.backbone:
             self._module()
+
+
+def is_for_two_texts(eg: Example) -> bool:
+    """RETURNS (bool): Whether some component reads it in a pass of its own, with another text."""
+    return get_pair(eg) is not None or get_question(eg) is not None
 
 
 def has_sentences(doc: Doc) -> bool:
