@@ -124,12 +124,11 @@ def test_nothing_of_the_teacher_is_saved(still_bert):
     nlp = make(still_bert)
     examples = initialize(nlp)
     n_bytes = len(nlp.to_bytes())
-    n_pickled = len(pickle.dumps(nlp))
     nlp.update(examples, sgd=False)
     assert nlp.get_pipe("bert_similarity").distillation._teacher is not None
     assert len(nlp.to_bytes()) == n_bytes
-    assert len(pickle.dumps(nlp)) < n_pickled * 1.2
-    assert pickle.loads(pickle.dumps(nlp)).get_pipe("bert_similarity").distillation.weight == WEIGHT
+    again = pickle.loads(pickle.dumps(nlp)).get_pipe("bert_similarity").distillation
+    assert again.weight == WEIGHT and again._teacher is None
 
 
 def test_a_teacher_that_is_gone(tmp_path):

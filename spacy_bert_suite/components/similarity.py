@@ -323,6 +323,8 @@ class BertSimilarity(PairPipe):
         pairs and questions.
         RETURNS (Optional[float]): The loss; None where there are none, or nothing holds them.
         """
+        if not self.distillation.holds(self.text_encoder):
+            return None
         docs = [eg.predicted for eg in examples]
         others = [i for i, eg in enumerate(examples) if not is_for_two_texts(eg)]
         texts = [docs[i].text for i in others]
