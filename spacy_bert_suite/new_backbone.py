@@ -1,7 +1,6 @@
 """A BERT that has learnt nothing yet: its size, random weights, and a folder with a vocabulary."""
 
 import copy
-import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from .backbone.sources import WEIGHT_FILES, Checkpoint, load_checkpoint, save_folder
-from .backbone.weight_files import writing
 from .errors import Errors
+from .folders import coded_errors, written_whole
 from .records import read_lines
 from .vocabulary import SPECIAL, make_tokenizer
 
@@ -152,29 +151,8 @@ def whole_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     check_target(folder, overwrite)
     folder = folder.resolve()
-    part = folder.with_name(f".{folder.name}.part")
-    with writing(folder):
-        _remove(part)
-        part.mkdir(parents=True)
-        try:
-            yield part
-            _put_in_place(part, folder)
-        finally:
-            _remove(part)
-
-
-def _put_in_place(part: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    _remove(old)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    _remove(old)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    with coded_errors(folder, Errors.B234), written_whole(folder) as part:
+        yield part
 
 
 def _random_weights(config: BertConfig, seed: int) -> BertForPreTraining:

@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "losses": set(),
     "pair_training": set(),
     "pair_pipe": {"heads", "pairs", "readers"},
-    "backbone": {"backbone", "attributes", "compat"},
+    "folders": set(),
+    "backbone": {"backbone", "attributes", "compat", "folders"},
     "schemes": {"chain"},
     "pooling": {"backbone"},
     "layers": {"backbone", "pooling", "schemes"},
@@ -64,7 +65,7 @@ MAY_IMPORT = {
         *("backbone", "chain", "layers", "pairs", "questions", "schemes"),
     },
     "vocabulary": {"pretraining"},
-    "new_backbone": {"backbone", "records", "vocabulary"},
+    "new_backbone": {"backbone", "folders", "records", "vocabulary"},
     "input_embeddings": {"backbone"},
     "pairwise": {"backbone", "matrix"},
     "mining": {"matrix", "pairwise"},
@@ -74,7 +75,7 @@ MAY_IMPORT = {
     "parallel": set(),
     "schedules": set(),
     "unfreezing": {"backbone"},
-    "training": {"backbone", "parallel"},
+    "training": {"backbone", "folders", "parallel"},
 }
 
 

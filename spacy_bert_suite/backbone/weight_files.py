@@ -11,21 +11,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import Errors
+from ..folders import coded_errors, written_whole
 
 WEIGHTS = "model.safetensors"
 NEW = ".new-"
 METADATA = {"format": "pt"}  # without it transformers refuses a file
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """RAISES (OSError): With a code, where a folder cannot be written; safetensors has an error of
-    its own for a full disk.
-    """
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise OSError(Errors.B234.format(path=path, reason=error)) from error
 
 
 @contextmanager
@@ -37,15 +27,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     RAISES (OSError): If it holds files, or cannot be written.
     """
     check_new(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
-            folder = Path(temporary) / "folder"
-            folder.mkdir()
-            yield folder
-            if path.exists():
-                path.rmdir()
-            os.replace(folder, path)
+    with coded_errors(path, Errors.B234), written_whole(path) as folder:
+        yield folder
 
 
 def check_new(path: Path) -> None:

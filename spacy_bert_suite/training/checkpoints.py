@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from ..errors import Errors, Warnings
-from .folders import NEW, OLD, coded_errors, drop, remove, written_whole
+from ..folders import NEW, OLD, coded_errors, drop, remove, written_whole
 from .manifest import check_same_run, make_manifest, read_manifest
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from thinc.api import Optimizer
 from ..backbone.component import Bert
 from ..backbone.weight_files import WEIGHTS
 from ..errors import Errors
+from ..folders import coded_errors, restore, written_whole
 from .checkpoints import Checkpoints, mark_end
-from .folders import coded_errors, restore, written_whole
 from .setup import Setup
 from .snapshot import write_snapshot
 

@@ -8,18 +8,20 @@ from typing import Iterator
 
 from safetensors import SafetensorError
 
-from ..errors import Errors
+from .errors import Errors
 
 NEW, OLD = ".new-", ".old-"
 
 
 @contextmanager
-def coded_errors(path: Path) -> Iterator[None]:
-    """RAISES (OSError): With a code, where something below a path cannot be written."""
+def coded_errors(path: Path, message: str = Errors.B170) -> Iterator[None]:
+    """RAISES (OSError): With a code, where something below a path cannot be written; safetensors
+    has an error of its own for a full disk.
+    """
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise OSError(Errors.B170.format(path=path, reason=error)) from error
+        raise OSError(message.format(path=path, reason=error)) from error
 
 
 @contextmanager
