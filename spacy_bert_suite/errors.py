@@ -638,6 +638,10 @@ class Warnings(metaclass=WithCodes):
         "which have a score, or a label that says no. To learn from those too, choose another "
         "[components.{name}.loss]."
     )
+    B906 = (
+        "The sizes of batch_by_task.v1 name the corpus '{key}', of which no example came. Use the "
+        "keys of [corpora.train.corpora]; there were examples of: {found}."
+    )
     B910 = (
         "The {what} at {path} cannot be read and is not used: {reason}. Make it again with "
         "index.optimize()."

@@ -1,12 +1,13 @@
 """Corpora: several tasks at once, each component learning from its own."""
 
 import random
+import warnings
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
 from spacy.training import Example
 
-from .errors import Errors
+from .errors import Errors, Warnings
 
 TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
 AND = "+"  # between the names of components that learn from the same examples
@@ -134,12 +135,17 @@ def make_task_batcher(
 
     def batch_by_task(examples: Iterable[Example]) -> Iterator[List[Example]]:
         filling: Dict[str, List[Example]] = {}
+        found = set()
         for eg in examples:
             task = eg.reference.user_data.get(TASK, "")
+            found.add(task)
             batch = filling.setdefault(task, [])
             batch.append(eg)
             if len(batch) >= of_task.get(task, size):
                 yield filling.pop(task)
         yield from filling.values()
+        for task in of_task.keys() - found if found else ():
+            names = ", ".join(sorted(found)) or "no key"
+            warnings.warn(Warnings.B906.format(key=task, found=names), stacklevel=2)
 
     return batch_by_task

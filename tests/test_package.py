@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "heads": {"backbone", "attributes", "parallel", "readers"},
     "summarization": {"backbone", "layers", "pooling", "records"},
     "questions": {"records"},
-    "pretraining": {"backbone", "records", "parallel", "training"},
+    "pretraining": {"backbone", "records", "parallel", "training", "folders"},
     "components": {
         *("backbone", "attributes", "readers", "chain", "layers", "pooling", "heads", "vectors"),
         "pairs",

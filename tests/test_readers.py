@@ -146,3 +146,10 @@ def test_batches_of_several_sizes():
     for wrong in ({"size": 0}, {"size": 4, "sizes": {"bert_ner": -1}}):
         with pytest.raises(ValueError, match="B192"):
             make_task_batcher(**wrong)
+
+
+def test_sizes_of_a_corpus_that_is_not_there():
+    examples = list(make_multi_task_corpus(CORPORA)(blank()))
+    with pytest.warns(UserWarning, match="B906.*'bert_textcats'.*bert_ner, bert_textcat"):
+        list(make_task_batcher(20, {"bert_textcats": 5})(examples))
+    assert list(make_task_batcher(20, {"bert_textcats": 5})([])) == []

@@ -76,9 +76,9 @@ def _check_transformer(config: Dict[str, Any], name: str) -> None:
 
 def _read_pooling(config: Dict[str, Any], name: str) -> str:
     modes = config.get("pooling_mode")
-    if isinstance(modes, str):
-        modes = [modes]
-    if modes is None:
+    if modes is not None:
+        modes = [str(mode) for mode in (modes if isinstance(modes, list) else [modes])]
+    else:
         prefix = "pooling_mode_"
         modes = [key.removeprefix(prefix) for key, on in config.items() if on is True]
         modes = [POOLING_MODES.get(mode, mode) for mode in modes if mode != "include_prompt"]

@@ -13,6 +13,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 
 from ..errors import Errors
+from ..folders import coded_errors
 from ..training.loop import train
 from ..training.processes import is_first
 from .checkpoint import looks_like_checkpoint
@@ -160,8 +161,10 @@ def pretrain(config: Config, output: Path, *, resume: bool = False) -> Path:
         the way `checkpoints` from which the training can go on.
     resume (bool): Go on from the last of these.
     RETURNS (Path): The checkpoint, for transformers and for `components.bert.model.name`.
+    RAISES (OSError): If the folder cannot be made.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    with coded_errors(output, Errors.B177):
+        output.mkdir(parents=True, exist_ok=True)
     filled = load_model_from_config(config, auto_fill=True).config
     nlp = init_nlp(filled)
 

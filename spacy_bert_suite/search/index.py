@@ -23,6 +23,7 @@ from .queries import (
     Rerank,
     as_queries,
     check_counts,
+    check_info,
     check_many,
     check_option,
     check_options,
@@ -45,7 +46,7 @@ class SemanticIndex:
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
-    info (Optional[Dict[str, Any]]): Kept with the index, such as the name of the pipeline.
+    info (Optional[Dict[str, Any]]): Kept with the index, such as the name of the pipeline; as JSON.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SemanticIndex:
         info: Optional[Dict[str, Any]] = None,
     ) -> None:
         check_option("storage", storage, STORAGES)
+        check_info(info)
         folder = Path(tempfile.mkdtemp(prefix="semantic-index-") if path is None else path)
         store = Store.create(folder, Manifest(storage, info=info or {}))
         self._set(LocalBackend(store, tokenize, temporary=path is None), nlp)

@@ -1,5 +1,6 @@
 """What can be searched for, and how."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Dict, List, Union
 
@@ -60,6 +61,17 @@ def check_option(key: str, value: str, options: Sequence[str]) -> None:
     if value not in options:
         expected = "one of: " + ", ".join(options)
         raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))
+
+
+def check_info(info: Any) -> None:
+    """RAISES (ValueError): If it cannot be written beside an index."""
+    try:
+        is_right = info is None or isinstance(json.loads(json.dumps(info)), dict)
+    except (TypeError, ValueError):
+        is_right = False
+    if not is_right:
+        expected = "a dict of what JSON has: strings, numbers, lists"
+        raise ValueError(Errors.B121.format(key="info", value=info, expected=expected))
 
 
 def check_counts(**counts: Any) -> List[int]:

@@ -286,6 +286,8 @@ def test_a_sentence_bert_folder(sbert, tmp_path_factory):
     [
         ("modules.json", [{"type": "x.CNN", "path": "1"}], "B060.*CNN|B004"),
         ("1_Pooling/config.json", {"pooling_mode_lasttoken": True}, "B060.*lasttoken"),
+        ("1_Pooling/config.json", {"pooling_mode": 7}, "B060.*7"),
+        ("1_Pooling/config.json", {"pooling_mode": ["mean", ["cls"]]}, "B060.*cls"),
         ("2_Dense/config.json", {"activation_function": "evil.System"}, "B060.*System"),
         ("0_Transformer/sentence_bert_config.json", {"do_lower_case": True}, "B060.*lower"),
     ],

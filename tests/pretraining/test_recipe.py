@@ -119,6 +119,10 @@ def test_bad_input_of_commands(trained, tmp_path, tiny_bert):
     assert "B200" in run("pretrain", tmp_path / "none.txt", tmp_path / "out")[1]
     assert run("pretrain", tmp_path / "none.txt")[0] == 2
     assert not (tmp_path / "out").exists()
+    for name in ("text.txt", "out"):
+        (tmp_path / name).write_text("A line.\nAnother one.\n", encoding="utf8")
+    model = ["--model", tiny_bert, "--max-length", 32]
+    assert "B177" in run("pretrain", *model, tmp_path / "text.txt", tmp_path / "out")[1]
 
 
 @pytest.mark.parametrize("place", ["texts", "texts/out", "dev/a/out"])

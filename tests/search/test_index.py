@@ -329,6 +329,9 @@ def test_bad_queries_and_settings(index):
         index.delete("d1")
     with pytest.raises(ValueError, match="B121"):
         SemanticIndex(storage="int4")
+    for info in ({"model": object()}, ["model"], {("a", "b"): 1}):
+        with pytest.raises(ValueError, match="B121.*info"):
+            SemanticIndex(info=info)
     with pytest.raises(ValueError, match="B112"):
         SemanticIndex(spacy.blank("en")).add(["no vectors"])
     with pytest.raises(ValueError, match="B113"):
