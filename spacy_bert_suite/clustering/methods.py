@@ -67,7 +67,7 @@ def cluster_vectors(
     n_representatives (int): How many rows stand for each cluster.
     seed (int): For the starts of k-means and for samples.
     device (str): Where torch compares the pairs for communities.
-    RETURNS (Clustering): Clusters, the same for the same arguments.
+    RETURNS (Clustering): Clusters, the same for the same arguments and number of threads.
     RAISES (ValueError): If there are no vectors, or a setting is wrong.
     """
     check("method", method, method in METHODS, " or ".join(METHODS))
