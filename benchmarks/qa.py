@@ -69,6 +69,7 @@ class Settings(NamedTuple):
     batch: int
     learn_rate: float
     seed: int
+    head_factor: float = 1.0
 
 
 class Prediction(NamedTuple):
@@ -120,6 +121,7 @@ def our_pipeline(settings: Settings, rows: Sequence[Row]) -> Language:
         "@architectures": "spacy-bert-suite.BertModel.v1",
         "window": settings.window,
         "stride": room - settings.overlap,
+        "lr_scale": 1 / settings.head_factor,
     }
     nlp = spacy.blank("en")
     nlp.add_pipe("bert", config={"model": model})
@@ -137,7 +139,8 @@ def train_ours(settings: Settings, rows: Sequence[Row]) -> Language:
     nlp = our_pipeline(settings, rows)
     batches = [[example(nlp, row) for row in batch] for batch in shuffled(rows, settings)]
     n = len(batches)
-    schedule: Any = warmup_linear(settings.learn_rate, max(1, int(WARMUP * n)), n)
+    rate = settings.learn_rate * settings.head_factor
+    schedule: Any = warmup_linear(rate, max(1, int(WARMUP * n)), n)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     pipelines.train(nlp, batches, Optimizer(schedule, eps=1e-8, use_averages=False, **options))
     return nlp
@@ -358,6 +361,7 @@ def mean(records: Sequence[Scores], name: str) -> str:
 @click.option("--epochs", default=2, show_default=True)
 @click.option("--batch", default=12, show_default=True)
 @click.option("--learn-rate", default=1e-4, show_default=True)
+@click.option("--head-factor", default=1.0, help="Our head learns so many times as fast.")
 @click.option("--window", default=384, show_default=True)
 @click.option("--overlap", default=128, show_default=True)
 @click.option("--train", "n_train", default=0, help="Questions to train on; 0 for all.")
@@ -365,10 +369,10 @@ def mean(records: Sequence[Scores], name: str) -> str:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
-def main(data, part, name, system, seed, epochs, batch, learn_rate, window, overlap, n_train, n_dev,
-         rounds, out, only_report):  # fmt: skip
+def main(data, part, name, system, seed, epochs, batch, learn_rate, head_factor, window, overlap,
+         n_train, n_dev, rounds, out, only_report):  # fmt: skip
     torch.set_num_threads(N_THREADS)
-    settings = Settings(window, overlap, epochs, batch, learn_rate, seed)
+    settings = Settings(window, overlap, epochs, batch, learn_rate, seed, head_factor)
     if only_report:
         print(report(out))
     elif part == "speed":
@@ -378,7 +382,8 @@ def main(data, part, name, system, seed, epochs, batch, learn_rate, window, over
     else:
         for each in system or ("recipe", "ours"):
             scores = tune(data, name, each, settings, (n_train, n_dev))
-            record = {"part": "tune", "data": name, "system": each, "n_train": n_train,
+            label = each if head_factor == 1 else f"{each}, head x{head_factor:g}"
+            record = {"part": "tune", "data": name, "system": label, "n_train": n_train,
                       "n_dev": n_dev, **settings._asdict(), **scores}  # fmt: skip
             append_json(out, {**record, **environment()})
             print({k: v for k, v in record.items() if k not in settings._asdict()}, flush=True)
