@@ -66,7 +66,8 @@ def check_option(key: str, value: str, options: Sequence[str]) -> None:
 def check_info(info: Any) -> None:
     """RAISES (ValueError): If it cannot be written beside an index."""
     try:
-        is_right = info is None or isinstance(json.loads(json.dumps(info)), dict)
+        json.dumps(info)
+        is_right = info is None or isinstance(info, dict)
     except (TypeError, ValueError):
         is_right = False
     if not is_right:

@@ -24,29 +24,41 @@ def cluster(vectors: numpy.ndarray, k: int, seed: int = 0) -> Clusters:
     thread: several would add up in any order, and a last digit can turn a cluster over.
 
     vectors (ndarray): (n, width) float32, n at least 1.
-    k (int): Clusters, from 1 to n. Some are empty where fewer vectors are different.
+    k (int): Clusters, from 1 to n.
     seed (int): Of the starts: the same vectors always give the same clusters.
-    RETURNS (Clusters): The clusters.
+    RETURNS (Clusters): None of them is empty.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of the empty ones
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of empty ones
         found = KMeans(k, n_init=1, max_iter=MAX_ROUNDS, random_state=seed).fit(vectors)
+    _fill_empty(found.labels_, found.cluster_centers_, vectors)
     return Clusters(found.cluster_centers_, found.labels_, float(found.inertia_))
+
+
+def _fill_empty(labels: numpy.ndarray, centers: numpy.ndarray, vectors: numpy.ndarray) -> None:
+    """Where fewer vectors are different than there are clusters, share out the copies."""
+    sizes = numpy.bincount(labels, minlength=len(centers))
+    for empty in numpy.flatnonzero(sizes == 0):
+        largest = int(sizes.argmax())
+        moved = numpy.flatnonzero(labels == largest)[-1]
+        labels[moved], centers[empty] = empty, vectors[moved]
+        sizes[largest] -= 1
+        sizes[empty] = 1
 
 
 def choose_closest(closeness: numpy.ndarray, labels: numpy.ndarray) -> List[int]:
     """closeness (ndarray): Of each vector to each center, (n, k).
     labels (ndarray): Cluster of each vector, (n,).
-    RETURNS (List[int]): The closest member of each cluster that has any, from the largest cluster
-        to the smallest.
+    RETURNS (List[int]): The closest member of each cluster, from the largest cluster to the
+        smallest.
     """
     sizes = numpy.bincount(labels)
     chosen = []
-    for k in numpy.argsort(-sizes, kind="stable")[: numpy.count_nonzero(sizes)]:
+    for k in numpy.argsort(-sizes, kind="stable"):
         members = numpy.flatnonzero(labels == k)
         chosen.append(int(members[closeness[members, k].argmax()]))
     return chosen

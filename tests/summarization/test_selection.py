@@ -4,6 +4,7 @@ import time
 
 import numpy
 import pytest
+from sklearn.cluster import KMeans
 
 from spacy_bert_suite.summarization.centrality import choose_by_mmr, measure_centrality
 from spacy_bert_suite.summarization.clusters import (
@@ -41,7 +42,7 @@ def settings(min_words=1, lead_weight=0.0, **length):
 
 
 @pytest.mark.parametrize("n, k", [(1, 1), (5, 1), (5, 5), (40, 8), (200, 30)])
-def test_clusters_have_their_means_as_centers(n, k):
+def test_clusters_are_about_as_tight_as_those_of_scikit_learn(n, k):
     vectors = themes(10, 20, noise=0.3)[:n]
     found = cluster(vectors, k)
     assert sorted(set(found.labels.tolist())) == list(range(k))
@@ -49,6 +50,8 @@ def test_clusters_have_their_means_as_centers(n, k):
     assert found.centers == pytest.approx(numpy.array(means), abs=1e-5)
     inertia = ((vectors - found.centers[found.labels]) ** 2).sum()
     assert found.inertia == pytest.approx(inertia, abs=1e-3)
+    theirs = KMeans(k, n_init=1, random_state=0).fit(vectors).inertia_
+    assert found.inertia <= theirs * 1.1 + 1e-3
 
 
 def test_clusters_find_the_themes():
@@ -63,12 +66,9 @@ def test_clusters_are_the_same_each_time():
 
 
 def test_clusters_of_equal_vectors():
-    vectors = numpy.ones((6, 4), dtype="float32")
-    vectors[4:] = -1
-    found = cluster(vectors, 4)
-    assert len(set(found.labels[:4])) == len(set(found.labels[4:])) == 1
+    found = cluster(numpy.ones((6, 4), dtype="float32"), 4)
+    assert sorted(set(found.labels.tolist())) == [0, 1, 2, 3]
     assert found.inertia == pytest.approx(0.0, abs=1e-6)
-    assert len(choose_closest(vectors @ found.centers.T, found.labels)) == 2
 
 
 def test_equal_vectors_make_a_summary_of_the_length_asked_for():
@@ -234,6 +234,6 @@ def test_many_clusters_of_many_sentences():
     found = cluster(vectors, 300)
     assert numpy.bincount(found.labels).min() > 0
     assert found.inertia < 0.2 * ((vectors - vectors.mean(axis=0)) ** 2).sum()
-    same = cluster(numpy.ones((2000, 8), dtype="float32"), 500)
-    assert same.inertia == 0.0 and len(same.labels) == 2000
-    assert time.process_time() - begin < 10
+    same = cluster(numpy.ones((4000, 8), dtype="float32"), 1500)
+    assert numpy.bincount(same.labels, minlength=1500).min() > 0 and same.inertia == 0.0
+    assert time.process_time() - begin < 2
