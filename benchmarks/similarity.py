@@ -2,13 +2,16 @@
 same vectors, how fast, and where fine-tuning with the same loss, epochs and batch ends.
 
 `--part parity`, `--part speed` or `--part tune` (with `--seed`, `--loss`); `--report` prints a
-table of all runs of "tune" so far.
+table of all runs of "tune" so far. `--part equal` takes chance out of "tune": no dropout, and the
+same batches for both.
 """
 
 import gzip
 import json
 import random
+import shutil
 import statistics
+import tempfile
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -83,12 +86,11 @@ def our_pipeline(loss: str = "cosine", tokens: bool = True, **backbone: Any) -> 
     return nlp
 
 
-def peer() -> Any:
+def peer(folder: str = "") -> Any:
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(
-        weights_folder(), device="cuda" if torch.cuda.is_available() else "cpu"
-    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return SentenceTransformer(folder or weights_folder(), device=device)
 
 
 def spearman(encode: Any, rows: Sequence[Scored]) -> float:
@@ -165,13 +167,17 @@ def batches(rows: Sequence[Scored], epochs: int, seed: int) -> Iterator[List[Sco
 
 
 def tune_ours(data: Path, loss: str, epochs: int, seed: int) -> float:
-    kind = LOSSES[loss][0]
-    rows = train_rows(data, kind)
     nlp = our_pipeline(loss)
-    gold = {"stsb": "score", "nli": "label", "entailment": ""}[kind]
+    train_ours(nlp, loss, list(batches(train_rows(data, LOSSES[loss][0]), epochs, seed)))
+    return spearman(nlp.get_pipe("bert_similarity").encode, stsb(data, "dev"))
+
+
+def train_ours(nlp: Language, loss: str, rows: Sequence[List[Scored]]) -> None:
+    """rows (Sequence): One batch after the other."""
+    gold = {"stsb": "score", "nli": "label", "entailment": ""}[LOSSES[loss][0]]
     examples = [
         [make_pair_example(nlp, row[:2], **({gold: row[2]} if gold else {})) for row in batch]
-        for batch in batches(rows, epochs, seed)
+        for batch in rows
     ]
     nlp.initialize(lambda: [eg for batch in examples for eg in batch])
     n = len(examples)
@@ -179,10 +185,16 @@ def tune_ours(data: Path, loss: str, epochs: int, seed: int) -> float:
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     optimizer = Optimizer(schedule, eps=1e-8, use_averages=False, **options)
     pipelines.train(nlp, examples, optimizer)
-    return spearman(nlp.get_pipe("bert_similarity").encode, stsb(data, "dev"))
 
 
 def tune_peer(data: Path, loss: str, epochs: int, seed: int) -> float:
+    model = peer()
+    rows = train_rows(data, LOSSES[loss][0])
+    peer_trainer(model, loss, rows, num_train_epochs=epochs, seed=seed).train()
+    return spearman(model.eval().encode, stsb(data, "dev"))
+
+
+def peer_trainer(model: Any, loss: str, rows: Sequence[Scored], seed: int, **settings: Any) -> Any:
     from datasets import Dataset
     from sentence_transformers import (
         SentenceTransformerTrainer,
@@ -191,33 +203,87 @@ def tune_peer(data: Path, loss: str, epochs: int, seed: int) -> float:
     )
 
     kind, name, _ = LOSSES[loss]
-    rows = train_rows(data, kind)
-    model = peer()
     columns: Dict[str, List[Any]] = {"a": [r[0] for r in rows], "b": [r[1] for r in rows]}
     if kind == "stsb":
         columns["score"] = [row[2] for row in rows]
     elif kind == "nli":
         columns["label"] = [CLASSES.index(row[2]) for row in rows]
     options = {"sentence_embedding_dimension": 384, "num_labels": 3} if kind == "nli" else {}
-    settings = trainer_settings(seed, num_train_epochs=epochs, learning_rate=LEARN_RATE)
-    arguments = SentenceTransformerTrainingArguments(**settings)
-    trainer = SentenceTransformerTrainer(
+    settings = trainer_settings(seed, learning_rate=LEARN_RATE, **settings)
+    return SentenceTransformerTrainer(
         model=model,
-        args=arguments,
+        args=SentenceTransformerTrainingArguments(**settings),
         train_dataset=Dataset.from_dict(columns),
         loss=getattr(losses, name)(model, **options),
     )
-    trainer.train()
-    return spearman(model.eval().encode, stsb(data, "dev"))
 
 
 TUNE = {"sentence-transformers": tune_peer, "ours": tune_ours}
 
 
+# The same without chance
+
+
+def equal(data: Path, loss: str, seed: int, precision: str, n_rows: int) -> Dict[str, float]:
+    """Train both without dropout, ours on the batches of the peer.
+
+    RETURNS (Dict[str, float]): Spearman of both, and how far apart their weights end, as a part of
+        the way that the weights of the peer have gone.
+    """
+    rows = train_rows(data, LOSSES[loss][0])[: n_rows or None]
+    with tempfile.TemporaryDirectory() as folder:
+        weights = without_dropout(Path(folder) / "weights")
+        before = peer(weights)[0].auto_model
+        model = peer(weights)
+        settings = {"num_train_epochs": 1, "bf16": precision == "bf16"}
+        trainer = peer_trainer(model, loss, rows, seed, **settings)
+        trainer.data_collator = collator = Recorder(trainer.data_collator)
+        trainer.train()
+        nlp = our_pipeline(loss, name=weights, precision=precision)
+        train_ours(nlp, loss, collator.batches)
+        ours = nlp.get_pipe("bert").model.shims[0].module.plain_transformer()
+    return {
+        "sentence-transformers": spearman(model.eval().encode, stsb(data, "dev")),
+        "ours": spearman(nlp.get_pipe("bert_similarity").encode, stsb(data, "dev")),
+        "distance": distance(model[0].auto_model, ours) / distance(model[0].auto_model, before),
+    }
+
+
+def without_dropout(folder: Path) -> str:
+    """RETURNS (str): A copy of the weights whose config says so."""
+    shutil.copytree(weights_folder(), folder)
+    config = json.loads((folder / "config.json").read_text())
+    off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps({**config, **off}))
+    return str(folder)
+
+
+class Recorder:
+    """A collator that keeps the rows that it is given."""
+
+    def __init__(self, collator: Any):
+        self.collator = collator
+        self.batches: List[List[Scored]] = []
+
+    def __call__(self, rows: Sequence[Dict[str, Any]]) -> Any:
+        self.batches.append([(row["a"], row["b"], row.get("score")) for row in rows])
+        return self.collator(rows)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.collator, name)
+
+
+def distance(first: torch.nn.Module, second: torch.nn.Module) -> float:
+    """RETURNS (float): Euclidean distance of the weights that both have."""
+    others = dict(second.named_parameters())
+    pairs = [(w, others[name]) for name, w in first.named_parameters() if name in others]
+    return float(torch.stack([(one - other).detach().norm() for one, other in pairs]).norm())
+
+
 def report(out: Path) -> str:
     found: Dict[Any, List[float]] = defaultdict(list)
     for record in read_json_lines(out):
-        if "loss" in record:
+        if "spearman" in record:
             found[record["loss"], record["epochs"], record["system"]].append(record["spearman"])
     lines = ["| loss | epochs | system | STS-B dev Spearman | seeds |", "|---|---:|---|---:|---:|"]
     for (loss, epochs, system), values in sorted(found.items()):
@@ -228,7 +294,7 @@ def report(out: Path) -> str:
 
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--part", type=click.Choice(["parity", "speed", "tune"]), default="parity")
+@click.option("--part", type=click.Choice(["parity", "speed", "tune", "equal"]), default="parity")
 @click.option("--system", type=click.Choice(list(TUNE)), multiple=True, default=list(TUNE))
 @click.option("--loss", type=click.Choice(list(LOSSES)), default="cosine")
 @click.option("--epochs", default=1, show_default=True)
@@ -238,8 +304,12 @@ def report(out: Path) -> str:
     "--texts", default=128, show_default=True, help="Passages; four times as many sentences."
 )
 @click.option("--threads", default=N_THREADS, show_default=True)
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]), default="fp32", help="For equal.")
+@click.option("--limit", default=0, help="Pairs for the part equal; 0 for all.")
 @click.option("--report", "only_report", is_flag=True)
-def main(data, part, system, loss, epochs, seed, rounds, texts, threads, only_report) -> None:
+def main(
+    data, part, system, loss, epochs, seed, rounds, texts, threads, precision, limit, only_report
+) -> None:
     torch.set_num_threads(threads)
     if only_report:
         print(report(RESULTS))
@@ -249,6 +319,13 @@ def main(data, part, system, loss, epochs, seed, rounds, texts, threads, only_re
         print("\n".join(f"{name}: {value:.7f}" for name, value in found.items()))
     elif part == "speed":
         speed(data, rounds, texts)
+    elif part == "equal":
+        if loss == "softmax":
+            raise click.UsageError("The classifiers of the two begin at random: no part equal.")
+        found = equal(data, loss, seed, precision, limit)
+        setting = {"loss": loss, "precision": precision, "pairs": limit, "seed": seed}
+        append_json(RESULTS, {"equal": found, **setting, **environment()})
+        print("\n".join(f"{name}: {value:.6f}" for name, value in found.items()))
     else:
         for name in system:
             set_seed(seed)
