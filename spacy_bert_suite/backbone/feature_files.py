@@ -9,6 +9,7 @@ is wrong, or that is cut short, counts as absent. Files are read, not mapped: me
 a file that is cut short while it is open is no bus error.
 """
 
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -20,6 +21,7 @@ from zlib import crc32
 RECORD = struct.Struct("<16sQQI")  # key, start, length in bytes, checksum of the block
 CHECKSUM = struct.Struct("<I")  # of the record
 KEY_SIZE = 16
+FOLDER = re.compile(f"[0-9a-f]{{{2 * KEY_SIZE}}}")  # the digest of weights and settings
 
 
 class Place(NamedTuple):
@@ -137,19 +139,27 @@ def size_of(folder: Path) -> int:
 
 
 def prune(root: Path, kept: Path, n_bytes: int) -> int:
-    """Remove folders of `root` other than `kept`, the one written longest ago first, until the
-    whole is no larger than `n_bytes`. Only folders that hold blocks are touched.
+    """Remove folders of blocks in `root` other than `kept`, the one written longest ago first,
+    until all of them are no larger than `n_bytes`. What else lies in `root` is not looked at.
 
     RETURNS (int): Bytes that are left.
     """
-    total = size_of(root)
-    others = [path for path in root.iterdir() if path != kept and any(path.glob("*.index"))]
+    folders = [path for path in root.iterdir() if is_block_folder(path)]
+    total = sum(map(size_of, folders))
+    others = [folder for folder in folders if folder != kept]
     for folder in sorted(others, key=last_written):
         if total <= n_bytes:
             break
         total -= size_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
     return total
+
+
+def is_block_folder(path: Path) -> bool:
+    """RETURNS (bool): Whether it is one that this package has made. Others keep files that end in
+    .index, too (TensorFlow, FAISS), but under no such name.
+    """
+    return FOLDER.fullmatch(path.name) is not None and path.is_dir()
 
 
 def last_written(folder: Path) -> float:

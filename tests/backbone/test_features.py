@@ -254,21 +254,24 @@ def test_folders_of_other_settings_go_first(tiny_bert, tmp_path):
         FeatureCache(tmp_path, 1.0).encode(make_backbone(tiny_bert, stride=stride), docs)
         time.sleep(0.02)
     size = size_of(tmp_path)
-    (tmp_path / "notes").mkdir()  # of somebody else
+    theirs = tmp_path / "vectors"  # of somebody else
+    theirs.mkdir()
+    (theirs / "faiss.index").write_bytes(bytes(3 * size))
     FeatureCache(tmp_path, size / 1e9).encode(make_backbone(tiny_bert, stride=16), docs)
-    assert size_of(tmp_path) <= size
+    assert size_of(tmp_path) <= size + 3 * size
     assert len(settings_folders(tmp_path)) == 4  # one of four went
-    assert "notes" in settings_folders(tmp_path)
+    assert size_of(theirs) == 3 * size
 
 
 def test_prune_takes_the_oldest(tmp_path):
-    for age, name in enumerate(["new", "middle", "old"]):
+    new, middle, old = (letter * 32 for letter in "abc")
+    for age, name in enumerate([new, middle, old]):
         files = BlockFiles(tmp_path / name)
         files.write([key_of(0)], [memoryview(bytes(1000))])
         for path in (tmp_path / name).iterdir():
             os.utime(path, (0, 1000 - age))
     prune(tmp_path, tmp_path / "none", 2500)
-    assert settings_folders(tmp_path) == ["middle", "new"]
+    assert settings_folders(tmp_path) == [new, middle]
 
 
 def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
