@@ -253,9 +253,15 @@ class BackboneShim(TorchShim):
             shim.from_bytes(self.to_bytes())
         return shim
 
+    def to_checkpoint(self) -> Checkpoint:
+        """RETURNS (Checkpoint): Encoder and tokenizer as `transformers` knows them: what adapters
+        have learnt is in the weights.
+        """
+        return Checkpoint(self.module.plain_transformer(), self.tokenizer)
+
     def to_folder(self, path: Path) -> None:
         """Write a folder that `transformers` opens by itself."""
-        save_folder(Checkpoint(self.module.plain_transformer(), self.tokenizer), path)
+        save_folder(self.to_checkpoint(), path)
         if self.settings.layers == "scalar_mix":
             mixture = torch.nn.ParameterDict(
                 {name: getattr(self.module, name) for name in ("mix_weights", "mix_gamma")}

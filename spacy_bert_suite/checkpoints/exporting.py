@@ -10,7 +10,7 @@ from ..backbone.component import Bert
 from ..backbone.listener import BertListener
 from ..backbone.model import BackboneShim, get_backbone
 from ..backbone.shim import get_shim
-from ..backbone.sources import Checkpoint, save_folder
+from ..backbone.sources import save_folder
 from ..backbone.weight_files import new_folder
 from ..errors import Errors
 from .pairs import shape_answers, shape_pairs
@@ -59,8 +59,7 @@ def export_checkpoint(nlp: Language, name: str, path: Union[str, Path]) -> Path:
 
 def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
     if factory == "bert":
-        backbone = get_backbone(pipe.model)
-        save_folder(Checkpoint(backbone.module.transformer, backbone.tokenizer), folder)
+        save_folder(get_backbone(pipe.model).to_checkpoint(), folder)
     elif factory == "bert_pretrainer":
         pipe.write_checkpoint(folder)
     elif factory == "bert_similarity":
@@ -70,10 +69,10 @@ def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
         module = get_shim(pipe.model).module
         if module is None:
             raise ValueError(Errors.B050.format(name=pipe.name))
-        backbone = find_backbone(nlp, pipe)
-        shape = SHAPES[factory](pipe, module, backbone.module.transformer)
+        source = find_backbone(nlp, pipe).to_checkpoint()
+        shape = SHAPES[factory](pipe, module, source.encoder)
         shape.extra["component"] = factory
-        write_shape(shape, backbone, pipe.name, folder)
+        write_shape(shape, source, pipe.name, folder)
     else:
         reason = NO_SHAPE.get(factory, f"it is made by '{factory}', which has no such form")
         raise refuse(pipe.name, reason, None)

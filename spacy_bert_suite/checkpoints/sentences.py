@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from ..backbone.sentence_folder import POOLING_MODES
-from ..backbone.sources import Checkpoint, save_folder
+from ..backbone.sources import save_folder
 from .plan import Plan, Wishes
 from .shape import refuse
 from .source import WEIGHTS, Source
@@ -32,7 +32,7 @@ def write_sentence_folder(pipe: Any, module: Any, backbone: Any, path: Path) -> 
         known = ", ".join(ORDER)
         reason = f'pooling = "{module.cfg["pooling"]}"; a Sentence-BERT folder has {known}'
         raise refuse(pipe.name, f"{reason}, joined in this order", 'pooling = "mean"')
-    save_folder(Checkpoint(backbone.module.transformer, backbone.tokenizer), path)
+    save_folder(backbone.to_checkpoint(), path)
     parts: List[Tuple[str, Dict[str, Any], Dict[str, torch.Tensor]]] = [
         ("Pooling", _pooling(names, backbone.module.width), {})
     ]

@@ -33,13 +33,13 @@ class Shape:
     extra: Dict[str, Any] = field(default_factory=dict)
 
 
-def write_shape(shape: Shape, backbone: Any, name: str, path: Path) -> None:
+def write_shape(shape: Shape, source: Checkpoint, name: str, path: Path) -> None:
     """Write a folder that transformers opens by itself.
 
-    backbone (BackboneShim): Weights and tokenizer.
+    source (Checkpoint): Encoder and tokenizer.
     name (str): The component, for error messages.
     """
-    encoder = backbone.module.transformer
+    encoder = source.encoder
     config = copy.deepcopy(encoder.config)
     config.update({"problem_type": None, **shape.settings, OURS: shape.extra})
     if shape.labels:
@@ -57,7 +57,7 @@ def write_shape(shape: Shape, backbone: Any, name: str, path: Path) -> None:
     if report.missing_keys or others:
         reason = f"{shape.auto} has no place for {', '.join([*report.missing_keys, *others])}"
         raise ValueError(Errors.B228.format(name=name, reason=reason))
-    save_folder(Checkpoint(model, backbone.tokenizer), path)
+    save_folder(Checkpoint(model, source.tokenizer), path)
 
 
 def _make_model(auto: str, config: Any) -> Any:

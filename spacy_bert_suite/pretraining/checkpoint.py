@@ -17,6 +17,7 @@ from ..backbone.sources import (
 )
 
 PREFIX = "cls."
+DECODER = "cls.predictions.decoder."  # tied
 PAIRS = "seq_relationship.weight"
 
 
@@ -57,18 +58,17 @@ def write_folder(backbone: Any, heads: torch.nn.Module, path: Path, has_pairs: b
     """Write config, weights and tokenizer: a folder for `BertForPreTraining`, or for
     `BertForMaskedLM` if nothing was learnt about pairs.
     """
-    transformer = backbone.module.transformer
+    source = backbone.to_checkpoint()
     kind: Any = BertForPreTraining if has_pairs else BertForMaskedLM
-    config = copy.deepcopy(transformer.config)
-    model = kind(config)
-    state = {f"bert.{key}": value for key, value in transformer.state_dict().items()}
-    state.update({PREFIX + key: value for key, value in heads.state_dict().items()})
+    model = kind(copy.deepcopy(source.encoder.config))
     known = model.state_dict()
-    model.load_state_dict(
-        {key: value for key, value in state.items() if key in known}, strict=False
-    )
+    state = {f"bert.{key}": value for key, value in source.encoder.state_dict().items()}
+    state.update({PREFIX + key: value for key, value in heads.state_dict().items()})
+    state[DECODER + "weight"] = source.encoder.get_input_embeddings().weight
+    state[DECODER + "bias"] = state[PREFIX + "predictions.bias"]
+    model.load_state_dict({key: value for key, value in state.items() if key in known})
     model.tie_weights()
-    save_folder(Checkpoint(model, backbone.tokenizer), path)
+    save_folder(Checkpoint(model, source.tokenizer), path)
 
 
 def looks_like_checkpoint(name: str) -> bool:

@@ -92,7 +92,7 @@ def forward(model: Model, batch: MaskedBatch, is_train: bool) -> Tuple[Outcome, 
     states, backprop = encoder(batch.rows, is_train)
     n_words, n_pairs = len(batch.gold), len(batch.labels)
     all_words, all_pairs = totals_of(n_words, n_pairs) if is_train else (n_words, n_pairs)
-    shared = encoder.grad_factor if encoder.trains_backbone else 0.0
+    shared = encoder.grad_factor if encoder.reaches_backbone else 0.0
     learner = Learner(is_train, shared, backbone.scaler)
     decoder = transformer.get_input_embeddings().weight
     with torch.set_grad_enabled(is_train), autocast(backbone.module.device, backbone.module.dtype):

@@ -207,6 +207,13 @@ def test_frozen_backbone_keeps_its_weights(make):
     assert not torch.equal(head, pipe.model.shims[0].module.predictions.bias)
 
 
+def test_excluded_backbone_gets_no_gradient(make):
+    nlp, examples = make()
+    nlp.update(examples, exclude=["bert"], sgd=False)
+    module = nlp.get_pipe("bert").model.shims[0].module
+    assert all(p.grad is None for p in module.parameters())
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.5])
 def test_weight_of_the_task(make, factor):
     rows = {"@architectures": "spacy-bert-suite.RowEncoder.v1", "grad_factor": factor}
@@ -449,6 +456,21 @@ def test_checkpoint_opens_in_transformers(make, still_bert, tmp_path, objective,
     assert again.evaluate(examples)["mlm_loss"] == pytest.approx(expected["mlm_loss"], rel=1e-5)
     bare = BertModel.from_pretrained(tmp_path / "out")
     assert torch.equal(bare.embeddings.word_embeddings.weight, tied)
+
+
+def test_checkpoint_of_adapters(make, tmp_path):
+    """What they have learnt is in its weights."""
+    pytest.importorskip("peft")
+    adapter = {"@misc": "spacy-bert-suite.LoRA.v1", "rank": 2}
+    nlp, examples = make(bert={"adapter": adapter})
+    sgd = Adam(1e-2, use_averages=False)
+    for _ in range(3):
+        nlp.update(examples, sgd=sgd)
+    nlp.get_pipe("bert_pretrainer").write_checkpoint(tmp_path / "out")
+    expected = nlp.get_pipe("bert").model.shims[0].module.plain_transformer().state_dict()
+    found = BertForPreTraining.from_pretrained(tmp_path / "out").bert.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 def test_callback_writes_the_checkpoint(make, tmp_path):
