@@ -121,6 +121,11 @@ class Errors(metaclass=WithCodes):
         "'{name}' holds its vectors to those of '{source}', which cannot be loaded: {reason} Put "
         "it back, or set distillation = 0."
     )
+    B045 = (
+        "{path} is not the file that was saved: its checksum is another one than {file} says. "
+        "Copy or save the pipeline again. If the weights were changed on purpose, remove the file "
+        "with the checksum."
+    )
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
         "saved pipeline with spacy.load()."
