@@ -430,6 +430,12 @@ class Errors(metaclass=WithCodes):
     B175 = "To resume, training needs the folder of the run. Give it as --output."
     B176 = "{key} is {value!r}; it must be {expected}."
     B177 = "The folder {path} cannot be used for the output: {reason}. Give another --output."
+    B178 = (
+        "Training has run out of the memory of {device}: what a part of a batch has computed is "
+        "kept until its backward pass. Raise training.accumulate_gradient, which learns each batch "
+        "in so many parts, or make the batches of training.batcher smaller, or set "
+        "components.bert.model.activation_checkpointing = true."
+    )
     # Fine-tuning
     B180 = (
         "Gradual unfreezing needs a backbone '{name}' that learns; the pipeline has: {found}. Give "

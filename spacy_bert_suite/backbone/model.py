@@ -18,6 +18,7 @@ from .adapters import LoRA, adapter_state, make_lora
 from .damage import coded_damage, noting_checksums
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
 from .listener import BertListener
+from .memory import coded_in_training
 from .moments import below_prefix, with_prefix
 from .precision import DTYPES
 from .shim import AdamWSettings, TorchShim, get_shim, module_to_bytes
@@ -225,7 +226,8 @@ class BackboneShim(TorchShim):
 
         def backprop(dRows: torch.Tensor) -> None:
             if output.requires_grad:
-                output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
+                with coded_in_training(self.module.device):
+                    output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
 
         return output, backprop
 
