@@ -9,6 +9,7 @@ import torch
 
 from spacy_bert_suite.backbone import damage
 from spacy_bert_suite.backbone.model import get_backbone
+from spacy_bert_suite.backbone.sources import save_folder
 
 HEAD = "bert_textcat/model"
 WEIGHTS = "bert/model/model.safetensors"
@@ -39,6 +40,11 @@ def empty(content):
 
 def flip(content):
     return content[:-5] + bytes([content[-5] ^ 0x7F]) + content[-4:]
+
+
+def change_weights(nlp):
+    with torch.no_grad():
+        next(get_backbone(nlp.get_pipe("bert").model).module.transformer.parameters()).add_(1.0)
 
 
 @pytest.mark.parametrize("change", [cut, empty])
@@ -96,18 +102,24 @@ def test_errors_with_a_code_stay(saved):
 def test_checksums_follow_the_weights(nlp, saved):
     before = json.loads((saved / CHECKSUMS).read_text())
     assert sorted(before) == ["layers.safetensors", "model.safetensors"]
-    with torch.no_grad():
-        next(get_backbone(nlp.get_pipe("bert").model).module.parameters()).add_(1.0)
+    change_weights(nlp)
     nlp.to_disk(saved)
     assert json.loads((saved / CHECKSUMS).read_text()) != before
+    assert spacy.load(saved)
+
+
+def test_other_weights_in_the_same_folder(nlp, saved):
+    """Whoever else writes weights there leaves no checksum of the old ones."""
+    change_weights(nlp)
+    save_folder(get_backbone(nlp.get_pipe("bert").model).to_checkpoint(), saved / "bert" / "model")
+    assert not (saved / CHECKSUMS).exists()
     assert spacy.load(saved)
 
 
 def test_killed_while_saving(nlp, saved, monkeypatch):
     """No checksum of older weights stays beside newer ones."""
     monkeypatch.setattr(damage, "checksum", lambda path: 1 / 0)
-    with torch.no_grad():
-        next(get_backbone(nlp.get_pipe("bert").model).module.parameters()).add_(1.0)
+    change_weights(nlp)
     with pytest.raises(ZeroDivisionError):
         nlp.to_disk(saved)
     assert spacy.load(saved)
