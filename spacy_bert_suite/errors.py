@@ -416,7 +416,8 @@ class Errors(metaclass=WithCodes):
     B172 = (
         "The run in {path} was begun with other values of: {changed}. Resume with the config and "
         "overrides that it was begun with (max_steps, max_epochs, patience and the logger may "
-        "differ), or begin anew in another folder."
+        "differ), or begin another run in another folder. That can have the weights of this one: "
+        "by 'source' in its config, or by 'pretrain --model OUTPUT/checkpoint'."
     )
     B173 = (
         "The training data is not what it was: the {n_batches} batches that were trained on "
