@@ -121,6 +121,11 @@ class Errors(metaclass=WithCodes):
         "'{name}' holds its vectors to those of '{source}', which cannot be loaded: {reason} Put "
         "it back, or set distillation = 0."
     )
+    B045 = (
+        "{path} is not the file that was saved: its checksum is another one than {file} says. "
+        "Copy or save the pipeline again. If the weights were changed on purpose, remove the file "
+        "with the checksum."
+    )
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
         "saved pipeline with spacy.load()."
@@ -411,7 +416,8 @@ class Errors(metaclass=WithCodes):
     B172 = (
         "The run in {path} was begun with other values of: {changed}. Resume with the config and "
         "overrides that it was begun with (max_steps, max_epochs, patience and the logger may "
-        "differ), or begin anew in another folder."
+        "differ), or begin another run in another folder. That can have the weights of this one: "
+        "by 'source' in its config, or by 'pretrain --model OUTPUT/checkpoint'."
     )
     B173 = (
         "The training data is not what it was: the {n_batches} batches that were trained on "
@@ -425,6 +431,12 @@ class Errors(metaclass=WithCodes):
     B175 = "To resume, training needs the folder of the run. Give it as --output."
     B176 = "{key} is {value!r}; it must be {expected}."
     B177 = "The folder {path} cannot be used for the output: {reason}. Give another --output."
+    B178 = (
+        "Training has run out of the memory of {device}: what a part of a batch has computed is "
+        "kept until its backward pass. Raise training.accumulate_gradient, which learns each batch "
+        "in so many parts, or make the batches of training.batcher smaller, or set "
+        "components.bert.model.activation_checkpointing = true."
+    )
     # Fine-tuning
     B180 = (
         "Gradual unfreezing needs a backbone '{name}' that learns; the pipeline has: {found}. Give "

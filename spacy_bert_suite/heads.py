@@ -2,7 +2,8 @@
 
 import warnings
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -15,6 +16,7 @@ from thinc.api import Model, Optimizer
 
 from .attributes import register_attributes
 from .backbone.bound import BoundEncoder
+from .backbone.damage import coded_damage
 from .backbone.listener import BertListener
 from .backbone.shim import get_shim
 from .errors import Errors, Warnings
@@ -33,6 +35,22 @@ class BertPipe(TrainablePipe):
     """
 
     cfg: Dict[str, Any]
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "BertPipe":
+        """Load what `to_disk` has saved.
+
+        RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
+        """
+        with coded_damage(f"data of '{self.name}'", path):
+            return super().from_disk(path, exclude=exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "BertPipe":
+        """Load what `to_bytes` gave.
+
+        RAISES (ValueError): With a code, if it is damaged.
+        """
+        with coded_damage(f"data of '{self.name}'", "bytes"):
+            return super().from_bytes(bytes_data, exclude=exclude)
 
     @property
     def labels(self) -> Tuple[str, ...]:

@@ -1,3 +1,4 @@
+import click
 import pytest
 import spacy
 from click.testing import CliRunner
@@ -143,3 +144,10 @@ def test_help_at_every_level():
 def test_parse_renames():
     assert parse_renames("") == {}
     assert parse_renames("0=bad, 1=very good") == {"0": "bad", "1": "very good"}
+
+
+@pytest.mark.parametrize("error", [MemoryError("[B178] full"), MemoryError(), ValueError("bad")])
+def test_errors_without_a_traceback(error):
+    with pytest.raises(click.ClickException) as caught, main.clean_errors():
+        raise error
+    assert caught.value.message == (str(error) or "MemoryError")

@@ -33,6 +33,7 @@ from thinc.api import Config, Model, Optimizer
 from ..attributes import register_attributes
 from ..errors import Errors, Warnings
 from .bound import BoundEncoder, Owner
+from .damage import coded_damage
 from .features import FeatureCache, make_feature_cache
 from .listener import BertListener, no_gradient
 from .model import find_backbone, get_backbone
@@ -424,5 +425,12 @@ class Bert(Transformer):
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model": load_model,
         }
-        util.from_disk(path, deserialize, exclude)
+        with coded_damage(f"data of '{self.name}'", path):
+            util.from_disk(path, deserialize, exclude)
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "Bert":
+        """Load what `to_bytes` gave. No network."""
+        with coded_damage(f"data of '{self.name}'", "bytes"):
+            super().from_bytes(bytes_data, exclude=exclude)
         return self

@@ -16,6 +16,7 @@ from .adapters import LoRA, add_adapters, is_adapter, merged
 from .batching import CPU_PREDICT, CPU_TRAIN, GPU, Costs, make_batches
 from .cpu import CpuOperations
 from .depth import encoder_layers, layer_of
+from .memory import is_out_of_memory
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
@@ -113,10 +114,14 @@ class BertEncoder(torch.nn.Module):
         batches = make_batches(lengths, self.max_pieces, self._costs(is_train))
         while batches:
             batch = batches.pop(0)
+            output: Optional[torch.Tensor] = None
             try:
                 output = self._forward(rows, batch, lengths, embedded)
-            except torch.cuda.OutOfMemoryError:
-                batches = self._halve(batch, lengths) + batches
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            if output is None:  # here nothing holds what the pass has left behind any more
+                batches = self._halve(batch, lengths, is_train) + batches
                 continue
             outputs.append(output.flatten(0, 1))
             n_done += len(outputs[-1])
@@ -214,8 +219,12 @@ class BertEncoder(torch.nn.Module):
         """Forget what was derived from the weights."""
         self._fast_copy.clear()
 
-    def _halve(self, batch: numpy.ndarray, lengths: numpy.ndarray) -> List[numpy.ndarray]:
+    def _halve(
+        self, batch: numpy.ndarray, lengths: numpy.ndarray, is_train: bool
+    ) -> List[numpy.ndarray]:
         n_pieces = int(lengths[batch].max()) * len(batch)
+        if len(batch) == 1 and is_train:  # the windows before it are kept for the backward pass
+            raise MemoryError(Errors.B178.format(device=self.device))
         if len(batch) == 1:
             raise MemoryError(Errors.B035.format(n_pieces=n_pieces, device=self.device))
         if self.max_pieces == self.settings.max_batch_pieces:

@@ -15,8 +15,10 @@ from thinc.api import Model
 
 from ..errors import Errors
 from .adapters import LoRA, adapter_state, make_lora
+from .damage import coded_damage, noting_checksums
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
 from .listener import BertListener
+from .memory import coded_in_training
 from .moments import below_prefix, with_prefix
 from .precision import DTYPES
 from .shim import AdamWSettings, TorchShim, get_shim, module_to_bytes
@@ -33,6 +35,7 @@ from .wordpieces import (
 
 N_SPECIAL = 2  # [CLS] and [SEP] around every window
 MIXTURE_FILE = "layers.safetensors"
+MIXTURE = ("mix_weights", "mix_gamma")
 ADAPTER = "adapter/"  # before names in the state of training
 
 
@@ -181,9 +184,19 @@ class BackboneShim(TorchShim):
         self.tokenizer = checkpoint.tokenizer
         self.wordpieces = WordpieceTokenizer(checkpoint.tokenizer)
         self.module = BertEncoder(checkpoint.encoder, self.settings)
-        self.module.load_state_dict(mixture or {}, strict=False)
+        if mixture is not None:
+            self._load_mixture(mixture)
         if self.module.dtype == torch.float16:
             self.scaler = torch.amp.GradScaler(self.module.device.type)
+
+    def _load_mixture(self, mixture: Dict[str, torch.Tensor]) -> None:
+        parameters = [getattr(self.module, name) for name in MIXTURE]
+        found = [getattr(mixture.get(name), "shape", None) for name in MIXTURE]
+        expected = [parameter.shape for parameter in parameters]
+        if found != expected:
+            reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
+            raise ValueError(Errors.B039.format(reason=reason))
+        self.module.load_state_dict(mixture, strict=False)
 
     def prepare(self, docs: Sequence[Doc]) -> Tuple[Rows, Layout]:
         """Cut docs into windows, and note where each state will lie."""
@@ -213,7 +226,8 @@ class BackboneShim(TorchShim):
 
         def backprop(dRows: torch.Tensor) -> None:
             if output.requires_grad:
-                output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
+                with coded_in_training(self.module.device):
+                    output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
 
         return output, backprop
 
@@ -261,17 +275,21 @@ class BackboneShim(TorchShim):
 
     def to_folder(self, path: Path) -> None:
         """Write a folder that `transformers` opens by itself."""
-        save_folder(self.to_checkpoint(), path)
-        if self.settings.layers == "scalar_mix":
-            mixture = torch.nn.ParameterDict(
-                {name: getattr(self.module, name) for name in ("mix_weights", "mix_gamma")}
-            )
-            (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
+        with noting_checksums(path):
+            save_folder(self.to_checkpoint(), path)
+            if self.settings.layers == "scalar_mix":
+                mixture = torch.nn.ParameterDict(
+                    {name: getattr(self.module, name) for name in MIXTURE}
+                )
+                (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
 
     def from_folder(self, path: Path) -> None:
-        mixture_file = path / MIXTURE_FILE
-        mixture = safetensors.torch.load_file(mixture_file) if mixture_file.is_file() else None
-        self.load(load_folder(path), mixture)
+        checkpoint = load_folder(path)
+        mixture = None
+        if self.settings.layers == "scalar_mix":
+            with coded_damage("mixture of layers", path / MIXTURE_FILE):
+                mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
+        self.load(checkpoint, mixture)
 
     def to_bytes(self) -> bytes:
         if self.module is None:

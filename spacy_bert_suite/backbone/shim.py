@@ -26,7 +26,8 @@ class AdamWSettings:
     """What a step takes from the spaCy optimiser object, at the time that it is asked for.
 
     betas, eps, weight_decay: as in decoupled AdamW (Loshchilov and Hutter 2019).
-    max_norm (float): Largest norm of all gradients together; 0 does not clip.
+    max_norm (float): Largest norm of the gradients of a shim together: of the backbone, or of one
+        head; 0 does not clip. (thinc clips those of each of its own parameters by themselves.)
     averages (Optional[Dict]): The optimiser's own averages of weights; None if it keeps none.
     """
 
@@ -56,7 +57,7 @@ class StepReport:
     """What the last step of a shim was.
 
     learn_rate (float): As the optimizer gave it, before any scale by layer.
-    gradient_norm (float): Of all gradients together, before clipping; may be inf or nan.
+    gradient_norm (float): Of the shim's gradients together, before clipping; may be inf or nan.
     n_steps (int): Steps taken so far.
     n_skipped (int): Steps left out so far, for a gradient that was not finite.
     """

@@ -15,6 +15,7 @@ from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from ..errors import Errors
+from .damage import check_files, first_line
 from .digest import sha256
 from .weight_files import WEIGHTS, holds, replace_files
 
@@ -68,7 +69,9 @@ def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
 
 
 def load_folder(path: Path) -> Checkpoint:
-    """Load a folder, after a look that its parts are there."""
+    """Load a folder, after a look that its parts are there. Where it has checksums of its weights,
+    these must be the ones that were saved.
+    """
     if not path.is_dir():
         raise FileNotFoundError(Errors.B003.format(path=path))
     path = transformer_folder(path)
@@ -80,7 +83,9 @@ def load_folder(path: Path) -> Checkpoint:
         raise FileNotFoundError(
             Errors.B004.format(path=path, missing="tokenizer.json or vocab.txt")
         )
-    return _load(path, str(path))
+    checkpoint = _load(path, str(path))
+    check_files(path)
+    return checkpoint
 
 
 def transformer_folder(path: Path) -> Path:
@@ -93,7 +98,7 @@ def transformer_folder(path: Path) -> Path:
     try:
         paths = [module["path"] for module in json.loads(modules.read_text(encoding="utf8"))]
     except (ValueError, KeyError, TypeError) as error:
-        message = Errors.B006.format(part="modules.json", path=path, reason=_first_line(error))
+        message = Errors.B006.format(part="modules.json", path=path, reason=first_line(error))
         raise ValueError(message) from error
     return path / paths[0] if paths else path
 
@@ -165,7 +170,7 @@ def _coded_errors(source: Union[str, Path], name: str, local_files_only: bool) -
     try:
         yield
     except (SafetensorError, EOFError, RuntimeError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise ValueError(Errors.B006.format(part="weights", path=name, reason=reason)) from error
     except OSError as error:
         raise _unreachable(source, name, local_files_only, error) from error
@@ -177,7 +182,7 @@ def _damaged(name: str, part: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, ImportError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise ValueError(Errors.B006.format(part=part, path=name, reason=reason)) from error
 
 
@@ -185,10 +190,10 @@ def _unreachable(
     source: Union[str, Path], name: str, local_files_only: bool, error: OSError
 ) -> OSError:
     if isinstance(source, Path):
-        return OSError(Errors.B006.format(part="files", path=name, reason=_first_line(error)))
+        return OSError(Errors.B006.format(part="files", path=name, reason=first_line(error)))
     if local_files_only:
         return OSError(Errors.B009.format(name=name))
-    return OSError(Errors.B005.format(name=name, reason=_first_line(error)))
+    return OSError(Errors.B005.format(name=name, reason=first_line(error)))
 
 
 def _check_architecture(config, name: str) -> None:
@@ -227,11 +232,6 @@ def _check_vocabulary(encoder: PreTrainedModel, tokenizer, name: str) -> None:
     if len(tokenizer) > n_rows:
         n_pieces = len(tokenizer)
         raise ValueError(Errors.B010.format(path=name, n_pieces=n_pieces, n_rows=n_rows))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @contextlib.contextmanager

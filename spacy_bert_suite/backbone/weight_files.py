@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import Errors
 from ..folders import coded_errors, written_whole
+from .damage import CHECKSUMS
 
 WEIGHTS = "model.safetensors"
 NEW = ".new-"
@@ -53,12 +54,15 @@ def replace_files(path: Path, write: Callable[[Path], None]) -> None:
         for name in names:
             os.replace(Path(folder) / name, path / name)
     if WEIGHTS in names:
-        _remove_parts(path)
+        _remove_remains(path)
 
 
-def _remove_parts(path: Path) -> None:
-    """Weights in several files, which transformers would prefer or mix up with the new one."""
-    for file in [*path.glob("model-*-of-*.safetensors"), path / f"{WEIGHTS}.index.json"]:
+def _remove_remains(path: Path) -> None:
+    """What belonged to other weights: those in several files, which transformers would prefer or
+    mix up with the new one, and checksums.
+    """
+    parts = path.glob("model-*-of-*.safetensors")
+    for file in [*parts, path / f"{WEIGHTS}.index.json", path / CHECKSUMS]:
         file.unlink(missing_ok=True)
 
 

@@ -132,8 +132,8 @@ def clean_errors() -> Iterator[None]:
     """Show what went wrong as one message instead of a traceback, and exit with 1."""
     try:
         yield
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from error
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        raise click.ClickException(str(error) or type(error).__name__) from error
 
 
 def refuse_inside(output: Path, inputs: "tuple[Path, ...] | list[Path]") -> None:

@@ -159,7 +159,7 @@ def pretrain(config: Config, output: Path, *, resume: bool = False) -> Path:
     config (Config): As from `make_config`.
     output (Path): A folder. Gets `config.cfg`, `model-last`, `model-best` and `checkpoint`, and on
         the way `checkpoints` from which the training can go on.
-    resume (bool): Go on from the last of these.
+    resume (bool): Go on from the last of these. A run that has ended stays as it is.
     RETURNS (Path): The checkpoint, for transformers and for `components.bert.model.name`.
     RAISES (OSError): If the folder cannot be made.
     """
@@ -172,7 +172,9 @@ def pretrain(config: Config, output: Path, *, resume: bool = False) -> Path:
         if is_first():
             nlp.config.to_disk(output / CONFIG)
 
-    train(nlp, output, resume=resume, on_begin=write_config)
+    # Its schedule has come to its end too: with more steps it would be another one from the start.
+    for_more = f"To train on, begin another run: --model {output / CHECKPOINT} and another OUTPUT."
+    train(nlp, output, resume=resume, on_begin=write_config, for_more=for_more)
     if is_first():
         best = spacy.load(output / BEST)
         best.get_pipe(NAME).write_checkpoint(output / CHECKPOINT)  # type: ignore[attr-defined]

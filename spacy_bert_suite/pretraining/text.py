@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc, DocBin
@@ -92,7 +92,7 @@ def read_documents(files: Sequence[Path], order: Sequence[int]) -> Iterator[Docu
 
     files (Sequence[Path]): `.txt` with a paragraph or a sentence on a line and blank lines
         between documents; `.jsonl` with a document as the `text` of each record; both also .gz;
-        or `.spacy`, where each Doc is a document.
+        or `.spacy`, where each Doc is a document. Documents without text are passed over.
     order (Sequence[int]): Numbers of the files in the order in which to read them.
     YIELDS (Document): Documents, those longer than `LONGEST_PART` characters in parts.
     """
@@ -121,8 +121,14 @@ def until_blank(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 def read_json(path: Path) -> Iterator[Iterable[Paragraph]]:
     for row in read_rows(path):
+        if is_blank(row.record.get("text")):
+            continue
         text = row.text()
         yield [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def is_blank(text: Any) -> bool:
+    return isinstance(text, str) and not text.strip()
 
 
 def read_docs(path: Path) -> Iterator[Iterable[Paragraph]]:

@@ -12,7 +12,7 @@ from ..errors import Errors
 from ..parallel import in_group
 from .batches import Position
 from .checkpoints import read_end, step_of
-from .messages import Messages
+from .messages import FOR_MORE, Messages
 from .optimizer import step_schedules
 from .output import Output, make_output
 from .processes import (
@@ -40,6 +40,7 @@ def train(
     checkpoint_every: int = 0,
     keep: int = 2,
     on_begin: Callable[[], None] = lambda: None,
+    for_more: str = FOR_MORE,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Tuple[Language, Optional[Path]]:
@@ -55,6 +56,7 @@ def train(
         evaluation.
     keep (int): How many checkpoints to keep.
     on_begin (Callable): Called before the first update, when nothing can refuse the run any more.
+    for_more (str): What is said of a run that has ended, to those who want more steps.
     stdout, stderr (IO): Where messages go, and where loggers write.
     RETURNS (Tuple[Language, Optional[Path]]): The pipeline and the path of model-last.
     RAISES (ValueError, OSError): If it cannot go on, or a checkpoint cannot be written.
@@ -70,7 +72,7 @@ def train(
     if checkpoint is not None:
         state = load_pipeline(checkpoint, nlp, setup)
         if has_ended(checkpoint, state, setup):
-            say.has_ended(checkpoint, state.step)
+            say.has_ended(checkpoint, state.step, for_more)
             return nlp, None if output is None else output.last_model
     synchronize_weights(nlp)
     say.begin(nlp, setup)

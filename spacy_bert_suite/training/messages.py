@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .setup import Setup
 
 
+FOR_MORE = "To go on from {checkpoint}, raise training.max_steps, max_epochs or patience."
+
+
 class Messages:
     """Writes lines to a stream.
 
@@ -42,10 +45,9 @@ class Messages:
     def resume(self, checkpoint: Path, n_steps: int) -> None:
         self._info(f"Resuming from {checkpoint}: passing over the data of {n_steps} updates")
 
-    def has_ended(self, checkpoint: Path, step: int) -> None:
+    def has_ended(self, checkpoint: Path, step: int, advice: str) -> None:
         text = f"Training has ended after step {step}: nothing to do"
-        advice = f"To go on from {checkpoint}, raise training.max_steps, max_epochs or patience."
-        self._write(self.printer.good(text, advice))
+        self._write(self.printer.good(text, advice.format(checkpoint=checkpoint)))
 
     def stopped(self, path: Path, n_steps: int) -> None:
         text = f"Stopped after {n_steps} updates; a checkpoint is written"

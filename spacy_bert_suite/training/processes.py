@@ -94,13 +94,18 @@ def make_ready(nlp: Language) -> None:
     """Do now what components do at their first batch, which not all processes may have: add
     adapters, and move heads to the device of the backbone.
     """
+    for shim in shims_of([pipe for pipe in pipes_of(nlp) if getattr(pipe, "is_trainable", False)]):
+        if isinstance(shim, BackboneShim) and shim.module is not None:
+            shim.module.adapt()
+    move_heads(nlp)
+
+
+def move_heads(nlp: Language) -> None:
+    """Move heads to the device of the backbone."""
     device = torch.device("cpu")
-    for pipe in pipes_of(nlp):
-        for shim in shims_of([pipe]):
-            if isinstance(shim, BackboneShim) and shim.module is not None:
-                device = shim.module.device
-                if getattr(pipe, "is_trainable", False):
-                    shim.module.adapt()
+    for shim in shims_of(pipes_of(nlp)):
+        if isinstance(shim, BackboneShim) and shim.module is not None:
+            device = shim.module.device
     for shim in shims_of(pipes_of(nlp)):
         if isinstance(shim, TorchShim) and shim.module is not None:
             shim.module.to(device)

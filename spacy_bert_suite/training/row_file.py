@@ -1,6 +1,7 @@
 """A file of rows in json, one on each line, that a resumed run goes on with."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Dict, Iterator
@@ -21,13 +22,13 @@ class RowFile:
         if not self.is_begun:
             self._begin(row["step"])
         with self.path.open("a", encoding="utf8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(to_line(row))
         self.is_begun = True
 
     def _begin(self, step: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_name(self.path.name + ".new")
-        lines = [json.dumps(row) + "\n" for row in self._rows() if row["step"] < step]
+        lines = [to_line(row) for row in self._rows() if row["step"] < step]
         new.write_text("".join(lines), encoding="utf8")
         os.replace(new, self.path)
 
@@ -42,3 +43,17 @@ class RowFile:
                 continue
             if isinstance(row, dict) and isinstance(row.get("step"), int):
                 yield row
+
+
+def to_line(row: Dict[str, Any]) -> str:
+    """RETURNS (str): A line of json."""
+    return json.dumps(finite(row), allow_nan=False) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """RETURNS: The same with None in the place of numbers that json does not have: what is not
+    finite.
+    """
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,7 +1,7 @@
 """The parameters of a pipeline and their gradients, whichever library holds them."""
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Protocol, Sequence
+from typing import Any, Iterator, List, Optional, Protocol, Sequence, Tuple
 
 import torch
 from spacy.language import Language
@@ -20,6 +20,12 @@ class Slot(Protocol):
     def set(self, value: torch.Tensor) -> None: ...
 
 
+class Gradient(Slot, Protocol):
+    """A place for a gradient, which can be emptied."""
+
+    def clear(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class TorchGradient:
     """Of a parameter of torch."""
@@ -35,6 +41,9 @@ class TorchGradient:
 
     def set(self, value: torch.Tensor) -> None:
         self.parameter.grad = value
+
+    def clear(self) -> None:
+        self.parameter.grad = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ class ThincGradient:
     def set(self, value: torch.Tensor) -> None:
         self.node.set_grad(self.name, as_array(value))
 
+    def clear(self) -> None:
+        """As a step of thinc leaves it."""
+        if self.node.has_grad(self.name):
+            self.node.get_grad(self.name).fill(0.0)
+
 
 @dataclass(frozen=True)
 class ThincValue:
@@ -96,12 +110,14 @@ def as_array(value: torch.Tensor) -> Any:
     return torch2xp(value.clone().contiguous())
 
 
-def gradients_of(pipes: Sequence[Any]) -> List[Slot]:
-    """RETURNS (List[Slot]): Places of all gradients, in the same order in every process."""
-    slots: List[Slot] = []
+def gradients_of(pipes: Sequence[Any], but: Tuple[type, ...] = ()) -> List[Gradient]:
+    """but (Tuple[type]): Kinds of shims that are left out.
+    RETURNS (List[Gradient]): Places of all gradients, in the same order in every process.
+    """
+    slots: List[Gradient] = []
     for node in nodes_of(pipes):
         slots += [ThincGradient(node, name) for name in node.param_names if node.has_param(name)]
-        for module in modules_of(node):
+        for module in modules_of(node, but):
             slots += [TorchGradient(parameter) for parameter in module.parameters()]
     return slots
 
@@ -128,8 +144,8 @@ def nodes_of(pipes: Sequence[Any]) -> Iterator[Model]:
                 yield node
 
 
-def modules_of(node: Model) -> Iterator[torch.nn.Module]:
+def modules_of(node: Model, but: Tuple[type, ...] = ()) -> Iterator[torch.nn.Module]:
     for shim in node.shims:
         module = getattr(shim, "_model", None)
-        if isinstance(module, torch.nn.Module):
+        if isinstance(module, torch.nn.Module) and not isinstance(shim, but):
             yield module

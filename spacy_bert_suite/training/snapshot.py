@@ -15,6 +15,7 @@ from ..backbone.component import Bert
 from ..backbone.shim import TorchShim
 from ..backbone.weight_files import WEIGHTS
 from . import optimizer as thinc_optimizer
+from .processes import move_heads
 from .randomness import get_cuda_states, get_states, set_cuda_states, set_states
 
 COMPONENTS = "components"
@@ -65,6 +66,7 @@ def load_weights(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
         if hasattr(pipe, "from_disk"):
             pipe.from_disk(folder / COMPONENTS / name, exclude=["vocab"])
     nlp._link_components()
+    move_heads(nlp)  # the state of an optimizer stays where the weights are when it is loaded
     for name, shim in torch_shims(nlp):
         shim.load_training_state(
             safetensors.torch.load_file(folder / MOMENTS / f"{name}.safetensors")

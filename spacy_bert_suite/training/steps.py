@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from timeit import default_timer as timer
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+import torch
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.training.loop import subdivide_batch
@@ -22,7 +23,9 @@ from .processes import (
     is_first,
     learn_own_part,
     own_randomness,
+    shims_of,
 )
+from .slots import Gradient, gradients_of
 from .state import RunState
 
 Info = Dict[str, Any]
@@ -99,9 +102,9 @@ def update(run: Run, state: RunState, epoch: int, batch: Batch) -> None:
             )
     pipes = learning_pipes(run)
     add_gradients(pipes)
-    leave_out_if_not_finite(pipes, run.optimizer)
-    for pipe in pipes:
-        pipe.finish_update(run.optimizer)
+    if not leave_out_if_not_finite(pipes, run.optimizer):
+        for pipe in pipes:
+            pipe.finish_update(run.optimizer)
     run.optimizer.step_schedules()
 
 
@@ -115,26 +118,35 @@ def learning_pipes(run: Run) -> List[TrainablePipe]:
     ]
 
 
-def leave_out_if_not_finite(pipes: List[TrainablePipe], optimizer: Optimizer) -> None:
-    """Where a gradient of one torch module is not finite, none of them takes the step: half a step
-    is a step in another direction. Layers of thinc do as ever.
+def leave_out_if_not_finite(pipes: List[TrainablePipe], optimizer: Optimizer) -> bool:
+    """Where one gradient is not finite, no component takes the step, whichever library computes
+    it: half a step is a step in another direction.
+
+    RETURNS (bool): Whether the step was left out. The gradients are cleared then.
     """
     for pipe in pipes:
         if isinstance(pipe, Bert):
             pipe.settle()  # the backward pass that has waited for all heads
     settings = AdamWSettings.from_optimizer(optimizer)
-    shims = [
-        shim
-        for pipe in pipes
-        for node in pipe.model.walk()
-        for shim in node.shims
-        if isinstance(shim, TorchShim)
-    ]
-    norms = [shim.prepare_step(settings) for shim in shims]
-    if not all(norm is None or math.isfinite(norm) for norm in norms):
-        warnings.warn(Warnings.B901, stacklevel=2)
-        for shim in shims:
+    shims = shims_of(pipes)
+    norms = [shim.prepare_step(settings) for shim in shims if isinstance(shim, TorchShim)]
+    others = gradients_of(pipes, but=(TorchShim,))
+    if all(norm is None or math.isfinite(norm) for norm in norms) and all(map(is_finite, others)):
+        return False
+    warnings.warn(Warnings.B901, stacklevel=2)
+    for slot in others:
+        slot.clear()
+    for shim in shims:
+        if isinstance(shim, TorchShim):
             shim.skip(settings)
+        else:
+            shim.finish_update(optimizer)  # without gradients it only lowers its own scale
+    return True
+
+
+def is_finite(slot: Gradient) -> bool:
+    gradient = slot.get()
+    return gradient is None or bool(torch.isfinite(gradient).all())
 
 
 def evaluate(run: Run, state: RunState) -> Tuple[Optional[float], Any, Optional[bool]]:

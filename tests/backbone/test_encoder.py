@@ -1,5 +1,7 @@
 """States equal plain Hugging Face on the same ids."""
 
+import warnings
+
 import numpy
 import pytest
 import spacy
@@ -187,6 +189,51 @@ def test_a_window_that_does_not_fit_is_an_error(still_bert, monkeypatch):
 
     monkeypatch.setattr(get_backbone(model).module, "_forward", no_memory)
     with pytest.raises(MemoryError, match="B035"):
+        model.predict(make_docs(["Anna"]))
+
+
+FULL = [
+    torch.cuda.OutOfMemoryError("full"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GB, max allowed: 9.1 GB)."),
+]
+
+
+@pytest.mark.parametrize("is_train, code", [(False, "B035"), (True, "B178")])
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps"])
+def test_full_memory(error, is_train, code, still_bert, monkeypatch):
+    """In training a window may be the last of many: it is not said to be too long."""
+    model = make_model(still_bert)
+
+    def no_memory(*args):
+        raise error
+
+    monkeypatch.setattr(get_backbone(model).module, "_forward", no_memory)
+    with pytest.raises(MemoryError, match=code), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model(make_docs(["Anna", "Ben"]), is_train=is_train)
+
+
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps"])
+def test_full_memory_in_the_backward_pass(error, still_bert):
+    model = make_model(still_bert)
+    states, backprop = model(make_docs(["Anna"]), is_train=True)
+
+    def no_memory(gradient):
+        raise error
+
+    next(get_backbone(model).module.parameters()).register_hook(no_memory)
+    with pytest.raises(MemoryError, match="B178.*accumulate_gradient.*activation_checkpointing"):
+        backprop(states.rows)
+
+
+def test_other_errors_are_not_hidden(still_bert, monkeypatch):
+    model = make_model(still_bert)
+
+    def wrong(*args):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(get_backbone(model).module, "_forward", wrong)
+    with pytest.raises(RuntimeError, match="shapes differ"):
         model.predict(make_docs(["Anna"]))
 
 

@@ -1,9 +1,11 @@
 """The commands `pretrain` and `fill-mask`."""
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,10 @@ import spacy
 import torch
 from click.testing import CliRunner
 from spacy.cli.train import train
+from spacy.util import load_model_from_config
 from thinc.api import Config
+from training.runs import differing, rows_of
+from training.runs import run as train_in_parts
 from transformers import AutoModel, BertForPreTraining
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -67,6 +72,51 @@ def test_a_refused_run_leaves_the_config(trained, tiny_bert, tmp_path):
         code, printed = run("pretrain", path, ours, *options, *option)
         assert code == 1 and error in printed
         assert (ours / "config.cfg").read_text() == before
+
+
+def test_a_run_that_has_ended(trained, tiny_bert, tmp_path, monkeypatch):
+    """It is not made longer; what is said to do instead works."""
+    stdout = io.StringIO()
+    monkeypatch.setattr(recipe, "train", partial(recipe.train, stdout=stdout))
+    out = Path(shutil.copytree(trained[0], tmp_path / "out"))
+    path = trained[0].parent / "a.txt.gz"
+    shared = ["--max-length", 32, "--eval-every", 10, "--batch-size", 8, "--dev", path,
+              "--dev-instances", 16, "--device", "cpu", "--precision", "fp32"]  # fmt: skip
+    same = [*shared, "--model", tiny_bert, "--learn-rate", 5e-4]
+    code, printed = run("pretrain", path, out, *same, "--steps", 20, "--resume")
+    advice = " ".join(stdout.getvalue().split())
+    assert code == 0 and "nothing to do" in advice
+    assert "To train on, begin another run: --model" in advice and "max_steps" not in advice
+    code, printed = run("pretrain", path, out, *same, "--steps", 22, "--resume")
+    assert code == 1 and "B172" in printed and "--model OUTPUT/checkpoint" in printed
+    more = tmp_path / "more"
+    code, printed = run("pretrain", path, more, *shared, "--model", out / "checkpoint",
+                        "--steps", 1, "--learn-rate", 1e-9)  # fmt: skip
+    assert code == 0, printed
+    heads = [
+        spacy.load(folder / "model-best").get_pipe("bert_pretrainer").model.shims[0].module
+        for folder in (out, more)
+    ]
+    for one, two in zip(*(head.parameters() for head in heads)):
+        torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("workers, kills", [(0, [2, 6]), (1, [6])])
+def test_killed_and_resumed(workers, kills, tiny_bert, tmp_path):
+    """The same weights, byte for byte: texts come in the order of their pass, with the masks of the
+    step. There are three passes, and the process dies inside of the first and the second.
+    """
+    path = write_text(tmp_path / "a.txt", make_documents(8))
+    asked = Recipe([path], tiny_bert, max_length=32, batch_size=8, steps=8, eval_every=4,
+                   learn_rate=1e-3, dev=path, dev_instances=4, workers=workers, device="cpu",
+                   precision="fp32")  # fmt: skip
+    config = load_model_from_config(make_config(asked), auto_fill=True).config
+    printed = rows_of(train_in_parts(config, tmp_path / "whole"))
+    assert [row.split()[:2] for row in printed] == [["0", "0"], ["1", "4"], ["2", "8"]]
+    for i, step in enumerate(kills):
+        train_in_parts(config, tmp_path / "ours", kill_at=step, resume=i > 0)
+    train_in_parts(config, tmp_path / "ours", resume=True)
+    assert differing(tmp_path / "whole", tmp_path / "ours") == []
 
 
 def test_spacy_train_takes_over(trained, tmp_path):

@@ -52,6 +52,17 @@ def test_json_records_are_documents(tmp_path):
         paragraphs(tmp_path / "a.jsonl")
 
 
+def test_blank_records_are_passed_over(tmp_path):
+    """As blank lines and empty Docs are."""
+    lines = ['{"text": "One"}', '{"text": ""}', "", '{"text": " \\n\\t"}', '{"text": "Two"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert paragraphs(tmp_path / "a.jsonl") == [["One"], ["Two"]]
+    for record in ("{}", '{"text": null}', '{"text": 3}'):
+        (tmp_path / "a.jsonl").write_text(record)
+        with pytest.raises(ValueError, match="B204.*line 1"):
+            paragraphs(tmp_path / "a.jsonl")
+
+
 def test_docs_keep_their_sentences(tmp_path, splitter):
     vocab = spacy.blank("en").vocab
     words = ["A", "b", ".", "c", "d"]

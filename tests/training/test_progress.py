@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -127,6 +128,20 @@ def test_row_file_begins_anew(tmp_path):
     assert read_rows(path) == [{"step": 0}]
 
 
+def test_row_file_is_json_for_any_reader(tmp_path):
+    """Where a step was left out, norms and losses may be no numbers."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"step": 0, "gradient_norm": NaN}\n')
+    losses = {"bert_ner": math.inf, "bert_textcat": 0.5}
+    RowFile(path).write({"step": 1, "gradient_norm": math.nan, "losses": losses, "score": 0.25})
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
+    found = {"bert_ner": None, "bert_textcat": 0.5}
+    assert rows == [
+        {"step": 0, "gradient_norm": None},
+        {"step": 1, "gradient_norm": None, "losses": found, "score": 0.25},
+    ]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -171,6 +186,39 @@ def test_mlflow(tiny_bert, corpus, tmp_path, monkeypatch):
     assert ("best", ["bert", "bert_textcat"]) in calls
     losses = [args[0] for name, args in calls if name == "log_metrics" and "loss_bert" in args[0]]
     assert len(losses) == 2 and all(loss["loss_bert_textcat"] > 0 for loss in losses)
+
+
+def test_wandb(tiny_bert, corpus, tmp_path, monkeypatch):
+    """As above, for Weights & Biases."""
+    calls = []
+    wandb = ModuleType("wandb")
+    for name in ("log", "join", "log_artifact"):
+        setattr(wandb, name, lambda *args, name=name, **kwargs: calls.append((name, args)))
+    wandb.run = SimpleNamespace(id="7", name="")
+    wandb.init = lambda **kwargs: calls.append(("init", kwargs)) or wandb.run
+
+    class Artifact:
+        def __init__(self, name, **kwargs):
+            self.name = name
+
+        def add_dir(self, path, name):
+            calls.append(("add_dir", (path, name)))
+
+    wandb.Artifact = Artifact
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    last = str(tmp_path / "ours" / "model-last")
+    logger = {"@loggers": "spacy.WandbLogger.v5", "project_name": "tiny", "run_name": "one",
+              "model_log_interval": 2, "log_latest_dir": last}  # fmt: skip
+    changes = {"logger": logger, "others": {}, "max_steps": 2, "eval_frequency": 2}
+    run(make_config(tiny_bert, corpus, **changes), tmp_path / "ours")
+    assert calls[0][0] == "init" and calls[0][1]["config"]["training"]["max_steps"] == 2
+    assert calls[-1][0] == "join" and wandb.run.name == "one"
+    logged = [args[0] for name, args in calls if name == "log"]
+    losses = [one["loss_bert_textcat"] for one in logged if "loss_bert_textcat" in one]
+    assert len(losses) == 2 and all(loss > 0 for loss in losses)
+    assert sum("score" in one for one in logged) == 2
+    folders = [args for name, args in calls if name == "add_dir"]
+    assert folders == [(last, "pipeline_7"), (last, "model_last")]
 
 
 def test_hours():

@@ -8,8 +8,11 @@ import time
 
 import click.testing
 import pytest
+import spacy
 import spacy.cli  # noqa: F401  (registers the commands with `app`)
+import torch
 import typer.testing
+from conftest import bert_model
 from spacy.cli._util import app as spacy_app
 from training.runs import (
     OWN_TAGGER,
@@ -105,6 +108,22 @@ def test_killed_process(tiny_bert, corpus, tmp_path):
     run_spacy(config, tmp_path / "spacy")
     names = [name for name in differing(tmp_path / "spacy", ours) if "config.cfg" not in name]
     assert names == []
+
+
+@pytest.mark.gpu
+def test_resumed_on_a_gpu(tiny_bert, corpus, tmp_path):
+    """With averages, which lie beside the weights as the moments do."""
+    adam = {"@optimizers": "Adam.v1", "use_averages": True, "learn_rate": 1e-3}
+    bert = {"model": bert_model(tiny_bert, device="cuda")}
+    config = make_config(tiny_bert, corpus, others={}, bert=bert, optimizer=adam)
+    run(config, tmp_path / "ours", kill_at=6)
+    run(config, tmp_path / "ours", resume=True)
+    run(config, tmp_path / "whole")
+    for name, whole in spacy.load(tmp_path / "whole" / "model-last").pipeline:
+        ours = spacy.load(tmp_path / "ours" / "model-last").get_pipe(name)
+        expected = whole.model.shims[0].module.state_dict()
+        for key, value in ours.model.shims[0].module.state_dict().items():
+            torch.testing.assert_close(value, expected[key], rtol=1e-3, atol=1e-4)
 
 
 def wait_for(path, process):

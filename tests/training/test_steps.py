@@ -2,12 +2,14 @@
 
 import math
 
+import numpy
 import pytest
 import torch
 from conftest import make_examples
 from spacy.training import Example
+from spacy.training.initialize import init_nlp
 from thinc.api import Adam
-from training.runs import OWN_TAGGER, make_config, run
+from training.runs import OWN_TAGGER, TAGGER, make_config, run
 
 from spacy_bert_suite.backbone.shim import AdamWSettings, StepReport, TorchShim
 from spacy_bert_suite.training import steps
@@ -68,7 +70,7 @@ def test_one_shim_alone(nlp, optimizer):
 
 
 def test_training_goes_on(tiny_bert, corpus, monkeypatch):
-    """The run ends with finite weights; layers of thinc have taken every step."""
+    """The run ends with finite weights."""
     config = make_config(tiny_bert, corpus, others={"own_tagger": OWN_TAGGER}, max_steps=3)
     learn, seen = steps.add_gradients, []
 
@@ -87,6 +89,60 @@ def test_training_goes_on(tiny_bert, corpus, monkeypatch):
         assert (shim.report.n_steps, shim.report.n_skipped) == (3, 1)
         assert all(torch.isfinite(p).all() for p in shim.module.parameters())
     assert tagger.name == "own_tagger"
+
+
+def parameters_of(pipe):
+    """Values and gradients of thinc's own parameters."""
+    nodes = [node for node in pipe.model.walk() for name in node.param_names]
+    return [(node.get_param(name), node.get_grad(name)) for node in dict.fromkeys(nodes)
+            for name in node.param_names if node.has_grad(name)]  # fmt: skip
+
+
+@pytest.mark.parametrize("tagger", [TAGGER, OWN_TAGGER], ids=["listening", "alone"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_of_thinc_stops_all(tagger, value, tiny_bert, corpus, monkeypatch):
+    """The step is as if it had not been, in all components, and the run goes on."""
+    config = make_config(tiny_bert, corpus, others={"tagger": tagger}, max_steps=4)
+    learn, kept = steps.add_gradients, []
+
+    def spoil(pipes):
+        learn(pipes)
+        weights = [pipe.model.to_bytes() for pipe in pipes]
+        kept.append((pipes, weights))
+        if len(kept) == 2:
+            pipes[0].settle()
+            gradient = parameters_of(pipes[2])[0][1]
+            gradient[0] = value
+
+    monkeypatch.setattr(steps, "add_gradients", spoil)
+    with pytest.warns(UserWarning, match="B901") as caught:
+        run(config, None)
+    assert len([w for w in caught if "B901" in str(w.message)]) == 1
+    assert kept[2][1] == kept[1][1] != kept[3][1]
+    bert, head, pipe = kept[-1][0]
+    assert pipe.name == "tagger"
+    for shim in (bert.model.shims[0], head.model.shims[0]):
+        assert (shim.report.n_steps, shim.report.n_skipped) == (4, 1)
+    assert all(numpy.isfinite(weight).all() for weight, _ in parameters_of(pipe))
+
+
+def test_moments_of_a_step_that_was_left_out(tiny_bert, corpus):
+    """thinc's optimizer has not counted it, and the next gradient begins at zero."""
+    nlp = init_nlp(make_config(tiny_bert, corpus, others={"own_tagger": OWN_TAGGER}))
+    pipes = [pipe for _, pipe in nlp.pipeline]
+    optimizer, tagger = Adam(1e-3), pipes[-1]
+    examples = make_examples(nlp)
+    for eg in examples:
+        for token in eg.reference:
+            token.tag_ = "A"
+    nlp.update(examples, sgd=False)
+    parameters_of(tagger)[0][1][0] = math.nan
+    with pytest.warns(UserWarning, match="B901"):
+        assert leave_out_if_not_finite(pipes, optimizer)
+    assert not optimizer.mom1 and not optimizer.nr_update
+    assert all((gradient == 0).all() for _, gradient in parameters_of(tagger))
+    nlp.update(examples, sgd=False)
+    assert not leave_out_if_not_finite(pipes, optimizer)
 
 
 class Linear:
