@@ -23,7 +23,9 @@ MAY_IMPORT = {
     "attributes": set(),
     "readers": set(),
     "records": set(),
-    "chain": set(),
+    "biluo": set(),
+    "decoding": {"biluo"},
+    "crf": {"biluo"},
     "training_length": set(),
     "matrix": {"vectors"},
     "settings": set(),
@@ -36,7 +38,7 @@ MAY_IMPORT = {
     "pair_pipe": {"heads", "pairs", "readers"},
     "folders": set(),
     "backbone": {"backbone", "attributes", "compat", "folders"},
-    "schemes": {"chain"},
+    "schemes": {"biluo", "decoding"},
     "sentences": set(),
     "pooling": {"backbone", "sentences"},
     "layers": {"backbone", "pooling", "schemes"},
@@ -48,7 +50,8 @@ MAY_IMPORT = {
     "questions": {"records"},
     "pretraining": {"backbone", "records", "parallel", "training", "folders"},
     "components": {
-        *("backbone", "attributes", "readers", "chain", "layers", "pooling", "heads", "vectors"),
+        *("backbone", "attributes", "readers", "layers", "pooling", "heads", "vectors"),
+        *("biluo", "crf", "decoding"),
         "pairs",
         *(
             "pair_pipe",
@@ -64,7 +67,7 @@ MAY_IMPORT = {
         *("questions", "answers", "extraction", "squad", "pretraining", "parallel", "schemes"),
     },
     "checkpoints": {
-        *("backbone", "chain", "layers", "pairs", "questions", "schemes"),
+        *("backbone", "biluo", "layers", "pairs", "questions", "schemes"),
     },
     "vocabulary": {"pretraining"},
     "new_backbone": {"backbone", "folders", "records", "vocabulary"},
