@@ -68,7 +68,7 @@ def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
 
 
 def load_folder(path: Path) -> Checkpoint:
-    """Load a folder, after a look that its parts are there."""
+    """Load a folder, after checking that its parts are there."""
     if not path.is_dir():
         raise FileNotFoundError(Errors.B003.format(path=path))
     path = transformer_folder(path)
