@@ -45,12 +45,12 @@ class Errors(metaclass=WithCodes):
         "encoder such as BERT, with a fast tokenizer."
     )
     B009 = (
-        "The weights of '{name}' are not here and are only downloaded by nlp.initialize(). "
-        "Call nlp.initialize() once, or load a saved pipeline with spacy.load()."
+        "The weights of '{name}' are not available locally and are only downloaded by "
+        "nlp.initialize(). Call nlp.initialize() once, or load a saved pipeline with spacy.load()."
     )
     B010 = (
-        "The tokenizer in '{path}' knows {n_pieces} wordpieces, but the weights have embeddings "
-        "for {n_rows}. They do not belong together: copy or save the model again."
+        "The tokenizer in '{path}' has {n_pieces} wordpieces, but the weights have embeddings for "
+        "{n_rows}. They do not belong together: copy or save the model again."
     )
     # Values in the config
     B020 = "components.bert.model.{key} is {value!r}; it must be {expected}."
@@ -110,21 +110,20 @@ class Errors(metaclass=WithCodes):
     )
     # Heads
     B039 = (
-        "What was saved does not fit the config that it is loaded with: {reason}. Set the part of "
-        "the config that was changed back, or initialize the component anew."
+        "The saved component does not fit the config it is loaded with: {reason}. Undo the change "
+        "in the config, or initialize the component again."
     )
     B040 = (
-        "'{name}' was built on states of width {expected}, and its backbone gives {width}. Use the "
-        "backbone, with the `layers`, that it was built on, or initialize the component anew."
+        "'{name}' was built on states of width {expected}, but its backbone gives {width}. Use the "
+        "backbone and the `layers` that it was built on, or initialize the component again."
     )
     B041 = (
         "'{name}' holds its vectors to those of '{source}', which cannot be loaded: {reason} Put "
         "it back, or set distillation = 0."
     )
     B045 = (
-        "{path} is not the file that was saved: its checksum is another one than {file} says. "
-        "Copy or save the pipeline again. If the weights were changed on purpose, remove the file "
-        "with the checksum."
+        "{path} has changed since it was saved: its checksum is not the one in {file}. Copy or "
+        "save the pipeline again. If the weights were changed on purpose, delete {file}."
     )
     B050 = (
         "'{name}' is not initialized. Train it (spacy train, or nlp.initialize()), or load a "
@@ -152,8 +151,8 @@ class Errors(metaclass=WithCodes):
         "with {owner}.remove_extension('{attribute}') before adding '{name}'."
     )
     B057 = (
-        "The thresholds of '{name}' are tuned on predictions, and number {place} of the examples, "
-        "counted from 0, has none for '{label}'. Annotate it: Example(nlp(eg.text), eg.reference)."
+        "The thresholds of '{name}' are tuned on predictions, but example {place}, counting from "
+        "0, has none for '{label}'. Annotate it: Example(nlp(eg.text), eg.reference)."
     )
     B058 = (
         "The category '{label}' of a training example of '{name}' is {value!r}. Give a number from "
@@ -161,14 +160,14 @@ class Errors(metaclass=WithCodes):
     )
     # Vectors and pairs
     B060 = (
-        "The Sentence-BERT folder '{name}' has a part that is not known here: {module}. Set "
-        "components.bert_similarity.model.pooling to what comes nearest instead of 'auto'."
+        "The Sentence-BERT folder '{name}' has an unsupported module: {module}. Set "
+        "components.bert_similarity.model.pooling to the closest method instead of 'auto'."
     )
     B061 = (
         "pooling = 'pooler' needs an encoder with a pooler, and this one has none. Use 'cls' or "
         "'mean'."
     )
-    B062 = "The softmax loss needs labelled pairs at initialization. Check the corpus."
+    B062 = "The softmax loss needs labeled pairs at initialization. Check the corpus."
     B063 = "An example of pairs needs two texts or more, got {texts!r}."
     B064 = "The score of a pair is {score}; it must be from 0 to 1."
     B065 = "There are no pairs in {path}. Check that it is the right file, and keep_labels."
@@ -189,8 +188,8 @@ class Errors(metaclass=WithCodes):
         "pipeline."
     )
     B070 = (
-        "'{name}' found pairs, but none of use for mode = '{mode}': it needs {needs}. Check the "
-        "corpus, or choose another mode."
+        "'{name}' found pairs, but none that are usable in mode = '{mode}': it needs {needs}. "
+        "Check the corpus, or choose another mode."
     )
     B071 = (
         "doc._.paraphrase() needs a doc that has just come out of a pipeline with "
@@ -204,12 +203,12 @@ class Errors(metaclass=WithCodes):
         "(convert pairs --rename OLD=NEW), or set mode = 'classes'."
     )
     B074 = (
-        "'{name}' takes texts, Docs and Spans, but number {place} of those given, counted from 0, "
-        "is of the type {kind}. Leave out what is missing, or put '' in its place."
+        "'{name}' takes texts, Docs and Spans, but item {place}, counting from 0, is of the type "
+        "{kind}. Leave out missing texts, or replace them with ''."
     )
     B075 = (
-        "'{name}' takes pairs of texts, but number {place} of those given, counted from 0, is "
-        "{found}. Give a list such as [(first, second), (first, second)]."
+        "'{name}' takes pairs of texts, but item {place}, counting from 0, is {found}. Give a list "
+        "such as [(first, second), (first, second)]."
     )
     # Summaries
     B080 = (
@@ -232,8 +231,8 @@ class Errors(metaclass=WithCodes):
         "repeats small corpora)."
     )
     B103 = (
-        "At temperature {temperature} an epoch that leaves nothing out of {n_examples} examples "
-        "has {n_drawn}. Set temperature to 1 or more."
+        "At temperature {temperature}, an epoch that covers all {n_examples} examples has "
+        "{n_drawn}. Set temperature to 1 or more."
     )
     B104 = (
         "training_length has epochs = {epochs} and evaluations = {evaluations}. Give epochs of 0 "
@@ -248,8 +247,8 @@ class Errors(metaclass=WithCodes):
         "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
     )
     B111 = (
-        "The index is damaged: {path} cannot be read: {reason}. Copy it again, or build it anew "
-        "from its texts."
+        "The index is damaged: {path} cannot be read: {reason}. Copy it again, or rebuild it from "
+        "its texts."
     )
     B112 = (
         "A text has no vector. Add the component 'bert_similarity' after 'bert', or give vectors. "
@@ -264,7 +263,10 @@ class Errors(metaclass=WithCodes):
         "The vectors are {what}. All vectors of an index and of its queries are arrays of finite "
         "numbers, of one width: use one pipeline for all."
     )
-    B115 = "There are not as many ids, metadata or vectors as items. Give one for each."
+    B115 = (
+        "The numbers of ids, metadata and vectors must match the number of items. Give one for "
+        "each."
+    )
     B116 = "Another process is writing to the index at {path}. Wait until it is done."
     B117 = (
         "The id '{id}' is in the index already, or was given twice. Use another id, delete the "
@@ -275,8 +277,8 @@ class Errors(metaclass=WithCodes):
         "numbers, True, False, None, or lists of them."
     )
     B119 = (
-        "The condition {condition!r} cannot be read. Give for each name of the metadata a value, "
-        "a list of values, or a range such as dict(gte=1990, lt=2000)."
+        "The condition {condition!r} cannot be read. For each metadata field, give a value, a list "
+        "of values, or a range such as dict(gte=1990, lt=2000)."
     )
     B120 = "A text has no vector. Give the index a pipeline (nlp), or give Docs or vectors."
     B121 = "{key} is {value!r}; it must be {expected}."
@@ -302,13 +304,13 @@ class Errors(metaclass=WithCodes):
     )
     B134 = "'{path}' is a file, and an index is a folder. Give an empty or new one."
     B135 = (
-        "A server cannot test the condition {condition!r}. There, names are not empty and have no "
-        "quotes, strings have no half characters (lone surrogates), and ranges are of numbers of "
-        "usual size, or of dates in ISO form such as '2020-01-31'."
+        "A server cannot test the condition {condition!r}. There, field names must not be empty or "
+        "contain quotes, strings must not contain lone surrogates (half characters), and ranges "
+        "must be of numbers of ordinary size, or of ISO dates such as '2020-01-31'."
     )
     B136 = (
-        "The id, text or metadata of the item {id!r} has half a character (a lone surrogate), and "
-        "a server cannot keep that. Remove it: text.encode('utf8', 'ignore').decode()."
+        "The id, text or metadata of the item {id!r} has a lone surrogate (half a character), "
+        "which a server cannot store. Remove it: text.encode('utf8', 'ignore').decode()."
     )
     # Mining, clustering and the correction of vectors
     B137 = "{name} cannot learn from {n} vectors that are all equal. Give those of different texts."
@@ -376,7 +378,7 @@ class Errors(metaclass=WithCodes):
         "for masked words. Read text with 'spacy-bert-suite.PretrainCorpus.v1', or use a "
         "checkpoint of BertForPreTraining or BertForMaskedLM."
     )
-    B159 = "There is no {mask} in {text!r}. Put one where a word is to be found."
+    B159 = "There is no {mask} in {text!r}. Put one in place of the word to predict."
     B160 = (
         "'{name}' needs a tokenizer with a mask token, and that of the backbone has none. Set "
         "mask_token in its tokenizer_config.json."
@@ -389,7 +391,7 @@ class Errors(metaclass=WithCodes):
         "'{name}' has no component that fills masks, only: {found}. Add 'bert_pretrainer' and "
         "train it, or give the folder of a BertForMaskedLM."
     )
-    # New backbones, and what enters their first layer
+    # New backbones, and the input of their first layer
     B165 = (
         "There are no words to learn a vocabulary from: the texts are empty. Check that they are "
         "the right files."
@@ -404,37 +406,37 @@ class Errors(metaclass=WithCodes):
     )
     B168 = "{key} of a new backbone is {value!r}; it must be {expected}."
     B169 = "The input embeddings of '{name}' cannot be shown: {reason}."
-    # Training that goes on
+    # Resumable training
     B170 = (
-        "{path} cannot be written: {reason}. The checkpoints before it are as they were: make room "
-        "or correct the permissions, then go on with --resume."
+        "{path} cannot be written: {reason}. Earlier checkpoints are unchanged: free disk space or "
+        "correct the permissions, then continue with --resume."
     )
     B171 = (
-        "{path} holds checkpoints of a run that has not come to its end (last update: {step}). Add "
-        "--resume to go on with it; to begin anew, remove that folder or give another --output."
+        "{path} holds checkpoints of an unfinished run (last update: {step}). Add --resume to "
+        "continue it; to start over, remove that folder or give another --output."
     )
     B172 = (
-        "The run in {path} was begun with other values of: {changed}. Resume with the config and "
-        "overrides that it was begun with (max_steps, max_epochs, patience and the logger may "
-        "differ), or begin another run in another folder. That can have the weights of this one: "
-        "by 'source' in its config, or by 'pretrain --model OUTPUT/checkpoint'."
+        "The run in {path} was started with different values of: {changed}. Resume with the config "
+        "and overrides it was started with (max_steps, max_epochs, patience and the logger may "
+        "differ), or start another run in another folder. That one can begin with the weights of "
+        "this one: by 'source' in its config, or by 'pretrain --model OUTPUT/checkpoint'."
     )
     B173 = (
-        "The training data is not what it was: the {n_batches} batches that were trained on "
-        "cannot be drawn again. Put back the corpus as it was, or begin anew in another folder; "
-        "model-last can be sourced there."
+        "The training data has changed: the {n_batches} batches that were trained on cannot be "
+        "drawn again. Restore the corpus, or start over in another folder; model-last can be "
+        "sourced there."
     )
     B174 = (
-        "None of the checkpoints in {path} is whole. Remove that folder to begin anew; model-last "
-        "can be sourced."
+        "None of the checkpoints in {path} is complete. Remove that folder to start over; "
+        "model-last can be sourced."
     )
     B175 = "To resume, training needs the folder of the run. Give it as --output."
     B176 = "{key} is {value!r}; it must be {expected}."
     B177 = "The folder {path} cannot be used for the output: {reason}. Give another --output."
     B178 = (
-        "Training has run out of the memory of {device}: what a part of a batch has computed is "
-        "kept until its backward pass. Raise training.accumulate_gradient, which learns each batch "
-        "in so many parts, or make the batches of training.batcher smaller, or set "
+        "Training has run out of memory on {device}: activations are kept until the backward pass. "
+        "Raise training.accumulate_gradient, which splits each batch into that many parts, make "
+        "the batches of training.batcher smaller, or set "
         "components.bert.model.activation_checkpointing = true."
     )
     # Fine-tuning
@@ -443,8 +445,8 @@ class Errors(metaclass=WithCodes):
         "the component's name in training.before_update, and set its trainable = true."
     )
     B181 = (
-        "Process {rank} of {n} has ended with the exit code {code}, so the others were ended too. "
-        "What went wrong stands above. If there is a checkpoint, --resume goes on from it."
+        "Process {rank} of {n} has ended with the exit code {code}, so the others were stopped "
+        "too. The cause is shown above. If there is a checkpoint, --resume continues from it."
     )
     B182 = (
         "{n} processes cannot share {n_gpus} GPU(s). Use --processes {n_gpus}, or "
@@ -452,7 +454,7 @@ class Errors(metaclass=WithCodes):
     )
     B183 = (
         "Training with components.bert.model.adapter needs peft. Install it: pip install "
-        "'spacy_bert_suite[lora]', or remove the adapter. Pipelines that are saved work without it."
+        "'spacy_bert_suite[lora]', or remove the adapter. Saved pipelines work without it."
     )
     B184 = (
         "No linear layer of the backbone has a name that ends in {targets}, so there is nothing to "
@@ -460,12 +462,12 @@ class Errors(metaclass=WithCodes):
     )
     # Examples of several tasks
     B185 = (
-        "The corpus '{key}' is for '{name}', which is no component of the pipeline. Name those "
-        "that learn from it, with '+' between several; there are: {found}."
+        "The corpus '{key}' is for '{name}', which is not a component of the pipeline. Name those "
+        "that learn from it, joined by '+'; available: {found}."
     )
     B186 = (
         "{path}, line {line}: the columns are named {found}, but one must be 'text' or 'sentence' "
-        "and one 'label'. Rename them; if that line is no header, put one above it."
+        "and one 'label'. Rename them; if that line is not a header, add one above it."
     )
     B187 = (
         "{path} has labels that are topics as well as sentiments: {labels}. A text has one value "
@@ -483,7 +485,8 @@ class Errors(metaclass=WithCodes):
     )
     # Batches
     B192 = (
-        "A batch of {size} examples is none. Set size and sizes of batch_by_task.v1 to 1 or more."
+        "Batch size must be at least 1, got {size}. Set size and sizes of batch_by_task.v1 to 1 or "
+        "more."
     )
     # Comparisons
     B193 = (
@@ -540,12 +543,12 @@ class Errors(metaclass=WithCodes):
         "model of another kind, or one without its head: check it, or give another task."
     )
     B222 = (
-        "'{path}' is a '{model_type}', whose heads are not known. Heads can be imported from and "
-        "exported to: {known}. As a backbone alone it may serve: task = 'bert'."
+        "'{path}' is a '{model_type}', whose heads are not supported. Heads can be imported from "
+        "and exported to: {known}. It may work as a backbone alone: task = 'bert'."
     )
     B223 = (
-        "Pairs of texts are written here as BERT does, and '{path}' is a '{model_type}', which "
-        "would read them otherwise. This head is known for: {known}. Use a checkpoint of these."
+        "Pairs of texts are encoded as in BERT, but '{path}' is a '{model_type}', which encodes "
+        "them differently. This head is supported for: {known}. Use a checkpoint of one of these."
     )
     B224 = (
         "The outputs of '{path}' have no names ({found}). Give {n} of them in their order: "
@@ -561,8 +564,8 @@ class Errors(metaclass=WithCodes):
     )
     B227 = (
         "'{path}' does not mark entities: of its labels ({found}) none is 'O', for words outside "
-        "of them, or there is no other. Word classes and the like are no task of 'bert_ner'; where "
-        "'O' has another name, give names in their order with labels=[...] or --labels."
+        "of them, or there is no other. 'bert_ner' does not predict parts of speech and the like; "
+        "if 'O' has another name, give names in their order with labels=[...] or --labels."
     )
     B228 = "'{name}' cannot be exported: {reason}."
     B229 = "'{name}' cannot be exported as it is: {reason}. What is trained with {instead} can be."
@@ -578,8 +581,8 @@ class Errors(metaclass=WithCodes):
         "apart, correct problem_type in its config.json."
     )
     B234 = (
-        "{path} cannot be written: {reason}. Make room, correct the permissions or give another "
-        "folder; what was half done is removed."
+        "{path} cannot be written: {reason}. Free disk space, correct the permissions or give "
+        "another folder; partial output was removed."
     )
     # Questions
     B240 = (
@@ -587,8 +590,8 @@ class Errors(metaclass=WithCodes):
         "the list, or leave doc._.questions unset."
     )
     B241 = (
-        "The answer {answer!r} does not stand at character {start} of its text, which has "
-        "{found!r} there. Count characters from 0, from the start of the context."
+        "The answer {answer!r} is not at character {start} of its text, which has {found!r} there. "
+        "Count characters from 0, from the start of the context."
     )
     B242 = (
         "{path}, {place}: '{field}' is {found}; it must be {expected}. Correct the question or "
@@ -607,10 +610,10 @@ class Errors(metaclass=WithCodes):
         "The pipeline has no component '{name}' to answer questions, only: {found}. Add 'bert_qa' "
         "after 'bert' and train it, or give the name of yours."
     )
-    B247 = "There is no question. Give questions as arguments, or a file with one on every line."
+    B247 = "There is no question. Give questions as arguments, or a file with one per line."
     B248 = (
-        "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Make a "
-        "Doc of a text with nlp(text), or with nlp.make_doc(text)."
+        "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Turn a "
+        "text into a Doc with nlp(text), or with nlp.make_doc(text)."
     )
 
 
@@ -620,20 +623,20 @@ class Warnings(metaclass=WithCodes):
         "backbone in every epoch. Raise feature_cache_gb, or empty the folder."
     )
     B196 = (
-        "The feature cache at {path} is not written any more: {reason}. Training goes on without; "
-        "give a folder with room."
+        "The feature cache at {path} is no longer written: {reason}. Training continues without "
+        "it; set a folder with free space."
     )
     B900 = (
         "Out of memory on {device} at {n_pieces} padded wordpieces: continuing with half of "
         "that. Set components.bert.model.max_batch_pieces = {half} to avoid the retry."
     )
     B901 = (
-        "A training step was left out: a gradient was not finite. If this repeats, lower "
+        "A training step was skipped: a gradient was not finite. If this repeats, lower "
         "training.optimizer.learn_rate (1e-5 to 1e-4 for BERT) and warm it up."
     )
     B902 = (
-        "'{name}' is trained with a learn rate of {learn_rate}, which ruins a pretrained BERT. Set "
-        "training.optimizer.learn_rate to 1e-5 to 1e-4 (spaCy's default is 0.001), or "
+        "'{name}' is trained with a learning rate of {learn_rate}, which ruins a pretrained BERT. "
+        "Set training.optimizer.learn_rate to 1e-5 to 1e-4 (spaCy's default is 0.001), or "
         "components.{name}.trainable = false."
     )
     B903 = (
@@ -642,12 +645,12 @@ class Warnings(metaclass=WithCodes):
     )
     B904 = (
         "A text had no sentence boundaries, so '{name}' used the rule of spaCy's Sentencizer. To "
-        "have them on the doc, or others: nlp.add_pipe('sentencizer', first=True), or a parser or "
-        "senter before '{name}'."
+        "set them on the doc, or to use others: nlp.add_pipe('sentencizer', first=True), or a "
+        "parser or senter before '{name}'."
     )
     B905 = (
-        "'{name}' learns from texts that belong together, and leaves out {n} of {n_all} pairs, "
-        "which have a score, or a label that says no. To learn from those too, choose another "
+        "'{name}' learns from texts that belong together, and skips {n} of {n_all} pairs, which "
+        "have a score, or a label that means no. To learn from those too, choose another "
         "[components.{name}.loss]."
     )
     B906 = (
@@ -659,23 +662,23 @@ class Warnings(metaclass=WithCodes):
         "index.optimize()."
     )
     B911 = (
-        "The pipeline makes other vectors than the one that the index was made with (cosine of the "
-        "same sentence: {cosine}). Load the index with that pipeline, or build it anew."
+        "The pipeline makes different vectors from the one the index was built with (cosine of the "
+        "same sentence: {cosine}). Load the index with that pipeline, or rebuild it."
     )
     B920 = (
         "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "
         "'bert_similarity'; after from_bytes() or n_process, call vectors.install_hooks(doc)."
     )
     B930 = (
-        "The checkpoint {path} is damaged and left out: {reason}. Training goes on from the one "
+        "The checkpoint {path} is damaged and skipped: {reason}. Training resumes from the one "
         "before it, if there is one."
     )
     B931 = (
-        "The run goes on with other values of: {changed}. It equals an uninterrupted one only if "
-        "they stand for the same data."
+        "The run resumes with different values of: {changed}. It equals an uninterrupted one only "
+        "if they stand for the same data."
     )
     B932 = (
-        "The run was begun with other versions: {versions}. What follows may differ from an "
+        "The run was started with other versions: {versions}. What follows may differ from an "
         "uninterrupted run in the last digits."
     )
     B938 = (

@@ -22,7 +22,7 @@ class InputEmbeddings:
     ids, segments, positions (ndarray): The rows of the three tables. *Shape:* ``(n_pieces,)``
     token, segment, position (ndarray): The three vectors of each wordpiece.
         *Shape:* ``(n_pieces, width)``
-    normalized (ndarray): Their sum after layer normalisation, which enters the first layer
+    normalized (ndarray): Their sum after layer normalization, which enters the first layer
         (in training after dropout). *Shape:* ``(n_pieces, width)``
     """
 

@@ -16,6 +16,7 @@ from spacy.tokens import Doc, Span
 from .attributes import register_attributes
 from .errors import Errors
 from .matrix import Items, as_matrix, chunks, lengths, normalised
+from .sentences import has_sentences
 from .settings import check, whole_or_none
 
 SMALLEST_SHARE = 1e-10  # of the greatest eigenvalue; what is below is rounding
@@ -191,7 +192,7 @@ def principal_components(vectors: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.n
 
 def _sentences_of(doc: Doc) -> List[Span]:
     """RETURNS (List[Span]): Sentences with a vector of their own."""
-    sents = doc.sents if len(doc) and doc.has_annotation("SENT_START") else ()
+    sents = doc.sents if has_sentences(doc) else ()
     return [sent for sent in sents if sent._.embedding is not None]
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from .backbone.states import BertStates
 from .backbone.wordpieces import ranges
 from .errors import Errors
+from .sentences import has_sentences, sentence_bounds
 
 
 def word_states(states: BertStates, pooling: str) -> torch.Tensor:
@@ -88,10 +89,10 @@ def sentence_rows(states: BertStates, docs: Sequence[Doc]) -> Tuple[numpy.ndarra
     layout = states.layout
     firsts, lasts = [], []
     for doc, offset in zip(docs, layout.token_offsets):
-        if len(doc) and doc.has_annotation("SENT_START"):
-            bounds = sentence_starts(doc)
-            firsts.extend(bounds[:-1] + offset)
-            lasts.extend(bounds[1:] - 1 + offset)
+        if has_sentences(doc):
+            bounds = sentence_bounds(doc) + offset
+            firsts.extend(bounds[:, 0])
+            lasts.extend(bounds[:, 1] - 1)
     first = numpy.asarray(firsts, dtype="int64")
     starts = layout.token_starts[first]
     ends = layout.token_ends[numpy.asarray(lasts, dtype="int64")]
@@ -108,13 +109,6 @@ def _pieces_of(layout, first: int, last: int) -> Tuple[int, int]:
         return int(layout.token_starts[first]), int(layout.token_ends[first])
     tokens = first + numpy.flatnonzero(inside)
     return int(layout.token_starts[tokens[0]]), int(layout.token_ends[tokens[-1]])
-
-
-def sentence_starts(doc: Doc) -> numpy.ndarray:
-    """RETURNS (ndarray): Token indices where sentences start, and the doc's length."""
-    is_start = doc.to_array("SENT_START").astype("int64") == 1
-    is_start[0] = True
-    return numpy.append(numpy.flatnonzero(is_start), len(doc))
 
 
 def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:

@@ -13,7 +13,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
-from .chain import NEVER, Entity, find_entities
+from .biluo import NEVER
+from .decoding import Entity, find_entities
 
 PARTS = {"biluo": "BILU", "bio": "BI", "iob1": "BI", "io": "I"}
 

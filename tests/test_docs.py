@@ -179,7 +179,7 @@ def commands(command: click.Command, context: click.Context) -> Iterator[click.C
 def commands_page() -> str:
     """RETURNS (str): What `--help` prints of every command."""
     root = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH)
-    page = f"# Commands\n\nWhat `{PROGRAM} COMMAND --help` prints.\n"
+    page = f"# Commands\n\nOutput of `{PROGRAM} COMMAND --help` for each command.\n"
     for context in commands(cli, root):
         name = context.command_path.removeprefix(PROGRAM).strip()
         page += f"\n## {name}\n\n```text\n{context.get_help()}\n```\n"

@@ -10,14 +10,14 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 Parameters = Dict[str, torch.nn.Parameter]
 
 MOST_DECAY = 0.9999
-# spaCy applies averages only where the optimiser has some. This entry, of no weight and empty,
-# says that there are averages beside the optimiser's own.
+# spaCy applies averages only where the optimizer has some. This entry, of no weight and empty,
+# says that there are averages beside the optimizer's own.
 MARKER = (0, "spacy-bert-suite")
 MARK = numpy.zeros(0, dtype="float32")
 
 
 class WeightAverages:
-    """Exponential moving averages (Polyak and Juditsky 1992) with the decay of thinc's optimiser,
+    """Exponential moving averages (Polyak and Juditsky 1992) with the decay of thinc's optimizer,
     which grows with the updates: (1 + n) / (10 + n), and at most 0.9999. They begin at the weights
     before the first update, where thinc's begin at zero.
 

@@ -308,7 +308,7 @@ class Bert(Transformer):
         """Run the backward pass of the batch and take a step.
 
         `nlp.update(sgd=...)` calls this before any head has run: then the step waits, and is
-        taken with the same learn rate before the backbone is next used or saved.
+        taken with the same learning rate before the backbone is next used or saved.
         """
         settings = AdamWSettings.from_optimizer(sgd)
         if self._is_open:
@@ -357,7 +357,7 @@ class Bert(Transformer):
             backbone.step(settings)
 
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
-        """Inside, the weights are their averages, if the optimiser keeps some. As spaCy's own, a
+        """Inside, the weights are their averages, if the optimizer keeps some. As spaCy's own, a
         generator that `nlp.use_params` advances.
         """
         self.settle()

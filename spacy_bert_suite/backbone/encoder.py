@@ -279,9 +279,9 @@ class BertEncoder(torch.nn.Module):
         return merged(self.transformer) if self.is_adapted else self.transformer
 
     def learn_rate_scale(self, name: str) -> float:
-        """RETURNS (float): Factor on the learn rate of a parameter. Layer-wise decay: the top layer
-        learns at the full rate, each layer below at `layerwise_lr_decay` times the rate of the one
-        above (Sun et al. 2019). What mixes layers begins anew and learns as heads do.
+        """RETURNS (float): Factor on the learning rate of a parameter. Layer-wise decay: the top
+        layer learns at the full rate, each layer below at `layerwise_lr_decay` times the rate of
+        the one above (Sun et al. 2019). What mixes layers begins anew and learns as heads do.
         """
         if not name.startswith("transformer."):
             return 1.0

@@ -64,8 +64,9 @@ def BertModel(
     layers (str): last | last4_concat | last4_sum | scalar_mix.
     activation_checkpointing (bool): Compute activations twice to save memory in training.
     freeze_layers (int): The embeddings and the first n layers keep their weights; 0 for none.
-    layerwise_lr_decay (float): Factor on the learn rate from each layer to the one below.
-    lr_scale (float): Factor on the learn rate of the whole backbone; heads learn at the full one.
+    layerwise_lr_decay (float): Factor on the learning rate from each layer to the one below.
+    lr_scale (float): Factor on the learning rate of the whole backbone; heads learn at the full
+        one.
     adapter (Optional[LoRA]): Train small matrices beside the weights instead of these.
     RETURNS (Model): The backbone.
     RAISES (ValueError): If a value is out of its range.

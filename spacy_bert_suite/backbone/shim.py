@@ -23,12 +23,12 @@ COUNTS = ("n_steps", "n_skipped")
 
 @dataclass(frozen=True)
 class AdamWSettings:
-    """What a step takes from the spaCy optimiser object, at the time that it is asked for.
+    """What a step takes from the spaCy optimizer object, at the time that it is asked for.
 
     betas, eps, weight_decay: as in decoupled AdamW (Loshchilov and Hutter 2019).
     max_norm (float): Largest norm of the gradients of a shim together: of the backbone, or of one
         head; 0 does not clip. (thinc clips those of each of its own parameters by themselves.)
-    averages (Optional[Dict]): The optimiser's own averages of weights; None if it keeps none.
+    averages (Optional[Dict]): The optimizer's own averages of weights; None if it keeps none.
     """
 
     learn_rate: float
@@ -131,7 +131,7 @@ class TorchShim(Shim):
 
     @contextmanager
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
-        """Inside, the weights are their averages, if `params` are those of an optimiser with which
+        """Inside, the weights are their averages, if `params` are those of an optimizer with which
         this module has learnt.
         """
         if self._model is None or MARKER not in params:
@@ -208,7 +208,9 @@ class TorchShim(Shim):
         ).device.type in ("cpu", "cuda")
 
     def _groups(self) -> List[Dict[str, Any]]:
-        """Parameters by learn rate and decay: none on biases and LayerNorm (Devlin et al. 2019)."""
+        """Parameters by learning rate and decay, without decay of biases and LayerNorm (Devlin et
+        al. 2019).
+        """
         scale_of = getattr(self._model, "learn_rate_scale", lambda name: 1.0)
         groups: Dict[tuple, Dict[str, Any]] = {}
         for name, parameter in self._model.named_parameters():

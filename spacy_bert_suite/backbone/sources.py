@@ -69,8 +69,8 @@ def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
 
 
 def load_folder(path: Path) -> Checkpoint:
-    """Load a folder, after a look that its parts are there. Where it has checksums of its weights,
-    these must be the ones that were saved.
+    """Load a folder, after checking that its parts are there, and that its weights have the
+    checksums that were saved with them, if any.
     """
     if not path.is_dir():
         raise FileNotFoundError(Errors.B003.format(path=path))

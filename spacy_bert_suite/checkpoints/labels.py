@@ -5,7 +5,7 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 
-from ..chain import NEVER
+from ..biluo import NEVER
 from ..errors import Errors
 from ..schemes import make_tags
 from ..settings import check_choice

@@ -13,8 +13,10 @@ from .main import PATH, clean_errors, cli, read_texts
 @click.argument("model")
 @click.argument("text", metavar="FILE", type=PATH)
 @click.argument("questions", metavar="QUESTION...", nargs=-1)
-@click.option("--file", "-f", "files", multiple=True, type=PATH, help="A question on every line.")
-@click.option("--top-k", default=1, show_default=True, help="Answers to each question.")
+@click.option(
+    "--file", "-f", "files", multiple=True, type=PATH, help="A file with one question per line."
+)
+@click.option("--top-k", default=1, show_default=True, help="Answers per question.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def answer(
     model: str,
@@ -26,8 +28,8 @@ def answer(
 ) -> None:
     """Answer each QUESTION about the text in FILE with the pipeline MODEL, which has bert_qa.
 
-    A line for each answer: question, answer (empty for none), probability and the sentence that it
-    is in, with tabs between them.
+    One tab-separated line per answer: question, answer (empty for none), probability and the
+    sentence it is in.
     """
     with clean_errors():
         asked = [*questions, *read_texts(files, lines=True)]

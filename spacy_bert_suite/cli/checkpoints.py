@@ -20,8 +20,8 @@ PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 @cli.command("import-checkpoint")
 @click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
 @click.option("--task", "tasks", multiple=True, type=TASK, help="What to make of each SOURCE.")
-@click.option("--labels", multiple=True, help="Names of outputs in their order: O,B-PER,I-PER.")
-@click.option("--scheme", type=click.Choice(["bio", "iob1"]), help="How B and I are meant.")
+@click.option("--labels", multiple=True, help="Names of the outputs in order: O,B-PER,I-PER.")
+@click.option("--scheme", type=click.Choice(["bio", "iob1"]), help="How B and I tags are used.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--revision", help="Branch, tag or commit of hub ids.")
 @click.option("--precision", type=PRECISION, default="fp32", show_default=True)
@@ -34,11 +34,11 @@ def import_command(
     revision: Optional[str],
     precision: str,
 ) -> None:
-    """Make a spaCy pipeline, OUTPUT, of one or several fine-tuned checkpoints.
+    """Make a spaCy pipeline, OUTPUT, from one or several fine-tuned checkpoints.
 
-    A SOURCE is a folder written by save_pretrained, or a hub id. What it becomes is told by its
-    config, or by --task. Options for each SOURCE are repeated, or given once for all. No network
-    is needed to load what is written.
+    A SOURCE is a folder written by save_pretrained, or a hub id. Its config, or --task, determines
+    what it becomes. Repeat options for each SOURCE, or give them once for all. OUTPUT loads
+    without a network.
     """
     if len(paths) < 2:
         raise click.UsageError("Give at least one checkpoint and the folder to write.")

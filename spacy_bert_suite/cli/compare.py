@@ -13,10 +13,10 @@ from .main import clean_errors, cli
 @click.argument("first")
 @click.argument("second")
 def compare(model: str, first: str, second: str) -> None:
-    """Say with the pipeline MODEL how near the texts FIRST and SECOND are to each other.
+    """Measure how similar FIRST and SECOND are, with the pipeline MODEL.
 
-    A line for each component that can tell, with tabs: what bert_paraphrase finds (a probability,
-    or one for each class) and what bert_similarity finds (a cosine).
+    One tab-separated line for each result: the probability that bert_paraphrase predicts (or one
+    for each class) and the cosine that bert_similarity computes.
     """
     with clean_errors():
         lines = [f"{name}\t{value:.3f}" for name, value in comparisons(model, first, second)]

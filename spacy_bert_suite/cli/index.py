@@ -25,7 +25,7 @@ COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
 OTHER_MODEL = click.option(
-    "--model", help="A pipeline to use in place of the one that INDEX names, if that has moved."
+    "--model", help="A pipeline to use instead of the one that INDEX names, if that has moved."
 )
 
 
@@ -37,15 +37,17 @@ def index() -> None:
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="INDEX", type=PATH)
-@click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline that has vectors.")
+@click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline with vectors.")
 @click.option("--unit", type=click.Choice(["doc", "sentence"]), default="doc", show_default=True)
 @click.option("--storage", type=click.Choice(["float32", "float16", "int8"]), default="float32")
-@click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an existing index when the new one is complete."
+)
 def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
-    """Make a new index of the texts of INPUT: .jsonl, .tsv or .csv with a `text` and, if there
-    are, `id` and `title`; other columns are metadata, and numbers where they look like it. Of a
-    .txt file every line is a text. A folder may hold a file `corpus`. After an error nothing is
-    left of it.
+    """Build a new index from the texts of INPUT: .jsonl, .tsv or .csv with `text` and optionally
+    `id` and `title`; other columns are metadata, and become numbers where they look like
+    numbers. In a .txt file, every line is a text. INPUT may be a folder with a file `corpus`. A
+    build that fails leaves nothing behind.
     """
     from ..search import SemanticIndex
     from ..search.store import check_folder
@@ -69,10 +71,10 @@ def build(source: Path, target: Path, model: str, unit: str, storage: str, overw
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="INDEX", type=PATH)
-@click.option("--replace", is_flag=True, help="Put texts in the place of those with their ids.")
+@click.option("--replace", is_flag=True, help="Replace existing texts with the same ids.")
 @OTHER_MODEL
 def add(source: Path, target: Path, replace: bool, model: Optional[str]) -> None:
-    """Add the texts of INPUT to INDEX, with the pipeline that has made it."""
+    """Add the texts of INPUT to INDEX, with the pipeline that built it."""
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
         opened = open_index(target, model)
@@ -84,8 +86,8 @@ def add(source: Path, target: Path, replace: bool, model: Optional[str]) -> None
 @index.command()
 @click.argument("path", metavar="INDEX", type=PATH)
 def optimize(path: Path) -> None:
-    """Make searches in INDEX faster, when much was added: the words of all entries are saved, and
-    from 20 000 entries on a graph of all vectors.
+    """Speed up searches in INDEX after many additions: save the words of all entries and, from
+    20 000 entries on, a graph of all vectors.
     """
     from ..search import SemanticIndex
     from ..search.local import SCANNED
@@ -99,10 +101,10 @@ def optimize(path: Path) -> None:
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("path", metavar="INDEX", type=PATH)
-@click.option("--output", type=PATH, help="A .json file to write the figures to.")
+@click.option("--output", type=PATH, help="A .json file to write the scores to.")
 @OTHER_MODEL
 def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> None:
-    """Search INDEX with the queries of the folder INPUT and measure what is found. It holds
+    """Search INDEX with the queries of the folder INPUT and measure the results. It contains
     `queries` (id, text) and `qrels` (query_id, doc_id, relevance), or `queries_dev` and
     `qrels_dev`.
     """
@@ -123,7 +125,7 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 @cli.command()
 @click.argument("path", metavar="INDEX", type=PATH)
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
-@click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
+@click.option("-k", "k", default=10, show_default=True, help="Hits per query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
 @click.option(
     "--where",
@@ -142,7 +144,7 @@ def search(
     as_json: bool,
     model: Optional[str],
 ) -> None:
-    """Print what in INDEX fits each QUERY best."""
+    """Print the entries of INDEX that match each QUERY best."""
     with clean_errors():
         opened = open_index(path, model)
         found = opened.batch(queries, k, mode=mode, where=parse_where(where))

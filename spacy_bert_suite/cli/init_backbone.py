@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 @cli.command("init-backbone")
 @click.argument("paths", metavar="[TEXT]... OUTPUT", nargs=-1, required=True, type=PATH)
 @click.option("--size", default="small", show_default=True, help="One of those named above.")
-@click.option("--layers", type=int, help="Layers, instead of those of the size.")
-@click.option("--width", type=int, help="Width of the states; brings heads of 64.")
-@click.option("--heads", type=int, help="Attention heads; a number that divides the width.")
+@click.option("--layers", type=int, help="Number of layers, instead of that of the size.")
+@click.option("--width", type=int, help="Width of the states; implies heads of 64.")
+@click.option("--heads", type=int, help="Attention heads; the width must be divisible by them.")
 @click.option("--intermediate", type=int, help="Width inside the feed-forward parts.")
-@click.option("--positions", type=int, help="Wordpieces in the longest window.  [default: 512]")
-@click.option("--vocab-size", default=30522, show_default=True, help="Most wordpieces.")
+@click.option("--positions", type=int, help="Longest window, in wordpieces.  [default: 512]")
+@click.option(
+    "--vocab-size", default=30522, show_default=True, help="Maximum number of wordpieces."
+)
 @click.option("--lowercase/--cased", default=True, help="Drop capitals and accents, or keep them.")
 @click.option("--min-frequency", default=2, type=POSITIVE, show_default=True,
-              help="How often two pieces must stand together to be joined.")  # fmt: skip
+              help="How often two pieces must occur together to be merged.")  # fmt: skip
 @click.option("--characters", default=1000, type=POSITIVE, show_default=True,
-              help="Most characters with pieces of their own.")  # fmt: skip
+              help="Maximum number of characters with pieces of their own.")  # fmt: skip
 @click.option("--vocab-from", help="Take the vocabulary of a model, or a folder with vocab.txt.")
-@click.option("--seed", default=0, type=SEED, help="Of the weights.")
+@click.option("--seed", default=0, type=SEED, help="Seed of the weights.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUTPUT.")
 def init_backbone(
     paths: Tuple[Path, ...],
@@ -42,7 +44,7 @@ def init_backbone(
 ) -> None:
     """Write a new BERT with random weights, to be pretrained, to the folder OUTPUT.
 
-    Its WordPiece vocabulary is learnt from TEXT: files or folders of .txt, .jsonl with 'text'
+    Its WordPiece vocabulary is learned from TEXT: files or folders of .txt, .jsonl with 'text'
     (both also .gz) or .spacy. The sizes are tiny (2 layers, 128 wide), mini (4, 256), small
     (4, 512), medium (8, 512), base (12, 768) and large (24, 1024).
     """

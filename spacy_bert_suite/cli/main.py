@@ -50,8 +50,8 @@ def cli() -> None:
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
-@click.option("--max-score", default=1.0, help="Of pairs: the highest score, such as 5 for STS.")
-@click.option("--keep-labels", default="", help="Of pairs: only those with LABEL,LABEL.")
+@click.option("--max-score", default=1.0, help="For pairs: the highest score, such as 5 for STS.")
+@click.option("--keep-labels", default="", help="For pairs: keep only these labels, LABEL,LABEL.")
 def convert(
     kind: str,
     source: Path,
@@ -96,7 +96,7 @@ def convert(
 @click.argument("model")
 @click.argument("texts", nargs=-1)
 @click.option("--file", "-f", "files", multiple=True, type=PATH, help="A text file; repeatable.")
-@click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
+@click.option("--lines", is_flag=True, help="Treat every line of the files as a separate text.")
 def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines: bool) -> None:
     """Annotate TEXTS or files with the pipeline MODEL and print a table with scores."""
     from ..render import table
@@ -110,7 +110,7 @@ def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines:
 @click.argument("model")
 @click.argument("paths", metavar="INPUT... OUTPUT", nargs=-1, required=True, type=PATH)
 @click.option("--title", default="Annotated texts", show_default=True, help="Heading of the page.")
-@click.option("--lines", is_flag=True, help="Every line of the files is a text of its own.")
+@click.option("--lines", is_flag=True, help="Treat every line of the files as a separate text.")
 def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None:
     """Annotate text files with the pipeline MODEL and write one HTML page, OUTPUT."""
     from ..render import render_page

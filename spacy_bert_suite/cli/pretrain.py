@@ -24,33 +24,33 @@ SHARE = click.FloatRange(0, 1)
 @click.option("--model", default="embedded", show_default=True, help="Folder of a BERT, or a name.")
 @click.option("--objective", type=click.Choice(OBJECTIVES), default="mlm+nsp", show_default=True)
 @click.option("--max-length", default=128, type=POSITIVE, show_default=True,
-              help="Wordpieces of an instance.")  # fmt: skip
+              help="Wordpieces per instance.")  # fmt: skip
 @click.option("--batch-size", default=32, type=POSITIVE, show_default=True,
-              help="Instances in a batch.")  # fmt: skip
+              help="Instances per batch.")  # fmt: skip
 @click.option("--accumulate", default=1, type=POSITIVE, show_default=True,
-              help="Parts of a batch, one by one.")  # fmt: skip
+              help="Split each batch into this many parts.")  # fmt: skip
 @click.option("--steps", default=10_000, type=POSITIVE, show_default=True,
               help="Updates of the weights.")  # fmt: skip
 @click.option("--learn-rate", default=1e-4, type=RATE, show_default=True,
-              help="Highest learn rate.")  # fmt: skip
+              help="Highest learning rate.")  # fmt: skip
 @click.option("--warmup", default=0.1, type=SHARE, show_default=True,
-              help="Share of the steps up to it.")  # fmt: skip
+              help="Share of the steps until that rate.")  # fmt: skip
 @click.option("--whole-words/--pieces", default=True, help="Mask whole words, or wordpieces.")
 @click.option("--sentences", default="sentencizer", show_default=True,
               help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
-@click.option("--dev", type=PATH, help="Text for evaluation; else the start of INPUT is taken.")
+@click.option("--dev", type=PATH, help="Text for evaluation; by default, the start of INPUT.")
 @click.option("--dev-instances", default=1000, type=click.IntRange(min=0), show_default=True,
-              help="Most of them to score; 0 for all.")  # fmt: skip
+              help="How many instances of it to score; 0 for all.")  # fmt: skip
 @click.option("--eval-every", default=500, type=POSITIVE, show_default=True,
               help="Steps between evaluations.")  # fmt: skip
 @click.option("--seed", default=0, type=SEED, show_default=True,
-              help="Of weights, order, pairs and masks.")  # fmt: skip
+              help="Seed of weights, order, pairs and masks.")  # fmt: skip
 @click.option("--workers", default=1, type=click.IntRange(min=0), show_default=True,
               help="Processes that prepare text.")  # fmt: skip
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint in OUTPUT.")
 @processes_option
 @click.pass_context
 def pretrain(
@@ -58,10 +58,10 @@ def pretrain(
 ) -> None:
     """Train a BERT on plain text.
 
-    INPUT are files or folders of text: .txt (a paragraph or sentence on a line, blank lines
+    INPUT are files or folders of text: .txt (one paragraph or sentence per line, blank lines
     between documents), .jsonl (a document as the "text" of each record), both also .gz, or
-    .spacy. OUTPUT is a folder, which gets config.cfg for 'spacy train', model-last, model-best,
-    and checkpoint, which opens in transformers and as the backbone of other pipelines.
+    .spacy. OUTPUT is the folder for config.cfg (for 'spacy train'), model-last, model-best, and
+    checkpoint, which opens in transformers and works as the backbone of other pipelines.
     """
     from ..pretraining import recipe
 
@@ -85,13 +85,13 @@ def pretrain(
 @cli.command("fill-mask")
 @click.argument("model")
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option("--top-k", default=5, show_default=True, help="Fills for each mask.")
+@click.option("--top-k", default=5, show_default=True, help="Fills per mask.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:
-    """Show what may stand in the place of [MASK] in each TEXT.
+    """Predict what fills [MASK] in each TEXT.
 
-    MODEL is a pipeline with bert_pretrainer, or the folder of a BertForMaskedLM. A line for each
-    fill: wordpiece, probability and the text with it, with tabs between them.
+    MODEL is a pipeline with bert_pretrainer, or the folder of a BertForMaskedLM. One
+    tab-separated line per fill: wordpiece, probability and the completed text.
     """
     from ..pretraining import recipe
 

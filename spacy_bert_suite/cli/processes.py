@@ -14,7 +14,7 @@ processes_option = click.option(
     default=1,
     type=click.IntRange(min=1),
     show_default=True,
-    help="Share each batch among so many processes on this machine.",
+    help="Split each batch among this many processes on this machine.",
 )
 
 

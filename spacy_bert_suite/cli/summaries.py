@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="OUTPUT", type=PATH)
-@click.option("--lines", is_flag=True, help="Every line of INPUT is a text of its own.")
+@click.option("--lines", is_flag=True, help="Treat every line of INPUT as a separate text.")
 def summarize(model: str, source: Path, target: Path, lines: bool) -> None:
-    """Summarize a text file with the pipeline MODEL; OUTPUT has one summary on each line. With
+    """Summarize a text file with the pipeline MODEL; OUTPUT has one summary per line. With
     --lines, each stands on the line of its text; blank lines stay blank.
     """
     from ..records import read_lines

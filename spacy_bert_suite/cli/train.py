@@ -22,19 +22,19 @@ CODED = re.compile(r"\[B\d+\] ")
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("config_path", metavar="CONFIG", type=PATH)
-@click.option("--output", "--output-path", "-o", type=PATH, help="Folder for all that is saved.")
+@click.option("--output", "--output-path", "-o", type=PATH, help="Folder for all output.")
 @click.option("--code", "-c", type=PATH, help="A Python file with registered functions.")
-@click.option("--verbose", "-V", is_flag=True, help="Say more, for debugging.")
+@click.option("--verbose", "-V", is_flag=True, help="Print more, for debugging.")
 @click.option("--gpu-id", "-g", default=-1, show_default=True, help="A GPU, or -1 for the CPU.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the folder.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint in the folder.")
 @click.option(
     "--checkpoint-every",
     default=0,
     metavar="STEPS",
-    help="Write a checkpoint after so many updates; 0 with every evaluation.",
+    help="Write a checkpoint every so many updates; 0 writes one at every evaluation.",
 )
 @processes_option
-@click.option("--keep", default=2, show_default=True, help="How many checkpoints to keep.")
+@click.option("--keep", default=2, show_default=True, help="Number of checkpoints to keep.")
 @click.pass_context
 def train(
     context: click.Context,
@@ -48,10 +48,10 @@ def train(
     processes: int,
     keep: int,
 ) -> None:
-    """Train as 'spacy train' does, with checkpoints from which a run that was killed goes on.
+    """Train as 'spacy train' does, with checkpoints from which a killed run can be resumed.
 
     CONFIG is a config as for 'spacy train', and values in it are overridden in the same way:
-    --training.max_steps 100. Ctrl-C writes a checkpoint after the step that is being taken.
+    --training.max_steps 100. Ctrl-C writes a checkpoint after the current step.
     """
     from spacy.cli._util import import_code, parse_config_overrides
 

@@ -10,7 +10,9 @@ from spacy.training import Example
 from thinc.api import Config, Model
 
 from ..backbone.shim import get_shim
-from ..chain import MISSING, Entity, crf_loss
+from ..biluo import MISSING
+from ..crf import crf_loss
+from ..decoding import Entity
 from ..heads import BertHead, Gradients, is_for, loss_and_gradients
 from ..layers import TagScores
 from ..parallel import part_of_mean, totals_of

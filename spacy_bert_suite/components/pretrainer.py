@@ -88,7 +88,7 @@ def make_bert_pretrainer(
 
 
 class BertPretrainer(BertPipe):
-    """Learns masked language modelling and next sentence prediction (Devlin et al. 2019) from the
+    """Learns masked language modeling and next sentence prediction (Devlin et al. 2019) from the
     instances of `spacy-bert-suite.PretrainCorpus.v1`. Writes nothing to Docs.
     """
 
@@ -111,7 +111,7 @@ class BertPretrainer(BertPipe):
 
     @property
     def n_updates(self) -> int:
-        """RETURNS (int): Steps of the optimiser so far. Each draws other masks."""
+        """RETURNS (int): Steps of the optimizer so far. Each draws other masks."""
         return self.cfg["n_updates"]
 
     @property

@@ -21,7 +21,7 @@ from ..heads import (
     loss_and_gradients,
 )
 from ..layers import TextScores
-from ..pooling import sentence_starts
+from ..sentences import has_sentences, sentence_bounds
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_sentiment]
@@ -136,9 +136,8 @@ class BertSentiment(BertHead):
         for doc, row in zip(docs, by_doc):
             doc._.sentiment = self._describe(row)
             doc.sentiment = doc._.sentiment["polarity"]
-            if len(doc) and doc.has_annotation("SENT_START") and self._scores_sentences:
-                bounds = sentence_starts(doc)
-                for start, end in zip(bounds[:-1], bounds[1:]):
+            if self._scores_sentences and has_sentences(doc):
+                for start, end in sentence_bounds(doc):
                     doc[start:end]._.sentiment = self._describe(next(by_sentence))
 
     @property

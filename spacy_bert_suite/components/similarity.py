@@ -27,8 +27,8 @@ from ..pair_scores import score_pairs
 from ..pair_training import learn, learn_at_once
 from ..pairs import Pair, belongs_together, get_pair
 from ..parallel import gather
-from ..pooling import sentence_starts
 from ..questions import get_question
+from ..sentences import has_sentences, sentence_bounds
 from ..settings import check_choice, check_config
 from ..vectors import install_hooks
 
@@ -233,8 +233,7 @@ class BertSimilarity(PairPipe):
                 doc.tensor = tokens[begin : begin + len(doc)].copy()
                 begin += len(doc)
             if self._sentences_from != "none" and has_sentences(doc):
-                bounds = sentence_starts(doc)
-                for start, end in zip(bounds[:-1], bounds[1:]):
+                for start, end in sentence_bounds(doc):
                     doc[start:end]._.embedding = next(sentences).copy()
             install_hooks(doc)
 
@@ -389,10 +388,6 @@ class BertSimilarity(PairPipe):
 def is_for_two_texts(eg: Example) -> bool:
     """RETURNS (bool): Whether some component reads it in a pass of its own, with another text."""
     return get_pair(eg) is not None or get_question(eg) is not None
-
-
-def has_sentences(doc: Doc) -> bool:
-    return len(doc) > 0 and doc.has_annotation("SENT_START")
 
 
 def make_similarity_scorer() -> Callable:

@@ -40,6 +40,7 @@ max_words = null
 elbow = false
 min_words = 5
 lead_weight = 0.2
+center_weight = 0.5
 keep_first = true
 diversity = 0.3
 trigram_blocking = true
@@ -89,6 +90,7 @@ def make_bert_summarizer(
     elbow: bool,
     min_words: int,
     lead_weight: float,
+    center_weight: float,
     keep_first: bool,
     diversity: float,
     trigram_blocking: bool,
@@ -98,17 +100,18 @@ def make_bert_summarizer(
 
     model (Model): Scores of sentences; only its listener is used unless the method is "trained".
     scorer (Optional[Callable]): The scoring method.
-    method (str): "kmeans" (the sentence closest to the center of each cluster), "centrality" (what
+    method (str): "kmeans" (a sentence close to the center of each cluster), "centrality" (what
         is like the rest of the doc), or "trained".
     ratio, n_sentences, max_words, elbow: One way to tell the length; by default a fifth of the
         sentences. See `Length`.
-    min_words, lead_weight, keep_first, diversity, trigram_blocking: See `Settings`.
+    min_words, lead_weight, center_weight, keep_first, diversity, trigram_blocking: See `Settings`.
     spans_key (str): Where in `doc.spans` the summary is written, and gold is read.
     """
     settings = Settings(
         Length(ratio, n_sentences, max_words, elbow, name),
         min_words=min_words,
         lead_weight=lead_weight,
+        center_weight=center_weight,
         keep_first=keep_first,
         diversity=diversity,
         trigram_blocking=trigram_blocking,
@@ -144,8 +147,9 @@ class BertSummarizer(BertPipe):
         self.cfg: Dict[str, Any] = {}
         self._has_warned = False
         check_choice(name, "method", method, METHODS)
-        diversity = self.settings.diversity
-        check_config(name, "diversity", diversity, 0 <= diversity <= 1, "from 0 to 1")
+        for key in ("center_weight", "diversity"):
+            value = getattr(self.settings, key)
+            check_config(name, key, value, 0 <= value <= 1, "from 0 to 1")
         register_attributes(name, ["doc.summary", "span.summary_score"])
 
     @property

@@ -163,5 +163,5 @@ def add_pooler(backbone: Any) -> None:
         nn.init.normal_(pooler.dense.weight, std=transformer.config.initializer_range)
         nn.init.zeros_(pooler.dense.bias)
         transformer.pooler = pooler.to(backbone.module.device)
-        backbone.module = backbone.module  # the optimiser's groups are made anew
+        backbone.module = backbone.module  # the optimizer's groups are made anew
         backbone.module.weights_changed()

@@ -72,7 +72,7 @@ def load(chunks: Chunks, workers: int) -> Iterator[List[Record]]:
     if not workers:
         yield from chunks
         return
-    # Who looks at a few instances only, or has little text, shall not wait for processes.
+    # Callers that read few instances, or have little text, should not wait for processes.
     groups = chunks.read()
     number, chunk = next(groups, (0, []))
     records = chunks.preparation(chunks.epoch, number, chunk)

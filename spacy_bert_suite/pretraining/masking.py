@@ -1,4 +1,4 @@
-"""Masked language modelling: which wordpieces are to be predicted, and what stands there instead
+"""Masked language modeling: which wordpieces are to be predicted, and what stands there instead
 (Devlin et al. 2019, section 3.1).
 """
 
@@ -78,7 +78,7 @@ def mask_instances(
     """Draw masks. The same seed of an instance and the same number give the same masks: after a
     resumption, and in whichever process.
 
-    n_updates (int): Steps of the optimiser so far: at each another draw.
+    n_updates (int): Steps of the optimizer so far: at each another draw.
     RETURNS (MaskedBatch): What goes into the model.
     """
     ids, types, chosen, gold = [], [], [], []

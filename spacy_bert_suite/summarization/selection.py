@@ -33,6 +33,8 @@ class Settings:
     min_words (int): Shorter sentences are taken only where the others do not suffice.
     lead_weight (float): What the first sentence gets on top; it falls with the logarithm of the
         place. For "kmeans" and "centrality", whose scores are cosines.
+    center_weight (float): For "kmeans": share of the doc's center, from 0 to 1, in the point whose
+        closest sentence stands for a cluster; 0 is the cluster's own center, as in Miller 2019.
     keep_first (bool): For "kmeans": a summary of two or more sentences has the first one.
     diversity (float): For "centrality": how much likeness to a chosen sentence counts against
         another, from 0 to 1.
@@ -43,13 +45,15 @@ class Settings:
     length: Length = field(default_factory=Length)
     min_words: int = 1
     lead_weight: float = 0.0
+    center_weight: float = 0.5
     keep_first: bool = False
     diversity: float = 0.3
     trigram_blocking: bool = True
 
 
 def choose_by_clusters(vectors: numpy.ndarray, texts: Sequence[str], settings: Settings) -> Choice:
-    """The sentence closest to the center of each cluster (Miller 2019).
+    """The sentence closest to the center of each cluster (Miller 2019), or to a point between that
+    and the center of the doc.
 
     vectors (ndarray): Of all sentences of a doc, (n_sentences, width).
     texts (Sequence[str]): Of all sentences.
@@ -64,8 +68,9 @@ def choose_by_clusters(vectors: numpy.ndarray, texts: Sequence[str], settings: S
         rest = places[n_kept:]
         clusters = cluster(units[rest], n - n_kept)
         # Both members of a pair are as close to its center, so the center of the doc decides.
-        centers = to_units((clusters.centers + units[rest].mean(axis=0)) / 2)
-        closeness = units[rest] @ centers.T + bonus[rest, None]  # (n_rest, n_clusters)
+        share = settings.center_weight
+        points = (1 - share) * clusters.centers + share * units[rest].mean(axis=0)
+        closeness = units[rest] @ to_units(points).T + bonus[rest, None]  # (n_rest, n_clusters)
         closest = rest[choose_closest(closeness, clusters.labels)]
         chosen = numpy.concatenate([places[:n_kept], closest])
         scores = (units @ to_units(clusters.centers).T).max(axis=1)
@@ -102,7 +107,7 @@ def choose_by_scores(scores: numpy.ndarray, texts: Sequence[str], settings: Sett
     """
 
     def rank(places, count):
-        order = places[numpy.argsort(-scores[places], kind="stable")]
+        order = long_first(places[numpy.argsort(-scores[places], kind="stable")], texts, settings)
         if settings.trigram_blocking:
             order = [order[i] for i in without_repeats([texts[i] for i in order])]
         return scores, order if count else order[: count_by_knee(scores[places])]
@@ -121,10 +126,16 @@ def choose(texts: Sequence[str], settings: Settings, rank: Rank) -> Choice:
     long_enough = [i for i in usable if n_words[i] >= settings.min_words]
     places = long_enough if len(long_enough) >= (count or 1) else usable
     scores, order = rank(numpy.asarray(places), count)
-    ordered = [int(i) for i in order]
+    ordered = long_first(order, texts, settings)
     if length.max_words is not None:
         return Choice(scores, sorted(fill(ordered, n_words, length.max_words)))
     return Choice(scores, sorted(ordered[:count]))
+
+
+def long_first(order: Sequence[int], texts: Sequence[str], settings: Settings) -> List[int]:
+    """RETURNS (List[int]): The same order, with those of less than `min_words` at the end."""
+    places = [int(i) for i in order]
+    return sorted(places, key=lambda i: len(texts[i].split()) < settings.min_words)
 
 
 def with_rest(chosen: numpy.ndarray, places: numpy.ndarray, scores: numpy.ndarray) -> numpy.ndarray:

@@ -8,7 +8,8 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span
 
 from ..backbone.states import BertStates
-from ..pooling import mean_of_ranges, sentence_rows, sentence_starts
+from ..pooling import mean_of_ranges, sentence_rows
+from ..sentences import sentence_bounds
 
 
 def with_boundaries(doc: Doc) -> Doc:
@@ -24,10 +25,7 @@ def with_boundaries(doc: Doc) -> Doc:
 
 def sentences_of(doc: Doc) -> List[Span]:
     """RETURNS (List[Span]): The sentences, by the doc's boundaries or by rule."""
-    if not len(doc):
-        return []
-    bounds = sentence_starts(with_boundaries(doc))
-    return [doc[int(start) : int(end)] for start, end in zip(bounds[:-1], bounds[1:])]
+    return [doc[int(start) : int(end)] for start, end in sentence_bounds(with_boundaries(doc))]
 
 
 def sentence_states(states: BertStates, docs: Sequence[Doc]) -> Tuple[torch.Tensor, numpy.ndarray]:
@@ -38,7 +36,7 @@ def sentence_states(states: BertStates, docs: Sequence[Doc]) -> Tuple[torch.Tens
         the number of sentences of each doc, (n_docs,).
     """
     bounded = [with_boundaries(doc) for doc in docs]
-    counts = [len(sentence_starts(doc)) - 1 if len(doc) else 0 for doc in bounded]
+    counts = [len(sentence_bounds(doc)) for doc in bounded]
     starts, ends = sentence_rows(states, bounded)
     return mean_of_ranges(states.rows, starts, ends), numpy.asarray(counts, dtype="int64")
 

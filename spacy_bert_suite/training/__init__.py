@@ -1,1 +1,1 @@
-"""Training that goes on where it was broken off."""
+"""Training that can be resumed where it was interrupted."""

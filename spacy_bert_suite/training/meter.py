@@ -45,7 +45,7 @@ class Row:
 
 
 class Meter:
-    """Counts updates and takes their time. It sees what a logger sees: a call after each update,
+    """Counts updates and times them. It sees what a logger sees: a call after each update,
     with numbers only after an evaluation.
 
     nlp (Language): The pipeline, with the components enabled that learn.

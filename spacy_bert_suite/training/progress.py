@@ -27,7 +27,7 @@ def make_progress_logger(
     output_file: Optional[str] = None,
 ) -> MakeLogger:
     """Registered as the logger "spacy-bert-suite.ProgressLogger.v1": the table of spaCy's
-    ConsoleLogger with mean losses, and with speed, learn rate, norm of the gradient, steps that
+    ConsoleLogger with mean losses, and with speed, learning rate, norm of the gradient, steps that
     were left out, and the time that is left.
 
     progress_bar (Optional[str]): "train" for a bar up to max_steps, "eval" for one up to the next

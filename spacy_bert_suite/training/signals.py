@@ -29,7 +29,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Take down the first signal to stop instead of breaking off in the middle of an update. The
+    """Record the first signal to stop instead of breaking off in the middle of an update. The
     second does what the first would have done. A signal that is ignored, as Ctrl-C is in what a
     script runs in the background, stays so. Signals reach the main thread only: in others this
     changes nothing.

@@ -9,10 +9,9 @@ import torch
 from conftest import make_examples
 from transformers import pipeline
 
-from spacy_bert_suite.chain import make_tags
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 from spacy_bert_suite.checkpoints.labels import read_tagging
-from spacy_bert_suite.schemes import decode, from_biluo
+from spacy_bert_suite.schemes import decode, from_biluo, make_tags
 
 from .originals import change_config, logits_of, open_original
 

@@ -5,8 +5,8 @@ from conftest import LABELS, make_examples
 from spacy.tokens import Span
 from spacy.training import Example
 
-from spacy_bert_suite.chain import make_tags
 from spacy_bert_suite.layers import TagScores
+from spacy_bert_suite.schemes import make_tags
 
 CRF = {"model": {"@architectures": "spacy-bert-suite.TokenClassifier.v1", "crf": True}}
 

@@ -215,6 +215,12 @@ def test_selected_sourced_and_excluded(nlp, tmp_path):
     assert "bert_summarizer" not in spacy.load(tmp_path, exclude=["bert_summarizer"]).pipe_names
 
 
+def test_center_weight_is_a_setting(tiny_bert):
+    plain = pipeline(tiny_bert, center_weight=0.0).get_pipe("bert_summarizer")
+    assert plain.settings.center_weight == 0.0
+    assert pipeline(tiny_bert).get_pipe("bert_summarizer").settings.center_weight == 0.5
+
+
 def test_spans_key_and_length(tiny_bert):
     nlp = pipeline(tiny_bert, spans_key="gist")
     assert len(nlp(TEXT).spans["gist"]) == 2  # a fifth of nine
@@ -232,6 +238,7 @@ def test_spans_key_and_length(tiny_bert):
 @pytest.mark.parametrize(
     "config, code",
     [({"method": "magic"}, "B022.*method.*kmeans"), ({"diversity": 2.0}, "B022.*diversity"),
+     ({"center_weight": -0.1}, "B022.*center_weight"),
      ({"ratio": 2.0}, "B022.*ratio"), ({"ratio": 0.5, "max_words": 5}, "B080.*bert_summarizer"),
      ({"model": {**SCORER, "n_layers": -1}}, "B022.*n_layers"),
      ({"model": {**SCORER, "max_sentences": 0}}, "B022.*max_sentences")],

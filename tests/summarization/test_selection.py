@@ -125,6 +125,25 @@ def test_one_sentence_for_each_theme():
     assert [i // 5 for i in by_elbow] == [0, 1, 2, 3]
 
 
+def test_the_center_of_a_cluster_alone():
+    """The plain choice of Miller (2019), by hand; by default the text's center has a say."""
+    vectors, texts = themes(4, 6), texts_of(24)
+    units = to_units(vectors)
+    groups = [numpy.arange(6 * i, 6 * i + 6) for i in range(4)]
+
+    def closest_to(target_of):
+        away = [numpy.linalg.norm(units[g] - target_of(units[g]), axis=1) for g in groups]
+        return [int(rows[distances.argmin()]) for rows, distances in zip(groups, away)]
+
+    length = Length(n_sentences=4)
+    plain = choose_by_clusters(vectors, texts, Settings(length, center_weight=0.0)).chosen
+    assert plain == closest_to(lambda rows: rows.mean(axis=0))
+    assert choose_by_clusters(vectors, texts, Settings(length)).chosen != plain
+    center = to_units(units.mean(axis=0, keepdims=True))
+    only = choose_by_clusters(vectors, texts, Settings(length, center_weight=1.0)).chosen
+    assert only == closest_to(lambda rows: center)
+
+
 def test_centrality_prefers_the_large_theme():
     vectors = numpy.concatenate([themes(1, 8), themes(2, 3)[3:]])
     chosen = choose_by_centrality(vectors, texts_of(11), settings(n_sentences=1)).chosen
@@ -165,6 +184,29 @@ def test_short_sentences_come_last(method):
     assert method(vectors, texts, settings(min_words=3, n_sentences=2)).chosen == [2, 3]
     assert len(method(vectors, texts, settings(min_words=3, n_sentences=3)).chosen) == 3
     assert len(method(vectors[:2], texts[:2], settings(min_words=3)).chosen) == 1
+
+
+def score_by_first(vectors, texts, settings):
+    return choose_by_scores(vectors[:, 0], texts, settings)
+
+
+@pytest.mark.parametrize("method", [*METHODS, score_by_first])
+@pytest.mark.parametrize("keep_first", [True, False])
+@pytest.mark.parametrize("length", [{"n_sentences": 3}, {"ratio": 0.3}, {"max_words": 14}])
+def test_all_that_are_long_enough_come_before_the_short_ones(method, keep_first, length):
+    texts = [f"x{i} y{i}." for i in range(10)]
+    texts[4], texts[9] = texts_of(2)
+    chosen = method(
+        themes(5, 2), texts, Settings(Length(**length), min_words=5, keep_first=keep_first)
+    ).chosen
+    assert {4, 9} < set(chosen) and len(chosen) == 3
+
+
+def test_a_short_sentence_blocks_no_long_one():
+    texts = ["yes we can", "and yes we can do all of that", "no"]
+    scores = numpy.array([0.9, 0.2, 0.1], dtype="float32")
+    given = settings(min_words=5, n_sentences=2)
+    assert choose_by_scores(scores, texts, given).chosen == [1, 2]
 
 
 @pytest.mark.parametrize("method", METHODS)

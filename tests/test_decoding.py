@@ -1,4 +1,4 @@
-"""Decoding and probabilities against all sequences, one by one."""
+"""Decoding, probabilities and the loss of a CRF against all sequences, one by one."""
 
 import itertools
 import tracemalloc
@@ -7,19 +7,18 @@ import numpy
 import pytest
 import torch
 
-from spacy_bert_suite.chain import (
+from spacy_bert_suite.biluo import (
     MISSING,
     NEVER,
-    Chain,
-    crf_loss,
-    find_entities,
     free_best_before,
     free_sum_after,
     free_sum_before,
-    make_tags,
     valid_first,
     valid_transitions,
 )
+from spacy_bert_suite.crf import crf_loss
+from spacy_bert_suite.decoding import Chain, find_entities
+from spacy_bert_suite.schemes import make_tags
 
 LABELS = ["A", "B"]
 TAGS = make_tags(LABELS)
@@ -183,7 +182,7 @@ def test_many_docs_with_a_crf_are_decoded_in_chunks(monkeypatch):
     transitions = random.normal(size=(len(TAGS), len(TAGS)))
     batch = emissions, transitions, numpy.arange(0, 61, 5), numpy.zeros(60, dtype=bool), LABELS
     expected = find_entities(*batch)
-    monkeypatch.setattr("spacy_bert_suite.chain.MOST_CELLS", 250)
+    monkeypatch.setattr("spacy_bert_suite.decoding.MOST_CELLS", 250)
     for entities, others in zip(find_entities(*batch), expected):
         assert [entity[:3] for entity in entities] == [other[:3] for other in others]
 

@@ -1,4 +1,4 @@
-"""Tags in a row: BILUO constraints, the best path, and the probability of a span.
+"""Entities of scored words: the best path of tags, and the probability of a span.
 
 The tags of a doc form a linear chain with potentials exp(emission + transition), restricted
 to valid BILUO sequences. Without a CRF the transitions are zero, and the chain is the
@@ -8,14 +8,19 @@ product of the words' softmax distributions given that the whole sequence is val
 from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy
-import torch
 
-BEGIN, INSIDE, LAST, UNIT = "BILU"
-MISSING = -1
+from .biluo import (
+    NEVER,
+    free_best_before,
+    free_sum_after,
+    free_sum_before,
+    space_scores,
+    valid_first,
+    valid_transitions,
+)
+
 TINY = 1e-300  # keeps a division defined where every path has underflowed
-NEVER = -1e4  # a score that no other can make up for, and still a finite number
 MOST_CELLS = 1 << 23  # numbers in one array: 64 MB
-
 
 BestBefore = Callable[[numpy.ndarray], Tuple[numpy.ndarray, numpy.ndarray]]
 Sum = Callable[[numpy.ndarray], numpy.ndarray]
@@ -26,38 +31,6 @@ class Entity(NamedTuple):
     end: int  # token after the last
     label: str
     score: float  # probability, in [0, 1]
-
-
-def make_tags(labels: Sequence[str]) -> List[str]:
-    """RETURNS (List[str]): "O", then B-, I-, L- and U- of every label."""
-    return ["O"] + [f"{part}-{label}" for label in labels for part in "BILU"]
-
-
-def valid_transitions(n_labels: int) -> numpy.ndarray:
-    """RETURNS (ndarray): Whether the row's tag may stand before the column's. After the tags
-    comes one more, the end, which follows every complete entity and itself; it also fills
-    up shorter docs in a batch. (n_tags + 1, n_tags + 1)
-    """
-    part = numpy.concatenate([["O"], numpy.tile(list("BILU"), n_labels), ["O"]])
-    label = numpy.concatenate([[-1], numpy.repeat(numpy.arange(n_labels), 4), [-1]])
-    is_open = numpy.isin(part, [BEGIN, INSIDE])[:, None]
-    continues = numpy.isin(part, [INSIDE, LAST])
-    valid = numpy.where(is_open, continues & (label[:, None] == label), ~continues)
-    valid[-1] = False
-    valid[-1, -1] = True
-    return valid
-
-
-def valid_first(n_labels: int) -> numpy.ndarray:
-    """RETURNS (ndarray): Whether a tag may be first, (n_tags + 1,)."""
-    return numpy.concatenate([[True], numpy.tile([True, False, False, True], n_labels), [False]])
-
-
-def space_scores(n_labels: int) -> numpy.ndarray:
-    """RETURNS (ndarray): Scores of tags for white space, which says nothing about entities: it
-    is inside one or out, never at its edge. (n_tags,)
-    """
-    return numpy.concatenate([[0.0], numpy.tile([NEVER, 0.0, NEVER, NEVER], n_labels)])
 
 
 def find_entities(
@@ -90,9 +63,23 @@ def find_entities(
 
 
 class Chain:
-    """Some docs of a batch, padded to one length with the end tag."""
+    """Some docs of a batch, padded to one length with the end tag.
 
-    def __init__(self, scores, transitions, offsets, docs, n_labels: int):
+    scores (ndarray): Of the tags of all words in the batch, (n_words, n_tags) float64.
+    transitions (ndarray): Scores of pairs of tags, (n_tags, n_tags).
+    offsets (ndarray): Word offsets of all docs in the batch, (n_docs_in_batch + 1,).
+    docs (ndarray): Which docs, (n_docs,); none is empty.
+    n_labels (int): Number of labels; n_tags is 1 + 4 * n_labels.
+    """
+
+    def __init__(
+        self,
+        scores: numpy.ndarray,
+        transitions: numpy.ndarray,
+        offsets: numpy.ndarray,
+        docs: numpy.ndarray,
+        n_labels: int,
+    ):
         lengths = numpy.diff(offsets)[docs]
         n_tags = scores.shape[1]
         self.scores = numpy.full((len(docs), int(lengths.max()) + 1, n_tags + 1), NEVER)
@@ -165,8 +152,16 @@ class Chain:
             tags[:, t - 1] = back[t, numpy.arange(n_docs), tags[:, t]]
         return tags
 
-    def probabilities(self, docs, starts, ends, tags) -> numpy.ndarray:
-        """RETURNS (ndarray): Probability of each span of tags, over all valid sequences."""
+    def probabilities(
+        self, docs: numpy.ndarray, starts: numpy.ndarray, ends: numpy.ndarray, tags: numpy.ndarray
+    ) -> numpy.ndarray:
+        """Sum over all valid sequences that have the tags of a span.
+
+        docs (ndarray): The doc of each span, among those of the chain, (n_spans,).
+        starts, ends (ndarray): First and last word of each span, (n_spans,).
+        tags (ndarray): Of all words, (n_docs, n_steps).
+        RETURNS (ndarray): Probability of each span, (n_spans,).
+        """
         potentials = numpy.exp(self.scores - self.scores.max(axis=2, keepdims=True))
         sum_before, sum_after = self._sums()
         forward, scale = self._forward(potentials, sum_before)
@@ -200,115 +195,15 @@ class Chain:
             forward[:, t] = alpha / scale[:, t, None]
         return forward, scale
 
-    def _backward(self, potentials: numpy.ndarray, sum_after: Sum, scale) -> numpy.ndarray:
+    def _backward(
+        self, potentials: numpy.ndarray, sum_after: Sum, scale: numpy.ndarray
+    ) -> numpy.ndarray:
         """Backward variables in the same scales."""
         backward = numpy.ones_like(potentials)
         for t in range(potentials.shape[1] - 2, -1, -1):
             after = backward[:, t + 1] * potentials[:, t + 1] / scale[:, t + 1, None]
             backward[:, t] = sum_after(after)
         return backward
-
-
-# Where transitions are zero, every tag that may follow a complete entity (O, B, U) has the same
-# predecessors, and I and L have B and I of their label: no need to look at all pairs of tags.
-# Arrays are (n_docs, n_tags + 1), the end among the tags.
-
-
-def free_best_before(best: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[ndarray, ndarray]): For each tag the highest value among the tags that may
-    stand before it, and the first tag that has it.
-    """
-    index = numpy.arange(best.shape[1])
-    closed = numpy.concatenate([[0], _by_label(index[None])[0, :, 2:].ravel()])  # O, L, U
-    tags = closed[best[:, closed].argmax(axis=1)]
-    values = best[numpy.arange(len(best)), tags]
-    begin, inside = best[:, 1:-1:4], best[:, 2:-1:4]
-    tags_inside = numpy.where(begin >= inside, index[1:-1:4], index[2:-1:4])
-    tags_at_end = numpy.where(values >= best[:, -1], tags, index[-1])
-    return (
-        _by_tag(values, numpy.maximum(begin, inside), numpy.maximum(values, best[:, -1]), 2),
-        _by_tag(tags, tags_inside, tags_at_end, 2),
-    )
-
-
-def free_sum_before(x: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (ndarray): For each tag the sum over the tags that may stand before it."""
-    parts = _by_label(x)
-    closed = x[:, 0] + parts[:, :, 2:].sum(axis=(1, 2))
-    return _by_tag(closed, parts[:, :, :2].sum(axis=2), closed + x[:, -1], 2)
-
-
-def free_sum_after(x: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (ndarray): For each tag the sum over the tags that may stand after it."""
-    parts = _by_label(x)
-    starting = x[:, 0] + parts[:, :, 0].sum(axis=1) + parts[:, :, 3].sum(axis=1) + x[:, -1]
-    return _by_tag(starting, parts[:, :, 1:3].sum(axis=2), x[:, -1], 1)
-
-
-def _by_label(x: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (ndarray): The values of B, I, L, U, (n_docs, n_labels, 4)."""
-    return x[:, 1:-1].reshape(len(x), -1, 4)
-
-
-def _by_tag(
-    common: numpy.ndarray, of_label: numpy.ndarray, at_end: numpy.ndarray, first: int
-) -> numpy.ndarray:
-    """RETURNS (ndarray): `of_label` for two parts of each label, from the tag `first` on (1 for
-    B and I, 2 for I and L), `at_end` for the end, and `common` for the rest.
-    """
-    values = numpy.repeat(common[:, None], 4 * of_label.shape[1] + 2, axis=1)
-    values[:, first:-1:4] = of_label
-    values[:, first + 1 : -1 : 4] = of_label
-    values[:, -1] = at_end
-    return values
-
-
-def crf_loss(
-    emissions: torch.Tensor,
-    transitions: torch.Tensor,
-    gold: Sequence[numpy.ndarray],
-    is_space: numpy.ndarray,
-) -> torch.Tensor:
-    """Negative log-likelihood of the gold tags, averaged over words (Lafferty et al. 2001).
-
-    emissions (Tensor): (n_words, n_tags), the docs of `gold` one after the other.
-    gold (Sequence[ndarray]): Tags of each doc; MISSING leaves a word open, so that the loss
-        is that of all sequences which agree with the rest. At least one tag is given.
-    is_space (ndarray): Words that are white space, scored as when decoding, (n_words,).
-    RETURNS (Tensor): A scalar.
-    """
-    n_labels = (emissions.shape[1] - 1) // 4
-    device = emissions.device
-    valid = torch.from_numpy(valid_transitions(n_labels)).to(device)
-    first = torch.from_numpy(valid_first(n_labels)).to(device)
-    pad = torch.nn.functional.pad
-    of_space = torch.from_numpy(space_scores(n_labels)).to(emissions)
-    emissions = torch.where(torch.from_numpy(is_space).to(device)[:, None], of_space, emissions)
-    steps = torch.where(valid, pad(transitions, (0, 1, 0, 1)), NEVER)
-    parts = pad(emissions, (0, 1), value=NEVER).split([len(tags) for tags in gold])
-    chosen = [i for i, tags in enumerate(gold) if (tags != MISSING).any()]
-    end = emissions.new_full((1, emissions.shape[1] + 1), NEVER)
-    end[0, -1] = 0.0
-    n_steps = 1 + max(len(gold[i]) for i in chosen)
-    free = torch.stack(
-        [torch.cat([parts[i], end.expand(n_steps - len(gold[i]), -1)]) for i in chosen]
-    )
-    tags = torch.full(free.shape[:2], MISSING)
-    for row, i in enumerate(chosen):
-        tags[row, : len(gold[i])] = torch.from_numpy(gold[i])
-    tags = tags.to(device)
-    agrees = torch.nn.functional.one_hot(tags.clamp(min=0), free.shape[2]).bool()
-    forced = torch.where(agrees | (tags == MISSING)[..., None], free, NEVER)
-    likelihood = _log_partition(forced, steps, first) - _log_partition(free, steps, first)
-    return -likelihood.sum() / sum(len(gold[i]) for i in chosen)
-
-
-def _log_partition(scores: torch.Tensor, steps: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-    """RETURNS (Tensor): Log of the summed potentials of all valid sequences, (n_docs,)."""
-    alpha = scores[:, 0] + torch.where(first, 0.0, NEVER)
-    for t in range(1, scores.shape[1]):
-        alpha = torch.logsumexp(alpha[:, :, None] + steps, dim=1) + scores[:, t]
-    return torch.logsumexp(alpha, dim=1)
 
 
 def _group_by_length(lengths: numpy.ndarray, most_words: int) -> List[numpy.ndarray]:
