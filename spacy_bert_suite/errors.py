@@ -642,6 +642,11 @@ class Warnings(metaclass=WithCodes):
         "The sizes of batch_by_task.v1 name the corpus '{key}', of which no example came. Use the "
         "keys of [corpora.train.corpora]; there were examples of: {found}."
     )
+    B909 = (
+        "The Sentence-BERT folder '{name}' puts {prompt!r} before every text. Here a backbone "
+        "reads texts as they are, so vectors differ from those of sentence-transformers. To have "
+        "the same ones, put it before the texts yourself."
+    )
     B910 = (
         "The {what} at {path} cannot be read and is not used: {reason}. Make it again with "
         "index.optimize()."
