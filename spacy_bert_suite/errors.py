@@ -206,6 +206,14 @@ class Errors(metaclass=WithCodes):
         "'{name}' takes pairs of texts, but number {place} of those given, counted from 0, is "
         "{found}. Give a list such as [(first, second), (first, second)]."
     )
+    B076 = (
+        "The loss reads the first {n_dims} dimensions of vectors that have {width}. Leave out of "
+        "its dims what is above that."
+    )
+    B077 = (
+        "{name} takes off {n_components} directions, and the vectors spread in no more than {n}: "
+        "nothing but rounding would be left. Set fewer n_components."
+    )
     # Summaries
     B080 = (
         "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "

@@ -279,8 +279,9 @@ class BertSimilarity(PairPipe):
 
         labels (Optional[Iterable[str]]): Classes of pairs, for the loss that learns from them;
             by default those that occur.
-        RAISES (ValueError): If no example is of the kind that the loss learns from. Examples
-            without any pairs are no error: the component need not be trained.
+        RAISES (ValueError): If no example is of the kind that the loss learns from, or the loss
+            reads more dimensions than the vectors have. Examples without any pairs are no error:
+            the component need not be trained.
         """
         validate_get_examples(get_examples, "BertSimilarity.initialize")
         check_list(labels, self.name)
@@ -293,6 +294,7 @@ class BertSimilarity(PairPipe):
             found = labels or sorted({pair.label for pair in pairs if pair.label})
             self.set_labels(found)
         self._build(download=True)
+        self.loss.check_width(self.width)
 
     def _warn_of_negatives(self, pairs: Sequence[Pair]) -> None:
         if self.needs in ("positive", "negative"):

@@ -473,6 +473,26 @@ def test_matryoshka_learns_short_vectors(tiny_bert, optimizer):
     assert ((first @ second.T).argmax(axis=1) == numpy.arange(3)).all()
 
 
+def test_matryoshka_over_classes(tiny_bert, optimizer):
+    inner = {"@losses": "spacy-bert-suite.Softmax.v1"}
+    nlp = make(tiny_bert, loss={"name": "Matryoshka", "loss": inner, "dims": [16, 4]})
+    examples = labelled(nlp)
+    nlp.initialize(lambda: examples)
+    first = nlp.update(examples, sgd=optimizer)["bert_similarity"]
+    for _ in range(60):
+        last = nlp.update(examples, sgd=optimizer)["bert_similarity"]
+    assert last < first / 2
+
+
+@pytest.mark.parametrize("dims, truncate_dim", [([16, 999], 0), ([16, 4], 8)])
+def test_matryoshka_of_more_dimensions_than_there_are(tiny_bert, dims, truncate_dim):
+    inner = {"@losses": "spacy-bert-suite.CoSENT.v1"}
+    loss = {"name": "Matryoshka", "loss": inner, "dims": dims}
+    nlp = make(tiny_bert, loss=loss, truncate_dim=truncate_dim)
+    with pytest.raises(ValueError, match=f"B076.*{max(dims)}.*{truncate_dim or 16}"):
+        nlp.initialize(lambda: scored(nlp))
+
+
 def gradients(nlp):
     parameters = nlp.get_pipe("bert").model.shims[0].module.named_parameters()
     return {name: p.grad.clone() for name, p in parameters if p.grad is not None}
