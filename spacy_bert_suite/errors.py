@@ -326,7 +326,8 @@ class Errors(metaclass=WithCodes):
     B142 = (
         "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
         "the docs again, or give vectors. Spans need the vectors of their tokens: set its "
-        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these."
+        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these. "
+        "Of spans that became docs, sentences keep theirs: sent.as_doc(copy_user_data=True)."
     )
     B143 = "{name} is {value!r}; it must be {expected}."
     B144 = (

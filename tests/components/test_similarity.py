@@ -16,6 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.backbone import sentence_folder
 from spacy_bert_suite.backbone.sources import load_checkpoint
+from spacy_bert_suite.mining import paraphrase_mining
 from spacy_bert_suite.pairs import make_pair_example
 from spacy_bert_suite.readers import stamped
 from spacy_bert_suite.vectors import install_hooks
@@ -188,6 +189,17 @@ def test_docs_survive(tiny_bert):
     for again in (install_hooks(from_bin), install_hooks(Doc(nlp.vocab).from_bytes(data))):
         assert again.vector == pytest.approx(doc.vector)
         assert next(again.sents).vector == pytest.approx(next(doc.sents).vector)
+
+
+def test_sentences_as_docs(tiny_bert):
+    doc = make(tiny_bert)("Anna works in Paris. The film was awful.")
+    sents = list(doc.sents)
+    parts = [sent.as_doc(copy_user_data=True) for sent in sents]
+    for part, sent in zip(parts, sents):
+        assert part.vector == pytest.approx(sent.vector)
+        assert part[1:3].vector == pytest.approx(sent[1:3].vector)
+    (pair,) = paraphrase_mining(parts)
+    assert pair.score == pytest.approx(sents[0].similarity(sents[1]), abs=1e-5)
 
 
 @pytest.mark.parametrize("way", ["disk", "bytes", "pickle"])
