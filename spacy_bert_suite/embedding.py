@@ -1,6 +1,6 @@
 """States of a text to one vector: Sentence-BERT pooling (Reimers and Gurevych 2019)."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
 
 import numpy
 import torch
@@ -25,6 +25,7 @@ from .pooling import (
 from .settings import check_choice, check_config
 
 POOLING = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "pooler")
+NORMALIZE = ("auto", True, False)
 LONG_DOCUMENTS = ("mean", "first")
 N_CLASSIFIED = 3  # u, v and |u - v|
 
@@ -48,7 +49,7 @@ def SentenceEncoder(
     pooling: str = "auto",
     dense_width: int = 0,
     dense_activation: str = "Tanh",
-    normalize: bool = True,
+    normalize: Union[bool, str] = "auto",
     truncate_dim: int = 0,
     long_documents: str = "mean",
 ) -> Model[List[Doc], Embeddings]:
@@ -61,7 +62,8 @@ def SentenceEncoder(
         dense layers included, and else takes the mean. Means count [CLS] and [SEP] in.
     dense_width (int): Width of a linear layer on the pooled vector; 0 for none.
     dense_activation (str): Tanh | Identity | ReLU | GELU | Sigmoid.
-    normalize (bool): Bring vectors to length one.
+    normalize (Union[bool, str]): Bring vectors to length one; "auto" does so unless the backbone's
+        folder is a Sentence-BERT folder without that step.
     truncate_dim (int): Keep only the first so many dimensions (Kusupati et al. 2022); 0 for all.
     long_documents (str): Vector of a doc with several windows: the "mean" over all wordpieces,
         or what the "first" window gives.
@@ -71,6 +73,7 @@ def SentenceEncoder(
     for name in [] if pooling == "auto" else pooling.split("+"):
         expected = f"auto, or of {', '.join(POOLING)}"
         check_config(owner, "pooling", pooling, name in POOLING, expected)
+    check_config(owner, "normalize", normalize, normalize in NORMALIZE, "auto, true or false")
     check_choice(owner, "long_documents", long_documents, LONG_DOCUMENTS)
     check_config(owner, "dense_width", dense_width, dense_width >= 0, "0 or more")
     check_choice(owner, "dense_activation", dense_activation, ACTIVATIONS)
@@ -82,8 +85,6 @@ def SentenceEncoder(
         "normalize": normalize,
         "truncate_dim": truncate_dim,
         "long_documents": long_documents,
-        "sentences": False,
-        "tokens": False,
         "n_labels": 0,
     }
     shim = TorchShim(SentenceEmbedder, cfg, ("normalize", "truncate_dim", "long_documents"))
@@ -115,13 +116,23 @@ class SentenceEmbedder(nn.Module):
         """RETURNS (bool): Whether token states can share the space of the docs' vectors."""
         return "+" not in self.cfg["pooling"]
 
-    def forward(self, states: BertStates, docs: Sequence[Doc]) -> Embeddings:
+    def forward(
+        self,
+        states: BertStates,
+        docs: Sequence[Doc],
+        *,
+        sentences: bool = False,
+        tokens: bool = False,
+    ) -> Embeddings:
+        """sentences (bool): Give vectors of sentences.
+        tokens (bool): Give vectors of tokens.
+        """
         vectors = self.embed(states)
         none = vectors[:0]
-        sentences = self._sentences(states, docs) if self.cfg["sentences"] else none
-        if not self.cfg["tokens"] or not self.is_plain:
-            return Embeddings(vectors, sentences, none)
-        return Embeddings(vectors, sentences, self.project(word_states(states, "mean")))
+        of_sentences = self._sentences(states, docs) if sentences else none
+        if not tokens or not self.is_plain:
+            return Embeddings(vectors, of_sentences, none)
+        return Embeddings(vectors, of_sentences, self.project(word_states(states, "mean")))
 
     def embed(self, states: BertStates) -> torch.Tensor:
         """RETURNS (Tensor): Vectors of whole texts. *Shape:* ``(n_texts, n_out)``"""

@@ -210,6 +210,14 @@ class Errors(metaclass=WithCodes):
         "'{name}' takes pairs of texts, but item {place}, counting from 0, is {found}. Give a list "
         "such as [(first, second), (first, second)]."
     )
+    B076 = (
+        "The loss reads the first {n_dims} dimensions, but the vectors have only {width}. Remove "
+        "the larger values from its dims."
+    )
+    B077 = (
+        "{name} would remove {n_components} directions, but the vectors vary in only {n}: nothing "
+        "but rounding errors would be left. Lower n_components."
+    )
     # Summaries
     B080 = (
         "The length of a summary by '{name}' is given more than once: {found}. Keep one of ratio, "
@@ -325,7 +333,8 @@ class Errors(metaclass=WithCodes):
     B142 = (
         "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
         "the docs again, or give vectors. Spans need the vectors of their tokens: set its "
-        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these."
+        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these. "
+        "Of spans that became docs, sentences keep theirs: sent.as_doc(copy_user_data=True)."
     )
     B143 = "{name} is {value!r}; it must be {expected}."
     B144 = (
@@ -656,6 +665,11 @@ class Warnings(metaclass=WithCodes):
     B906 = (
         "The sizes of batch_by_task.v1 name the corpus '{key}', of which no example came. Use the "
         "keys of [corpora.train.corpora]; there were examples of: {found}."
+    )
+    B909 = (
+        "The Sentence-BERT folder '{name}' puts {prompt!r} before every text. A backbone here "
+        "reads texts as they are, so vectors differ from those of sentence-transformers. To get "
+        "the same ones, put it before the texts yourself."
     )
     B910 = (
         "The {what} at {path} cannot be read and is not used: {reason}. Make it again with "

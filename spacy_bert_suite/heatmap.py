@@ -6,7 +6,7 @@ from html import escape
 import numpy
 from spacy.tokens import Doc
 
-from .vectors import unit
+from .vectors import doc_vector, own_vector, unit
 
 MOST_TEXTS = 24
 N_SHOWN = 48  # characters of a text
@@ -18,10 +18,10 @@ def similarity_matrix(docs: Sequence[Doc]) -> str:
     docs (Sequence[Doc]): Annotated by 'bert_similarity', or not: these are left out.
     RETURNS (str): A section of a page; empty for fewer than two texts, or too many to be read.
     """
-    known = [(i, doc) for i, doc in enumerate(docs, start=1) if has_embedding(doc)]
+    known = [(i, doc) for i, doc in enumerate(docs, start=1) if own_vector(doc) is not None]
     if not 2 <= len(known) <= MOST_TEXTS:
         return ""
-    vectors = unit(numpy.stack([doc._.embedding for _, doc in known]))
+    vectors = unit(numpy.stack([doc_vector(doc) for _, doc in known]))
     head = "".join(f"<th scope='col'>{i}</th>" for i, _ in known)
     rows = "".join(
         _row(i, doc, cosines) for (i, doc), cosines in zip(known, (vectors @ vectors.T).tolist())
@@ -30,10 +30,6 @@ def similarity_matrix(docs: Sequence[Doc]) -> str:
         '<section class="matrix"><h2>Similarity</h2>'
         f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
-
-
-def has_embedding(doc: Doc) -> bool:
-    return Doc.has_extension("embedding") and doc._.embedding is not None
 
 
 def _row(number: int, doc: Doc, cosines: list[float]) -> str:

@@ -3,6 +3,7 @@
 All three corrections are affine: the mean is taken off, and a matrix applied.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Centring:
         items (Items): Docs, spans or vectors.
         RETURNS (Centring): Itself.
         RAISES (ValueError): If there are too few vectors, or one is not finite; to whiten, also if
-            all are the same.
+            all are the same; if `n_components` directions taken off leave nothing.
         """
         vectors = as_matrix(items)
         vectors = vectors[lengths(vectors) > 0]
@@ -96,7 +97,10 @@ class Centring:
             arrays["matrix"] = numpy.ascontiguousarray(self.matrix)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(f"{path}.part")
-        save_file(arrays, unfinished, metadata={"correction": self.name})
+        learnt = ("mean", "matrix")
+        settings = {key: value for key, value in vars(self).items() if key not in learnt}
+        metadata = {"correction": self.name, "settings": json.dumps(settings)}
+        save_file(arrays, unfinished, metadata=metadata)
         os.replace(unfinished, path)
 
 
@@ -121,7 +125,7 @@ class Whitening(Centring):
         is_share = shrinkage is None or 0 <= shrinkage <= 1
         check("shrinkage", shrinkage, is_share, "a number from 0 to 1, or None")
         self.n_components = whole_or_none("n_components", n_components, 1)
-        self.shrinkage = shrinkage
+        self.shrinkage = None if shrinkage is None else float(shrinkage)
 
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
         if all((chunk == vectors[0]).all() for _, chunk in chunks(vectors)):
@@ -137,8 +141,8 @@ class AllButTheTop(Centring):
     """Take off the mean and the strongest common directions (Mu and Viswanath 2018, arXiv
     1702.01417).
 
-    n_components (Optional[int]): How many directions; None for a hundredth of the width, as in
-        the paper, and at least one.
+    n_components (Optional[int]): How many directions, fewer than those in which the vectors spread;
+        None for a hundredth of the width, as in the paper, and at least one.
     """
 
     name = "all-but-the-top"
@@ -151,7 +155,12 @@ class AllButTheTop(Centring):
     def _make_matrix(self, vectors: numpy.ndarray) -> numpy.ndarray:
         width = vectors.shape[1]
         n_off = self.n_components or max(1, round(width / 100))
-        top = principal_components(vectors)[1][:, :n_off]
+        values, directions = principal_components(vectors)
+        n_spanned = int((values > SMALLEST_SHARE * values[0]).sum())
+        if self.n_components is not None and n_off >= n_spanned:
+            sizes = {"n_components": n_off, "n": n_spanned}
+            raise ValueError(Errors.B077.format(name=self.name, **sizes))
+        top = directions[:, :n_off]
         return numpy.eye(width) - top @ top.T
 
 
@@ -164,13 +173,15 @@ def load_correction(path: Union[str, Path]) -> Centring:
     """
     try:
         with safe_open(path, framework="numpy") as file_:
-            name = (file_.metadata() or {}).get("correction", "")
+            metadata = file_.metadata() or {}
             arrays = {key: file_.get_tensor(key) for key in file_.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        kind = KINDS.get(metadata.get("correction", ""))
+        settings = json.loads(metadata.get("settings", "{}"))  # none in older files
+        correction = None if kind is None else kind(**settings)
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise ValueError(Errors.B149.format(path=path, reason=error)) from error
-    if name not in KINDS or "mean" not in arrays:
+    if correction is None or "mean" not in arrays:
         raise ValueError(Errors.B149.format(path=path, reason="it holds something else"))
-    correction = KINDS[name]()
     correction.mean, correction.matrix = arrays["mean"], arrays.get("matrix")
     return correction
 

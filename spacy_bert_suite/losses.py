@@ -9,7 +9,7 @@ from functools import partial
 from typing import Callable, List, Optional, Sequence
 
 import torch
-from torch.nn.functional import cosine_similarity, cross_entropy, normalize, relu
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize, pad, relu
 
 from .errors import Errors
 from .settings import check_choice, check_config
@@ -43,13 +43,21 @@ class PairBatch:
 class PairLoss:
     """needs (str): "score", "label", "positive" (two texts that belong together) or "negative"
     (a third one that does not).
+    n_dims (int): Dimensions that the vectors must have at least.
     """
 
     needs: str
     function: Callable[..., torch.Tensor]
+    n_dims: int = 0
 
     def __call__(self, batch: PairBatch, classifier: Classifier = None) -> torch.Tensor:
+        self.check_width(batch.anchors.shape[1])
         return self.function(batch, classifier)
+
+    def check_width(self, width: int) -> None:
+        """RAISES (ValueError): If vectors of this width have too few dimensions."""
+        if self.n_dims > width:
+            raise ValueError(Errors.B076.format(n_dims=self.n_dims, width=width))
 
 
 def CosineSimilarityLoss() -> PairLoss:
@@ -159,17 +167,17 @@ def MatryoshkaLoss(
     """Registered as "spacy-bert-suite.Matryoshka.v1": the sum of another loss over the first so
     many dimensions of the vectors (Kusupati et al. 2022). It then pays to set `truncate_dim`.
 
-    loss (PairLoss): Any other one.
-    dims (List[int]): Numbers of dimensions, such as [384, 192, 96].
+    loss (PairLoss): Any other one. A classifier of pairs is the same for all numbers of dimensions.
+    dims (List[int]): Numbers of dimensions, such as [384, 192, 96], of which none is above the
+        width of the vectors.
     weights (Optional[List[float]]): Weight of each; all 1 by default.
     """
     factors = weights or [1.0] * len(dims)
     owner = "Matryoshka"
     check_config(owner, "dims", dims, len(dims) > 0 and min(dims) > 0, "above 0")
     check_config(owner, "weights", weights, len(factors) == len(dims), "one for each of dims")
-    check_config(owner, "loss", loss.needs, loss.needs != "label", "a loss without a classifier")
     function = partial(matryoshka_loss, loss=loss, dims=dims, weights=factors)
-    return PairLoss(loss.needs, function)
+    return PairLoss(loss.needs, function, max(dims))
 
 
 def matryoshka_loss(
@@ -185,12 +193,15 @@ def matryoshka_loss(
 
 
 def shortened(batch: PairBatch, dim: int) -> PairBatch:
-    """RETURNS (PairBatch): The batch with the first `dim` dimensions, at length one again."""
-    return replace(
-        batch,
-        anchors=normalize(batch.anchors[:, :dim], dim=1),
-        others=[normalize(others[:, :dim], dim=1) for others in batch.others],
-    )
+    """RETURNS (PairBatch): The batch with the first `dim` dimensions, at length one again, and
+    zeros for the others: these change no distance, and a classifier reads the width that it has.
+    """
+
+    def shorten(vectors: torch.Tensor) -> torch.Tensor:
+        return pad(normalize(vectors[:, :dim], dim=1), (0, vectors.shape[1] - dim))
+
+    others = [shorten(vectors) for vectors in batch.others]
+    return replace(batch, anchors=shorten(batch.anchors), others=others)
 
 
 def make_batch(

@@ -10,7 +10,7 @@ Embed = Callable[[Sequence[Any]], Tuple[torch.Tensor, Callable[[], None]]]
 LossOf = Callable[[torch.Tensor], torch.Tensor]
 
 
-def learn(embed: Embed, texts: Sequence[Any], loss_of: LossOf, chunk_size: int = 0) -> float:
+def learn_batch(embed: Embed, texts: Sequence[Any], loss_of: LossOf, chunk_size: int = 0) -> float:
     """Forward and backward pass.
 
     embed (Callable): Makes vectors.

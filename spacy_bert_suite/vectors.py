@@ -2,7 +2,8 @@
 
 The hooks are functions of this module and hold nothing, so docs with hooks can be pickled.
 A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a token's its row of
-`doc.tensor`; any other span has the mean of its tokens.
+`doc.tensor`; any other span has the mean of its tokens. A sentence that has become a doc by
+`sent.as_doc(copy_user_data=True)` keeps the vector of the sentence.
 """
 
 import warnings
@@ -41,9 +42,12 @@ def own_vector(item: Union[Doc, Span]) -> Optional[numpy.ndarray]:
     them; None where 'bert_similarity' made no vector, or a part of a doc has lost those of its
     tokens. (width,) float32
     """
-    if item.has_extension("embedding") and item._.embedding is not None:
-        return item._.embedding
-    if not isinstance(item, Span) or own_vector(item.doc) is None:
+    embedding = _embedding_of(item)
+    if embedding is not None:
+        return embedding
+    if isinstance(item, Doc):
+        return _embedding_of(item[:])
+    if own_vector(item.doc) is None:
         return None
     is_part = 0 < len(item) < len(item.doc)
     return None if is_part and not len(token_vectors(item.doc)) else span_vector(item)
@@ -62,13 +66,13 @@ def any_vector(item: Union[Doc, Span]) -> Any:
 
 def doc_vector(doc: Doc) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; empty where there is no embedding."""
-    embedding = doc._.embedding
+    embedding = own_vector(doc)
     return _nothing() if embedding is None else embedding
 
 
 def span_vector(span: Span) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; zero for a span without tokens."""
-    embedding = span._.embedding if span.has_extension("embedding") else None
+    embedding = _embedding_of(span)
     if embedding is not None:
         return embedding
     if span.start == 0 and span.end == len(span.doc):
@@ -118,6 +122,10 @@ def unit(vectors: numpy.ndarray) -> numpy.ndarray:
     """RETURNS (ndarray): The vectors at length one; those of length zero as they are."""
     lengths = numpy.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / numpy.where(lengths == 0, 1, lengths)
+
+
+def _embedding_of(item: Union[Doc, Span]) -> Optional[numpy.ndarray]:
+    return item._.embedding if item.has_extension("embedding") else None
 
 
 def _nothing() -> numpy.ndarray:

@@ -114,7 +114,7 @@ def test_weights_of_a_trained_pipeline_are_not_the_measure(still_bert, tmp_path)
     loaded = spacy.load(tmp_path, config={"components.bert_similarity.distillation": WEIGHT})
     similarity = loaded.get_pipe("bert_similarity")
     before = make(still_bert).get_pipe("bert_similarity").encode(TEXTS)
-    module = similarity._module()
+    module = similarity.embedder
     assert similarity.distillation.loss_for(TEXTS, similarity.text_encoder, module)(
         torch.from_numpy(before)
     ).item() == pytest.approx(0.0, abs=1e-5)
@@ -163,7 +163,7 @@ def test_random_numbers_stay_as_they_are(still_bert):
     initialize(nlp)
     similarity = nlp.get_pipe("bert_similarity")
     state = torch.get_rng_state()
-    similarity.distillation.loss_for(TEXTS, similarity.text_encoder, similarity._module())
+    similarity.distillation.loss_for(TEXTS, similarity.text_encoder, similarity.embedder)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -94,6 +94,15 @@ def test_all_but_the_top_takes_off_the_top(n_components, n_off):
     numpy.testing.assert_allclose(left[: 12 - n_off], values[n_off:], rtol=1e-3)
 
 
+@pytest.mark.parametrize("n_rows, n_components", [(400, 12), (400, 13), (8, 7)])
+def test_all_but_the_top_leaves_something(n_rows, n_components):
+    """Else `set_embeddings` would bring what rounding leaves to length one."""
+    n_most = min(n_rows - 1, 12)
+    with pytest.raises(ValueError, match=f"B077.*{n_components} directions.*than {n_most}:"):
+        AllButTheTop(n_components).fit(narrow(n_rows))
+    assert abs(AllButTheTop(n_most - 1).fit_transform(narrow(n_rows))).max() > 0.01
+
+
 def test_principal_components():
     vectors = narrow()
     values, directions = principal_components(vectors)
@@ -123,6 +132,30 @@ def test_saved_into_a_folder_that_is_not_there(tmp_path):
 def test_settings_are_saved(tmp_path):
     Whitening(5).fit(narrow()).to_disk(tmp_path / "w")
     assert load_correction(tmp_path / "w").transform(narrow()).shape == (400, 5)
+
+
+@pytest.mark.parametrize("made", [Whitening(3, shrinkage=0.5), AllButTheTop(4), Centring()])
+def test_what_is_loaded_is_fitted_again_in_the_same_way(made, tmp_path):
+    made.fit(narrow()).to_disk(tmp_path / "correction")
+    again = load_correction(tmp_path / "correction")
+    others = narrow(seed=1)
+    numpy.testing.assert_array_equal(again.fit_transform(others), made.fit_transform(others))
+
+
+def test_files_without_settings_are_read(tmp_path):
+    fitted = Whitening().fit(narrow())
+    arrays = {"mean": fitted.mean, "matrix": numpy.ascontiguousarray(fitted.matrix)}
+    save_file(arrays, tmp_path / "w", metadata={"correction": "whitening"})
+    again = load_correction(tmp_path / "w")
+    numpy.testing.assert_array_equal(again.transform(narrow()), fitted.transform(narrow()))
+
+
+@pytest.mark.parametrize("settings", ["{", "[3]", '{"n_components": -1}', '{"colour": 1}'])
+def test_damaged_settings(settings, tmp_path):
+    metadata = {"correction": "whitening", "settings": settings}
+    save_file({"mean": numpy.ones(3)}, tmp_path / "w", metadata=metadata)
+    with pytest.raises(ValueError, match="B149"):
+        load_correction(tmp_path / "w")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,45 @@ def test_matryoshka():
     assert value(loss, pairs) == pytest.approx(whole + 0.5 * first)
 
 
+def test_matryoshka_over_a_classifier():
+    """It reads the columns that belong to the first dimensions of u, v and |u - v|."""
+    classifier = torch.nn.Linear(6, 3)
+    short = torch.nn.Linear(3, 3)
+    short.load_state_dict({"weight": classifier.weight[:, [0, 2, 4]], "bias": classifier.bias})
+    pairs = batch([B], labels=[2, 0])
+    u, v = torch.tensor([[1.0], [0.0]]), torch.tensor([[1.0], [0.0]])  # 1 and 0.6 at length one
+    logits = short(torch.cat([u, v, (u - v).abs()], dim=1))
+    first = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 0]))
+    whole = losses.SoftmaxLoss()(pairs, classifier)
+    found = losses.MatryoshkaLoss(losses.SoftmaxLoss(), [2, 1], [1.0, 0.5])(pairs, classifier)
+    assert value(lambda: found) == pytest.approx(float((whole + 0.5 * first).detach()), abs=1e-6)
+
+
+INNER = [
+    losses.CosineSimilarityLoss(),
+    losses.CoSENTLoss(),
+    losses.MultipleNegativesRankingLoss(),
+    losses.TripletLoss(),
+]
+
+
+@pytest.mark.parametrize("inner", INNER, ids=["cosine", "cosent", "ranking", "triplet"])
+def test_matryoshka_equals_the_loss_of_cut_vectors(inner):
+    torch.manual_seed(0)
+    vectors = torch.randn(6, 5)
+    cut = torch.nn.functional.normalize(vectors[:, :3], dim=1)
+    gold = ([3, 3], [0.2, 0.9], [0, 0])
+    loss = losses.MatryoshkaLoss(inner, [3])
+    expected = value(inner, losses.make_batch(cut, *gold))
+    assert value(loss, losses.make_batch(vectors, *gold)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_matryoshka_of_more_dimensions_than_there_are():
+    loss = losses.MatryoshkaLoss(losses.CosineSimilarityLoss(), [2, 3])
+    with pytest.raises(ValueError, match="B076.*first 3.*have 2"):
+        loss(batch([B]))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -96,7 +135,6 @@ def test_matryoshka():
         lambda: losses.TripletLoss(margin=0),
         lambda: losses.MatryoshkaLoss(losses.CoSENTLoss(), []),
         lambda: losses.MatryoshkaLoss(losses.CoSENTLoss(), [4, 2], [1.0]),
-        lambda: losses.MatryoshkaLoss(losses.SoftmaxLoss(), [4]),
     ],
 )
 def test_wrong_values(make):

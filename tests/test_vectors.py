@@ -56,6 +56,23 @@ def test_docs_that_have_lost_their_hooks(make_doc):
     assert own_vector(spacy.blank("en")("a")) is None
 
 
+def test_sentences_as_docs_keep_their_vectors(make_doc):
+    doc = make_doc("a b c d", [3.0, 4.0])
+    doc[2:4]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
+    doc.tensor = numpy.asarray([[1, 0], [0, 1], [0, 2], [2, 0]], dtype="float32")
+    part = doc[2:4].as_doc(copy_user_data=True)
+    assert part._.embedding is None
+    assert part.vector.tolist() == part[:].vector.tolist() == [1.0, 0.0]
+    assert part[0].vector.tolist() == [0.0, 2.0] and part[1:].vector.tolist() == [1.0, 0.0]
+    (kept,) = DocBin(docs=[part], store_user_data=True).get_docs(doc.vocab)
+    assert as_matrix([part, kept, doc]).tolist() == [[1.0, 0.0], [1.0, 0.0], [3.0, 4.0]]
+    assert similarity_matrix([part, doc]).count(">0.60</td>") == 2
+    for lost in (doc[2:4].as_doc(), doc[0:3].as_doc(copy_user_data=True)):
+        assert own_vector(lost) is None
+        with pytest.raises(ValueError, match="B142.*as_doc"):
+            as_matrix([lost])
+
+
 def test_docs_without_a_tensor(make_doc):
     """As the component "doc_cleaner" leaves them."""
     doc = make_doc("a b", [3.0, 4.0])

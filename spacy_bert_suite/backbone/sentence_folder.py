@@ -1,9 +1,10 @@
-"""What a Sentence-BERT folder says beyond its transformer: pooling, dense layers, length."""
+"""What a Sentence-BERT folder says beyond its transformer: pooling, dense layers, length one."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from string import ascii_uppercase
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from transformers.utils import cached_file
@@ -21,6 +22,8 @@ POOLING_MODES = {
 }
 SPELLINGS = {**{name: name for name in POOLING_MODES.values()}, "weightedmean": "weighted_mean"}
 ACTIVATIONS = ("Tanh", "Identity", "ReLU", "GELU", "Sigmoid")
+TRANSFORMER_CONFIG = "sentence_bert_config.json"
+CAPITALS = " ".join(ascii_uppercase + "ÄÉÑØŽΑΒΓАБВ")
 
 
 @dataclass
@@ -35,10 +38,15 @@ class DenseLayer:
 
 @dataclass
 class SentenceModules:
-    """pooling (str): Names of pooling modes, joined by "+" where their vectors are."""
+    """pooling (str): Names of pooling modes, joined by "+" where their vectors are.
+    lowers (bool): Whether texts are to be in lower case.
+    prompt (str): What sentence-transformers puts before every text, if it is not told otherwise.
+    """
 
     pooling: str
     dense: List[DenseLayer] = field(default_factory=list)
+    lowers: bool = False
+    prompt: str = ""
 
 
 def read_sentence_modules(name: str, *, download: bool = False) -> Optional[SentenceModules]:
@@ -50,28 +58,47 @@ def read_sentence_modules(name: str, *, download: bool = False) -> Optional[Sent
     RAISES (ValueError): If there is a module or an option that is not known.
     """
     files = _Files(name, download)
-    modules = files.read("modules.json", list)
+    modules = files.modules()
     if modules is None:
         return None
-    if not all(isinstance(module, dict) for module in modules):
-        raise files.unreadable("modules.json", "it is no list of modules")
-    found = SentenceModules("mean")
-    for module in modules:
-        kind, path = str(module.get("type")).rsplit(".", 1)[-1], str(module.get("path", ""))
+    found = SentenceModules("mean", prompt=_read_prompt(files))
+    kinds = []
+    for kind, path in modules:
         if kind == "Transformer":
-            _check_transformer(files.read(_join(path, "sentence_bert_config.json")) or {}, name)
+            config = files.read(_join(path, TRANSFORMER_CONFIG)) or {}
+            found.lowers = bool(config.get("do_lower_case"))
         elif kind == "Pooling":
             found.pooling = _read_pooling(files.read(_join(path, "config.json")) or {}, name)
+        elif kind == "Dense" and "Normalize" in kinds:
+            raise ValueError(Errors.B060.format(name=name, module="Dense after Normalize"))
         elif kind == "Dense":
             found.dense.append(_read_dense(files, path, name))
-        elif kind != "Normalize":  # vectors are brought to length one in any case
+        elif kind != "Normalize":  # see `is_normalised`
             raise ValueError(Errors.B060.format(name=name, module=kind))
+        kinds.append(kind)
     return found
 
 
-def _check_transformer(config: Dict[str, Any], name: str) -> None:
-    if config.get("do_lower_case"):
+def is_normalised(name: str, *, download: bool = False) -> bool:
+    """RETURNS (bool): Whether vectors are brought to length one, as those of a source that is no
+    Sentence-BERT folder always are.
+    """
+    modules = _Files(name, download).modules()
+    return modules is None or any(kind == "Normalize" for kind, _ in modules)
+
+
+def check_case(modules: SentenceModules, tokenizer: Any, name: str) -> None:
+    """RAISES (ValueError): If texts are to be in lower case, and the tokenizer does not see to it."""
+    pieces = tokenizer.tokenize(CAPITALS)
+    if modules.lowers and pieces != tokenizer.tokenize(CAPITALS.lower()):
         raise ValueError(Errors.B060.format(name=name, module="Transformer with do_lower_case"))
+
+
+def _read_prompt(files: "_Files") -> str:
+    config = files.read("config_sentence_transformers.json") or {}
+    prompts = config.get("prompts")
+    prompt = prompts.get(config.get("default_prompt_name")) if isinstance(prompts, dict) else None
+    return prompt if isinstance(prompt, str) else ""
 
 
 def _read_pooling(config: Dict[str, Any], name: str) -> str:
@@ -111,6 +138,18 @@ class _Files:
         self.download = download
         self.folder = embedded_folder() if name == EMBEDDED else Path(name).expanduser()
         self.is_local = name == EMBEDDED or looks_like_path(name)
+
+    def modules(self) -> Optional[List[Tuple[str, str]]]:
+        """RETURNS (Optional[List[Tuple[str, str]]]): Kind and folder of each; None if the source is
+        no Sentence-BERT folder.
+        """
+        modules = self.read("modules.json", list)
+        if modules is None:
+            return None
+        if not all(isinstance(module, dict) for module in modules):
+            raise self.unreadable("modules.json", "it is no list of modules")
+        kinds = [str(module.get("type")).rsplit(".", 1)[-1] for module in modules]
+        return list(zip(kinds, (str(module.get("path", "")) for module in modules)))
 
     def find(self, path: str) -> Optional[Path]:
         if self.is_local:

@@ -74,7 +74,7 @@ class TorchShim(Shim):
     build (Callable): Makes the module from `cfg`.
     cfg (Dict): Plain values, saved beside the weights.
     free (Sequence[str]): Keys of `cfg` on which no weight depends: a module that is loaded goes by
-        what the config says now, not by what was saved.
+        what the config says now, not by what was saved; "auto" is what it was found to mean then.
     """
 
     def __init__(self, build: Callable[..., Any], cfg: Dict[str, Any], free: Sequence[str] = ()):
@@ -235,7 +235,7 @@ class TorchShim(Shim):
 
     def from_bytes(self, data: bytes) -> "TorchShim":
         message = srsly.msgpack_loads(data)
-        free = {key: self.cfg[key] for key in self.free if key in self.cfg}
+        free = {key: self.cfg[key] for key in self.free if self.cfg.get(key, "auto") != "auto"}
         self.cfg = {**message["cfg"], **free}
         self.module = None
         if message["weights"] is not None:

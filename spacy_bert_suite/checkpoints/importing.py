@@ -94,7 +94,8 @@ def import_checkpoint(
         backbone = None if plan.factory is None else find_same(nlp, checkpoint, plan)
         if backbone is None:
             run = {"name": str(found.root if revision else source), "precision": precision}
-            backbone = add_backbone(nlp, checkpoint, {**run, "device": device}, undo)
+            run.update(device=device, **windows_of(checkpoint, plan))
+            backbone = add_backbone(nlp, checkpoint, run, undo)
         head = add_head(nlp, plan, backbone, name, config or {}, undo)
         undo.pop_all()
     _note(nlp, found, revision, backbone, head)
@@ -138,15 +139,17 @@ def blank(lang: str) -> Language:
 
 def find_same(nlp: Language, checkpoint: Checkpoint, plan: Plan) -> Optional[str]:
     """RETURNS (Optional[str]): The backbone in the pipeline that has the very same weights and
-    tokenizer, and windows as long as the checkpoint takes; None if there is none.
+    tokenizer, and windows as long as the plan has them; None if there is none.
     """
+    window = windows_of(checkpoint, plan)["window"]
     for name, pipe in nlp.components:
         if isinstance(pipe, Bert):
             pipe.settle()
             backbone = get_shim(pipe.model)
-            is_whole = backbone.window == window_of(checkpoint)
+            is_whole = backbone.window == window
             is_last = backbone.settings.layers == "last"
-            is_like = is_whole and is_last and backbone.module is not None
+            is_named = not plan.sources or backbone.name in plan.sources
+            is_like = is_whole and is_last and is_named and backbone.module is not None
             if is_like and _are_same(backbone, checkpoint, plan.by_pooler):
                 return name
     return None
@@ -165,20 +168,22 @@ def _are_same(backbone: Any, checkpoint: Checkpoint, with_pooler: bool) -> bool:
     )
 
 
-def window_of(checkpoint: Checkpoint) -> int:
-    """RETURNS (int): As many wordpieces as the checkpoint takes, within reason."""
-    return min(longest_input(checkpoint), MOST_PIECES)
+def windows_of(checkpoint: Checkpoint, plan: Plan) -> Dict[str, Any]:
+    """RETURNS (Dict): Settings of a backbone that reads as much at once as the plan says, or else
+    as the checkpoint takes, within reason.
+    """
+    window = min(longest_input(checkpoint), plan.window or MOST_PIECES, MOST_PIECES)
+    stride = max(1, window * 3 // 4)
+    return {"window": window, "stride": stride, "max_batch_pieces": MOST_PIECES}
 
 
 def add_backbone(
     nlp: Language, checkpoint: Checkpoint, settings: Dict[str, Any], undo: ExitStack
 ) -> str:
-    """RETURNS (str): The name of the new component, which reads as much at once as it can."""
-    limit = window_of(checkpoint)
-    window = {"window": limit, "stride": max(1, limit * 3 // 4), "max_batch_pieces": MOST_PIECES}
+    """RETURNS (str): The name of the new component."""
     architecture = {"@architectures": "spacy-bert-suite.BertModel.v1"}
     name = free_name(nlp, "bert")
-    pipe = nlp.add_pipe("bert", name, config={"model": {**architecture, **settings, **window}})
+    pipe = nlp.add_pipe("bert", name, config={"model": {**architecture, **settings}})
     undo.callback(nlp.remove_pipe, name)
     get_shim(pipe.model).load(checkpoint)  # type: ignore[attr-defined]
     get_backbone(pipe.model)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """What a checkpoint becomes: a component, its settings and its weights."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 
@@ -26,6 +26,10 @@ class Plan:
     weights (Optional[Dict]): All tensors of its torch module; None to leave it as it begins.
     cfg (Dict): What else is saved with the component, such as thresholds.
     by_pooler (bool): Whether it uses the backbone's own pooler.
+    window (Optional[int]): Wordpieces that the backbone is to read at once; None for all that it
+        can.
+    sources (Sequence[str]): Names of which the backbone must have one, since the head reads its
+        folder too; none for any.
     is_squashed (bool): Whether a probability is given where the checkpoint gives a bare number.
     """
 
@@ -37,6 +41,8 @@ class Plan:
     weights: Optional[Dict[str, torch.Tensor]] = None
     cfg: Dict[str, Any] = field(default_factory=dict)
     by_pooler: bool = False
+    window: Optional[int] = None
+    sources: Sequence[str] = ()
     is_squashed: bool = False
 
     def config(self, upstream: str) -> Dict[str, Any]:

@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import safetensors.torch
 import torch
 
-from ..backbone.sentence_folder import POOLING_MODES
+from ..backbone.sentence_folder import POOLING_MODES, TRANSFORMER_CONFIG
 from ..backbone.sources import save_folder
 from .plan import Plan, Wishes
 from .shape import refuse
-from .source import WEIGHTS, Source
+from .source import OURS, WEIGHTS, Source, read_json
 
 # Joined vectors stand in this order in sentence-transformers.
 ORDER = ("cls", "max", "mean", "mean_sqrt_len", "weighted_mean")
@@ -19,10 +19,28 @@ MODULES = "sentence_transformers.models."
 
 
 def plan_similarity(source: Source, config: Any, wishes: Wishes) -> Plan:
-    """A `bert_similarity`, which reads modules.json itself; mean pooling where there is none."""
-    pooling = "auto" if source.is_sentence_bert else "mean"
-    model = {"@architectures": "spacy-bert-suite.SentenceEncoder.v1", "pooling": pooling}
-    return Plan("bert_similarity", model, ["bert", "texts"])
+    """A `bert_similarity`, which reads modules.json itself, and as much of a text as
+    sentence-transformers; mean pooling over whole texts where there is no such file.
+    """
+    model = {"@architectures": "spacy-bert-suite.SentenceEncoder.v1", "pooling": "mean"}
+    plan = Plan("bert_similarity", model, ["bert", "texts"])
+    if source.is_sentence_bert:
+        long_documents = source.extra.get("long_documents", "first")
+        model.update(pooling="auto", long_documents=long_documents)
+        plan.window = max_length(source)
+        plan.sources = (source.name, str(source.root))
+    return plan
+
+
+def max_length(source: Source) -> Optional[int]:
+    """RETURNS (Optional[int]): Wordpieces at which sentence-transformers cuts texts off."""
+    files = {TRANSFORMER_CONFIG: "max_seq_length", "tokenizer_config.json": "model_max_length"}
+    for file_, key in files.items():
+        path = source.folder / file_
+        limit = read_json(path).get(key) if path.is_file() else None
+        if isinstance(limit, (int, float)) and limit > 0:
+            return int(limit)
+    return None
 
 
 def write_sentence_folder(pipe: Any, module: Any, backbone: Any, path: Path) -> None:
@@ -45,7 +63,9 @@ def write_sentence_folder(pipe: Any, module: Any, backbone: Any, path: Path) -> 
         parts.append(("Normalize", {}, {}))
     _write_parts(parts, path)
     limit = {"max_seq_length": backbone.window, "do_lower_case": False}
-    _write_json(path / "sentence_bert_config.json", limit)
+    _write_json(path / TRANSFORMER_CONFIG, limit)
+    extra = {"long_documents": module.cfg["long_documents"]}
+    _write_json(path / "config.json", {**read_json(path / "config.json"), OURS: extra})
 
 
 def _pooling(names: List[str], width: int) -> Dict[str, Any]:

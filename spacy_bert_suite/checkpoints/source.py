@@ -82,7 +82,7 @@ def open_source(name: str, revision: Optional[str] = None) -> Source:
     """
     root = _find(str(name), revision)
     folder = transformer_folder(root)
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if not (folder / WEIGHTS).is_file() and not (folder / INDEX).is_file():
         if any(folder.glob("pytorch_model*.bin*")):
             raise ValueError(Errors.B220.format(path=name))
@@ -105,7 +105,7 @@ def _find(name: str, revision: Optional[str]) -> Path:
         raise OSError(Errors.B005.format(name=name, reason=reason)) from error
 
 
-def _read_json(path: Path) -> Dict[str, Any]:
+def read_json(path: Path) -> Dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(Errors.B004.format(path=path.parent, missing=path.name))
     try:
@@ -135,5 +135,5 @@ def read_tensors(folder: Path, names: List[str]) -> Dict[str, torch.Tensor]:
 def _weight_files(folder: Path, names: List[str]) -> List[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
-    weight_map = _read_json(folder / INDEX).get("weight_map", {})
+    weight_map = read_json(folder / INDEX).get("weight_map", {})
     return [folder / file for file in sorted({weight_map[n] for n in names if n in weight_map})]

@@ -13,21 +13,22 @@ from thinc.api import Config, Model
 
 from ..attributes import register_attributes
 from ..backbone.model import find_backbone
-from ..backbone.sentence_folder import DenseLayer, read_sentence_modules
 from ..backbone.shim import get_shim
 from ..backbone.states import BertStates
 from ..backbone.texts import TextEncoder
 from ..distillation import Distillation
-from ..embedding import Embeddings, SentenceEmbedder, load_dense
+from ..embedding import Embeddings, SentenceEmbedder
 from ..errors import Errors, Warnings
 from ..heads import check_list
+from ..layers import built_module
 from ..losses import PairLoss, make_batch
 from ..pair_pipe import PairPipe, as_texts
 from ..pair_scores import score_pairs
-from ..pair_training import learn, learn_at_once
+from ..pair_training import learn_at_once, learn_batch
 from ..pairs import Pair, belongs_together, get_pair
 from ..parallel import gather
 from ..questions import get_question
+from ..sentence_settings import build_embedder
 from ..sentences import has_sentences, sentence_bounds
 from ..settings import check_choice, check_config
 from ..vectors import install_hooks
@@ -52,7 +53,7 @@ symmetric = false
 pooling = "auto"
 dense_width = 0
 dense_activation = "Tanh"
-normalize = true
+normalize = "auto"
 truncate_dim = 0
 long_documents = "mean"
 
@@ -121,12 +122,17 @@ def make_bert_similarity(
     is_known = not (distillation and get_shim(model).cfg["dense"])
     expected = "0 where dense_width adds a layer, which gave no vectors before"
     check_config(name, "distillation", distillation, is_known, expected)
-    pipe = BertSimilarity(nlp.vocab, model, name, loss=loss, scorer=scorer)
-    pipe.sentence_vectors = sentence_vectors
-    pipe.token_vectors = token_vectors
-    pipe.chunk_size = chunk_size
-    pipe.distillation = Distillation(distillation)
-    return pipe
+    return BertSimilarity(
+        nlp.vocab,
+        model,
+        name,
+        loss=loss,
+        sentence_vectors=sentence_vectors,
+        token_vectors=token_vectors,
+        chunk_size=chunk_size,
+        distillation=distillation,
+        scorer=scorer,
+    )
 
 
 class BertSimilarity(PairPipe):
@@ -141,6 +147,10 @@ class BertSimilarity(PairPipe):
         name: str,
         *,
         loss: PairLoss,
+        sentence_vectors: str = "auto",
+        token_vectors: bool = True,
+        chunk_size: int = 0,
+        distillation: float = 0.0,
         scorer: Optional[Callable] = None,
     ):
         self.vocab = vocab
@@ -148,12 +158,12 @@ class BertSimilarity(PairPipe):
         self.name = name
         self.loss = loss
         self.needs = loss.needs
+        self.sentence_vectors = sentence_vectors
+        self.token_vectors = token_vectors
+        self.chunk_size = chunk_size
+        self.distillation = Distillation(distillation)
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": []}
-        self.sentence_vectors = "auto"
-        self.token_vectors = True
-        self.chunk_size = 0
-        self.distillation = Distillation()
         register_attributes(name, ["doc.embedding", "span.embedding"])
 
     @property
@@ -180,14 +190,14 @@ class BertSimilarity(PairPipe):
         return self._encode(as_texts(given, self.name))
 
     def _encode(self, texts: List[str]) -> numpy.ndarray:
-        module = self._module()
+        embedder = self.embedder
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         vectors: Optional[numpy.ndarray] = None
         for start in range(0, len(texts), ENCODED_AT_ONCE):
             part = order[start : start + ENCODED_AT_ONCE]
             with torch.no_grad():
                 states = self.text_encoder.predict([texts[i] for i in part])
-                found = module.embed(states).cpu().numpy()
+                found = embedder.embed(states).cpu().numpy()
             if vectors is None:
                 vectors = numpy.zeros((len(texts), found.shape[1]), dtype="float32")
             vectors[part] = found
@@ -196,16 +206,17 @@ class BertSimilarity(PairPipe):
     @property
     def width(self) -> int:
         """RETURNS (int): Dimensions of the vectors."""
-        return self._module().n_out
+        return self.embedder.n_out
 
     def predict(self, docs: Iterable[Doc]) -> Optional[Embeddings]:
         """RETURNS (Optional[Embeddings]): Vectors of docs, sentences and tokens."""
         docs = list(docs)
         if not docs:
             return None
-        module = self._module()
-        module.cfg.update(sentences=self._sentences_from == "context", tokens=self.token_vectors)
-        found = self.model.predict(docs)
+        embedder, in_context = self.embedder, self._sentences_from == "context"
+        states = self.model.layers[0].predict(docs)
+        with torch.no_grad():
+            found = embedder(states, docs, sentences=in_context, tokens=self.token_vectors)
         if self._sentences_from == "alone":
             texts = [sent.text for doc in docs if has_sentences(doc) for sent in doc.sents]
             alone = torch.from_numpy(self._encode(texts)).to(found.docs)
@@ -216,7 +227,7 @@ class BertSimilarity(PairPipe):
     def _sentences_from(self) -> str:
         if self.sentence_vectors != "auto":
             return self.sentence_vectors
-        pooling = self._module().cfg["pooling"]
+        pooling = self.embedder.cfg["pooling"]
         return "alone" if "cls" in pooling or "pooler" in pooling or "+" in pooling else "context"
 
     def set_annotations(self, docs: Iterable[Doc], scores: Optional[Embeddings]) -> None:  # type: ignore[override]
@@ -237,30 +248,22 @@ class BertSimilarity(PairPipe):
                     doc[start:end]._.embedding = next(sentences).copy()
             install_hooks(doc)
 
-    def _module(self) -> SentenceEmbedder:
-        """RETURNS (SentenceEmbedder): The torch module, built at first use."""
-        shim = get_shim(self.model)
+    @property
+    def embedder(self) -> SentenceEmbedder:
+        """RETURNS (SentenceEmbedder): The torch module, built at first use, where the backbone is.
+        RAISES (ValueError): If it was built for states of another width.
+        """
         backbone = self.text_encoder.get_backbone()
-        if shim.module is None:
-            self._build(backbone)
-        shim.module.to(backbone.module.device).eval()
-        shim.module.pooler[0] = getattr(backbone.module.transformer, "pooler", None)
-        return shim.module
+        if get_shim(self.model).module is None:
+            self._build()
+        module = built_module(self.model, backbone.module.width)
+        module.to(backbone.module.device).eval()
+        module.pooler[0] = getattr(backbone.module.transformer, "pooler", None)
+        return module
 
-    def _build(self, backbone: Any) -> None:
-        """Settle what "auto" means, and take over the dense layers of the backbone's folder."""
-        shim = get_shim(self.model)
-        cfg = shim.cfg
-        saved: List[DenseLayer] = []
-        cfg.update(width=backbone.module.width, n_labels=len(self.labels))
-        if cfg["pooling"] == "auto":
-            modules = read_sentence_modules(backbone.name)
-            cfg["pooling"] = "mean" if modules is None else modules.pooling
-            saved = [] if modules is None else modules.dense
-            cfg["dense"] = [[d.width, d.bias, d.activation] for d in saved] + cfg["dense"]
-        shim.module = shim.build(cfg)
-        load_dense(shim.module, saved)
-        self.model.set_dim("nO", shim.module.n_out, force=True)
+    def _build(self, *, download: bool = False) -> None:
+        backbone = self.text_encoder.get_backbone()
+        build_embedder(self.model, backbone, len(self.labels), download=download)
 
     # Training
 
@@ -275,8 +278,9 @@ class BertSimilarity(PairPipe):
 
         labels (Optional[Iterable[str]]): Classes of pairs, for the loss that learns from them;
             by default those that occur.
-        RAISES (ValueError): If no example is of the kind that the loss learns from. Examples
-            without any pairs are no error: the component need not be trained.
+        RAISES (ValueError): If no example is of the kind that the loss learns from, or the loss
+            reads more dimensions than the vectors have. Examples without any pairs are no error:
+            the component need not be trained.
         """
         validate_get_examples(get_examples, "BertSimilarity.initialize")
         check_list(labels, self.name)
@@ -288,8 +292,8 @@ class BertSimilarity(PairPipe):
         if self.needs == "label":
             found = labels or sorted({pair.label for pair in pairs if pair.label})
             self.set_labels(found)
-        get_shim(self.model).module = None
-        self._module()
+        self._build(download=True)
+        self.loss.check_width(self.width)
 
     def _warn_of_negatives(self, pairs: Sequence[Pair]) -> None:
         if self.needs in ("positive", "negative"):
@@ -306,7 +310,7 @@ class BertSimilarity(PairPipe):
         n_texts = [1 + len(pair.others) for _, pair in gold]
         scores = [0.0 if pair.score is None else pair.score for _, pair in gold]
         labels = [self._label_of(pair) for _, pair in gold]
-        module = self._module().train()
+        module = self.embedder.train()
         distance = self.distillation.loss_for(texts, self.text_encoder, module)
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
@@ -315,7 +319,7 @@ class BertSimilarity(PairPipe):
             loss = found.share * self.loss(make_batch(found.rows, *found.values), classifier)
             return loss if distance is None else loss + distance(vectors)
 
-        return learn(self._embed, texts, loss_of, self.chunk_size)
+        return learn_batch(self._embed, texts, loss_of, self.chunk_size)
 
     def learn_besides(self, examples: Sequence[Example]) -> Optional[float]:
         """Hold the vectors of other tasks' texts, in the pass that these share. There is none for
@@ -327,7 +331,7 @@ class BertSimilarity(PairPipe):
         docs = [eg.predicted for eg in examples]
         others = [i for i, eg in enumerate(examples) if not is_for_two_texts(eg)]
         texts = [docs[i].text for i in others]
-        distance = self.distillation.loss_for(texts, self.text_encoder, self._module())
+        distance = self.distillation.loss_for(texts, self.text_encoder, self.embedder)
         if distance is None:
             return None
         return learn_at_once(self._embed_docs, docs, lambda vectors: distance(vectors[others]))
@@ -372,17 +376,17 @@ class BertSimilarity(PairPipe):
     # Saving
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        self._settle()
+        self._resolve_auto()
         return super().to_bytes(exclude=exclude)
 
     def to_disk(self, path, *, exclude: Iterable[str] = ()) -> None:
-        self._settle()
+        self._resolve_auto()
         super().to_disk(path, exclude=exclude)
 
-    def _settle(self) -> None:
+    def _resolve_auto(self) -> None:
         """What "auto" means is saved, not looked up again."""
-        if self.text_encoder.backbone:
-            self._module()
+        if get_shim(self.model).module is None and self.text_encoder.backbone:
+            self._build()
 
 
 def is_for_two_texts(eg: Example) -> bool:

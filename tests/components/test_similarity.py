@@ -14,6 +14,9 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from transformers import AutoModel, AutoTokenizer
 
+from spacy_bert_suite.backbone import sentence_folder
+from spacy_bert_suite.backbone.sources import load_checkpoint
+from spacy_bert_suite.mining import paraphrase_mining
 from spacy_bert_suite.pairs import make_pair_example
 from spacy_bert_suite.readers import stamped
 from spacy_bert_suite.vectors import install_hooks
@@ -188,6 +191,17 @@ def test_docs_survive(tiny_bert):
         assert next(again.sents).vector == pytest.approx(next(doc.sents).vector)
 
 
+def test_sentences_as_docs(tiny_bert):
+    doc = make(tiny_bert)("Anna works in Paris. The film was awful.")
+    sents = list(doc.sents)
+    parts = [sent.as_doc(copy_user_data=True) for sent in sents]
+    for part, sent in zip(parts, sents):
+        assert part.vector == pytest.approx(sent.vector)
+        assert part[1:3].vector == pytest.approx(sent[1:3].vector)
+    (pair,) = paraphrase_mining(parts)
+    assert pair.score == pytest.approx(sents[0].similarity(sents[1]), abs=1e-5)
+
+
 @pytest.mark.parametrize("way", ["disk", "bytes", "pickle"])
 def test_saved_and_loaded(tiny_bert, tmp_path, way):
     nlp = make(tiny_bert, dense_width=6)
@@ -289,7 +303,6 @@ def test_a_sentence_bert_folder(sbert, tmp_path_factory):
         ("1_Pooling/config.json", {"pooling_mode": 7}, "B060.*7"),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", ["cls"]]}, "B060.*cls"),
         ("2_Dense/config.json", {"activation_function": "evil.System"}, "B060.*System"),
-        ("0_Transformer/sentence_bert_config.json", {"do_lower_case": True}, "B060.*lower"),
     ],
 )
 def test_unknown_parts_of_a_folder(sbert, file, content, code):
@@ -297,6 +310,87 @@ def test_unknown_parts_of_a_folder(sbert, file, content, code):
     write_json(folder / file, content)
     with pytest.raises((ValueError, FileNotFoundError), match=code):
         make(str(folder))("Anna")
+
+
+def test_lower_case_is_a_matter_of_the_tokenizer(sbert):
+    folder, _ = sbert
+    expected = make(str(folder))("Anna").vector
+    write_json(folder / "0_Transformer" / "sentence_bert_config.json", {"do_lower_case": True})
+    assert make(str(folder))("Anna").vector == pytest.approx(expected)
+    path = folder / "0_Transformer" / "tokenizer_config.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf8")), "do_lower_case": False})
+    with pytest.raises(ValueError, match="B060.*lower"):
+        make(str(folder))("Anna")
+
+
+def add_normalize(folder, place):
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf8"))
+    modules.insert(place, {"path": "n", "type": "sentence_transformers.models.Normalize"})
+    write_json(folder / "modules.json", modules)
+
+
+def test_the_folder_says_whether_vectors_are_of_length_one(sbert, tmp_path_factory):
+    folder, linear = sbert
+    nlp = make(str(folder))
+    states = hidden(folder / "0_Transformer", TEXTS[0]).last_hidden_state[0]
+    with torch.no_grad():
+        expected = torch.tanh(linear(states.max(0).values)).numpy()
+    assert nlp(TEXTS[0]).vector == pytest.approx(expected, abs=1e-5)
+    assert make(str(folder), normalize=True)(TEXTS[0]).vector_norm == pytest.approx(1, abs=1e-5)
+    assert make(str(folder), pooling="mean")(TEXTS[0]).vector_norm > 1.01
+    saved = tmp_path_factory.mktemp("saved")
+    nlp.to_disk(saved)
+    add_normalize(folder, 3)
+    assert make(str(folder))(TEXTS[0]).vector_norm == pytest.approx(1, abs=1e-5)
+    # What was found is saved; a config that says otherwise holds.
+    assert spacy.load(saved)(TEXTS[0]).vector == pytest.approx(expected, abs=1e-5)
+    model = {"normalize": True}
+    again = spacy.load(saved, config={"components": {"bert_similarity": {"model": model}}})
+    assert again(TEXTS[0]).vector_norm == pytest.approx(1, abs=1e-5)
+
+
+def test_dense_layers_after_the_norm_are_refused(sbert):
+    folder, _ = sbert
+    add_normalize(folder, 2)
+    with pytest.raises(ValueError, match="B060.*Dense after Normalize"):
+        make(str(folder))("Anna")
+
+
+def test_what_the_folder_puts_before_every_text(sbert):
+    folder, _ = sbert
+    path = folder / "config_sentence_transformers.json"
+    prompts = {"query": "find: ", "document": ""}
+    for name in (None, "document"):
+        write_json(path, {"prompts": prompts, "default_prompt_name": name})
+        expected = make(str(folder))("find: Anna").vector
+    write_json(path, {"prompts": prompts, "default_prompt_name": "query"})
+    nlp = make(str(folder))
+    with pytest.warns(UserWarning, match="B909.*'find: '"):
+        assert nlp("find: Anna").vector == pytest.approx(expected)
+
+
+def test_dense_layers_of_the_folder_stay_when_it_is_initialized_again(sbert):
+    nlp = make(str(sbert[0]))
+    expected = nlp(TEXTS[0]).vector
+    for _ in range(2):
+        nlp.initialize(lambda: positives(nlp))
+        assert nlp(TEXTS[0]).vector == pytest.approx(expected, abs=1e-6)
+
+
+def test_files_of_a_hub_id_are_fetched_in_initialize(sbert, monkeypatch):
+    folder, _ = sbert
+
+    def cached_file(name, path, *, local_files_only, **options):
+        found = folder / path
+        return None if local_files_only or not found.is_file() else str(found)
+
+    expected = make(str(folder))(TEXTS[0]).vector
+    nlp = make(str(folder))
+    nlp.get_pipe("bert").model.shims[0].name = "someone/vectors"
+    monkeypatch.setattr(sentence_folder, "cached_file", cached_file)
+    nlp.get_pipe("bert").model.shims[0].load(load_checkpoint(str(folder)))
+    nlp.initialize(lambda: positives(nlp))
+    assert nlp(TEXTS[0]).vector == pytest.approx(expected, abs=1e-6)
 
 
 def test_damaged_folders(sbert):
@@ -389,6 +483,26 @@ def test_matryoshka_learns_short_vectors(tiny_bert, optimizer):
     encode = nlp.get_pipe("bert_similarity").encode
     first, second = (encode([texts[i] for texts, _ in SCORED[:3]])[:, :4] for i in (0, 1))
     assert ((first @ second.T).argmax(axis=1) == numpy.arange(3)).all()
+
+
+def test_matryoshka_over_classes(tiny_bert, optimizer):
+    inner = {"@losses": "spacy-bert-suite.Softmax.v1"}
+    nlp = make(tiny_bert, loss={"name": "Matryoshka", "loss": inner, "dims": [16, 4]})
+    examples = labelled(nlp)
+    nlp.initialize(lambda: examples)
+    first = nlp.update(examples, sgd=optimizer)["bert_similarity"]
+    for _ in range(60):
+        last = nlp.update(examples, sgd=optimizer)["bert_similarity"]
+    assert last < first / 2
+
+
+@pytest.mark.parametrize("dims, truncate_dim", [([16, 999], 0), ([16, 4], 8)])
+def test_matryoshka_of_more_dimensions_than_there_are(tiny_bert, dims, truncate_dim):
+    inner = {"@losses": "spacy-bert-suite.CoSENT.v1"}
+    loss = {"name": "Matryoshka", "loss": inner, "dims": dims}
+    nlp = make(tiny_bert, loss=loss, truncate_dim=truncate_dim)
+    with pytest.raises(ValueError, match=f"B076.*{max(dims)}.*{truncate_dim or 16}"):
+        nlp.initialize(lambda: scored(nlp))
 
 
 def gradients(nlp):
@@ -537,6 +651,7 @@ def test_an_unknown_class(tiny_bert):
     "config, code",
     [
         ({"pooling": "median"}, "B022.*pooling"),
+        ({"normalize": "sometimes"}, "B022.*normalize"),
         ({"dense_width": -1}, "B022.*dense_width"),
         ({"dense_width": 3, "dense_activation": "tanh"}, "B022.*dense_activation"),
         ({"truncate_dim": -1}, "B022.*truncate_dim"),
