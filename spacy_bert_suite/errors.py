@@ -203,16 +203,16 @@ class Errors(metaclass=WithCodes):
         "(convert pairs --rename OLD=NEW), or set mode = 'classes'."
     )
     B074 = (
-        "'{name}' takes texts, Docs and Spans, but item {place}, counting from 0, is of the type "
-        "{kind}. Leave out missing texts, or replace them with ''."
+        "'{name}' takes texts, Docs and Spans, but item number {place}, counting from 0, is of the "
+        "type {kind}. Leave out missing texts, or replace them with ''."
     )
     B075 = (
-        "'{name}' takes pairs of texts, but item {place}, counting from 0, is {found}. Give a list "
-        "such as [(first, second), (first, second)]."
+        "'{name}' takes pairs of texts, but item number {place}, counting from 0, is {found}. Give "
+        "a list such as [(first, second), (first, second)]."
     )
     B076 = (
-        "The loss reads the first {n_dims} dimensions, but the vectors have only {width}. Remove "
-        "the larger values from its dims."
+        "The loss reads the first {n_dims} dimensions, but the vectors have {width}. Remove larger "
+        "values from its dims."
     )
     B077 = (
         "{name} would remove {n_components} directions, but the vectors vary in only {n}: nothing "

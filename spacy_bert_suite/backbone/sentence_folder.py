@@ -88,7 +88,7 @@ def is_normalised(name: str, *, download: bool = False) -> bool:
 
 
 def check_case(modules: SentenceModules, tokenizer: Any, name: str) -> None:
-    """RAISES (ValueError): If texts are to be in lower case, and the tokenizer does not see to it."""
+    """RAISES (ValueError): If texts are to be in lower case, and the tokenizer keeps capitals."""
     pieces = tokenizer.tokenize(CAPITALS)
     if modules.lowers and pieces != tokenizer.tokenize(CAPITALS.lower()):
         raise ValueError(Errors.B060.format(name=name, module="Transformer with do_lower_case"))
