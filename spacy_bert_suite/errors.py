@@ -239,6 +239,10 @@ class Errors(metaclass=WithCodes):
         "one that has it."
     )
     # Search
+    B106 = (
+        "There is a collection at '{url}' already. Give another name, delete it on the server, or "
+        "add to it: with SemanticIndex.load(url), or with 'index add' on the command line."
+    )
     B110 = (
         "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
     )
@@ -307,6 +311,13 @@ class Errors(metaclass=WithCodes):
     )
     # Mining, clustering and the correction of vectors
     B137 = "{name} cannot learn from {n} vectors that are all equal. Give those of different texts."
+    # Collections on a server, on the command line too
+    B138 = "'{url}' is a collection on a server, and {what} is for indexes in folders. {instead}"
+    B139 = (
+        "The collection '{collection}' was made otherwise: {reason}. Give the name of one that "
+        "SemanticIndex has made, or a new name, and add the texts to that."
+    )
+    # Vectors
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
         "made from, or leave it out."

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli
+from .main import PATH, AnyPath, clean_errors, cli
 from .passages import find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
@@ -24,6 +24,19 @@ MODES = ("vector", "bm25", "hybrid")
 COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
+Place = Union[Path, str]  # a folder, or the address of a collection on a server
+
+
+class IndexPlace(AnyPath):
+    """A path; the address of a collection on a server stays as it is."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from ..search.server import is_url
+
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+INDEX = IndexPlace(path_type=Path)
 OTHER_MODEL = click.option(
     "--model", help="A pipeline to use in place of the one that INDEX names, if that has moved."
 )
@@ -31,66 +44,63 @@ OTHER_MODEL = click.option(
 
 @cli.group()
 def index() -> None:
-    """Build collections of texts that can be searched by meaning and by words."""
+    """Build collections of texts that can be searched by meaning and by words. INDEX is a folder,
+    or http://HOST:PORT/COLLECTION on a Qdrant server.
+    """
 
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("target", metavar="INDEX", type=PATH)
+@click.argument("target", metavar="INDEX", type=INDEX)
 @click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline that has vectors.")
 @click.option("--unit", type=click.Choice(["doc", "sentence"]), default="doc", show_default=True)
 @click.option("--storage", type=click.Choice(["float32", "float16", "int8"]), default="float32")
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
-def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
+def build(
+    source: Path, target: Place, model: str, unit: str, storage: str, overwrite: bool
+) -> None:
     """Make a new index of the texts of INPUT: .jsonl, .tsv or .csv with a `text` and, if there
     are, `id` and `title`; other columns are metadata, and numbers where they look like it. Of a
     .txt file every line is a text. A folder may hold a file `corpus`. After an error nothing is
     left of it.
     """
-    from ..search import SemanticIndex
-    from ..search.store import check_folder
-
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
-        check_folder(target, replace=overwrite)
-        nlp = load_pipeline(model)
-        info = {"model": address_of(model), "unit": unit}
-        with folder_beside(target) as folder:
-            made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
-            n_entries = add_passages(made, path, unit=unit, replace=False)
-            if target.exists():
-                made.save(target)
-            else:
-                del made
-                folder.rename(target)
+        options = {"storage": storage, "info": {"model": address_of(model), "unit": unit}}
+        if isinstance(target, str):
+            n_entries = build_on_server(path, target, model, overwrite, **options)
+        else:
+            n_entries = build_folder(path, target, model, overwrite, **options)
     click.echo(f"{n_entries} entries: {path} -> {target}")
 
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("target", metavar="INDEX", type=PATH)
+@click.argument("target", metavar="INDEX", type=INDEX)
 @click.option("--replace", is_flag=True, help="Put texts in the place of those with their ids.")
 @OTHER_MODEL
-def add(source: Path, target: Path, replace: bool, model: Optional[str]) -> None:
+def add(source: Path, target: Place, replace: bool, model: Optional[str]) -> None:
     """Add the texts of INPUT to INDEX, with the pipeline that has made it."""
     with clean_errors():
         path = find_file(source, "corpus", "corpus_dev")
         opened = open_index(target, model)
-        unit = opened.info.get("unit", "doc")
-        n_entries = add_passages(opened, path, unit=unit, replace=replace)
+        n_entries = add_passages(opened, path, replace=replace)
     click.echo(f"{n_entries} entries: {path} -> {target}")
 
 
 @index.command()
-@click.argument("path", metavar="INDEX", type=PATH)
-def optimize(path: Path) -> None:
-    """Make searches in INDEX faster, when much was added: the words of all entries are saved, and
-    from 20 000 entries on a graph of all vectors.
+@click.argument("path", metavar="INDEX", type=INDEX)
+def optimize(path: Place) -> None:
+    """Make searches in INDEX, a folder, faster, when much was added: the words of all entries are
+    saved, and from 20 000 entries on a graph of all vectors.
     """
     from ..search import SemanticIndex
     from ..search.local import SCANNED
 
     with clean_errors():
+        if isinstance(path, str):
+            instead = "The server optimizes its collections by itself."
+            raise ValueError(Errors.B138.format(url=path, what="'optimize'", instead=instead))
         opened = SemanticIndex.load(path)
         opened.optimize(hnsw=len(opened) > SCANNED)
     click.echo(f"{len(opened)} entries: {path}")
@@ -98,10 +108,10 @@ def optimize(path: Path) -> None:
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("path", metavar="INDEX", type=PATH)
+@click.argument("path", metavar="INDEX", type=INDEX)
 @click.option("--output", type=PATH, help="A .json file to write the figures to.")
 @OTHER_MODEL
-def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> None:
+def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> None:
     """Search INDEX with the queries of the folder INPUT and measure what is found. It holds
     `queries` (id, text) and `qrels` (query_id, doc_id, relevance), or `queries_dev` and
     `qrels_dev`.
@@ -121,7 +131,7 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 
 
 @cli.command()
-@click.argument("path", metavar="INDEX", type=PATH)
+@click.argument("path", metavar="INDEX", type=INDEX)
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
 @click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
@@ -134,7 +144,7 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hit.")
 @OTHER_MODEL
 def search(
-    path: Path,
+    path: Place,
     queries: List[str],
     k: int,
     mode: str,
@@ -151,6 +161,40 @@ def search(
             click.echo(line)
 
 
+def build_folder(path: Path, target: Path, model: str, overwrite: bool, **options: Any) -> int:
+    """RETURNS (int): Entries of a new index, which has its name when it is complete."""
+    from ..search import SemanticIndex
+    from ..search.store import check_folder
+
+    check_folder(target, replace=overwrite)
+    nlp = load_pipeline(model)
+    with folder_beside(target) as folder:
+        made = SemanticIndex(nlp, path=folder, **options)
+        n_entries = add_passages(made, path, replace=False)
+        if target.exists():
+            made.save(target)
+        else:
+            del made
+            folder.rename(target)
+    return n_entries
+
+
+def build_on_server(path: Path, url: str, model: str, overwrite: bool, **options: Any) -> int:
+    """RETURNS (int): Entries of a new collection, which is removed again after an error."""
+    from ..search import SemanticIndex
+
+    if overwrite:
+        instead = "Delete the collection on the server, or build one of another name."
+        raise ValueError(Errors.B138.format(url=url, what="--overwrite", instead=instead))
+    made = SemanticIndex(path=url, **options)
+    made.nlp = load_pipeline(model)
+    try:
+        return add_passages(made, path, replace=False)
+    except BaseException:
+        made.backend.discard()
+        raise
+
+
 @contextmanager
 def folder_beside(target: Path) -> Iterator[Path]:
     """A name for a folder on the same disk; it is removed in the end, if it is there."""
@@ -160,7 +204,7 @@ def folder_beside(target: Path) -> Iterator[Path]:
         yield Path(made) / "index"
 
 
-def open_index(path: Path, model: Optional[str]) -> "SemanticIndex":
+def open_index(path: Place, model: Optional[str]) -> "SemanticIndex":
     """An index with the pipeline that has made it, or another one."""
     from ..search import SemanticIndex
 
@@ -192,8 +236,8 @@ def load_pipeline(name: str) -> "Language":
     return nlp
 
 
-def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: bool) -> int:
-    """Add the texts of a file, with a progress bar on stderr."""
+def add_passages(target: "SemanticIndex", path: Path, *, replace: bool) -> int:
+    """Add the texts of a file as the index is cut, with a progress bar on stderr."""
     from itertools import tee
 
     from tqdm import tqdm
@@ -205,7 +249,7 @@ def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: boo
         (passage.text for passage in texts),
         ids=(passage.id for passage in ids) if has_ids else None,
         metadata=(passage.metadata for passage in metadata),
-        unit=unit,
+        unit=target.info.get("unit", "doc"),
         replace=replace,
     )
     target.optimize(only_due=True)

@@ -32,6 +32,7 @@ from .queries import (
 )
 from .records import UNITS, Hit, Item, vector_of
 from .segment import STORAGES
+from .server import is_url, new_on_server, open_url
 from .store import Store
 from .where import Where, check_where
 
@@ -42,7 +43,8 @@ class SemanticIndex:
     nlp (Optional[Language]): Makes the vectors of texts, as with the component "bert_similarity".
     path (Optional[Union[str, Path]]): A new folder that holds the index: what `add` and `delete`
         have done is there when they return. Without one it is kept in a temporary folder, and
-        from the first `save` on in the folder that this makes.
+        from the first `save` on in the folder that this makes. Or http://HOST:PORT/COLLECTION for
+        a new collection on a Qdrant server, which the first `add` makes.
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
@@ -60,6 +62,9 @@ class SemanticIndex:
     ) -> None:
         check_option("storage", storage, STORAGES)
         check_info(info)
+        if is_url(path):
+            self._set(new_on_server(str(path), tokenize, storage=storage, info=info), nlp)
+            return
         folder = Path(tempfile.mkdtemp(prefix="semantic-index-") if path is None else path)
         store = Store.create(folder, Manifest(storage, info=info or {}))
         self._set(LocalBackend(store, tokenize, temporary=path is None), nlp)
@@ -79,11 +84,10 @@ class SemanticIndex:
         nlp (Optional[Language]): Makes the vectors of texts: the pipeline that made those inside.
         tokenize (Callable[[str], List[str]]): Words of a text, the same as before.
         RETURNS (SemanticIndex): The index.
-        RAISES (ValueError): If there is none, or a file is damaged.
+        RAISES (ValueError): If there is none, or a file is damaged; of a collection, if it was made
+            otherwise.
         """
-        if str(path).startswith(("http://", "https://")):
-            from .server import open_url
-
+        if is_url(path):
             return cls.on(open_url(str(path), tokenize), nlp)
         return cls.on(LocalBackend(Store(Path(path)), tokenize), nlp)
 
