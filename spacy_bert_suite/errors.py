@@ -243,6 +243,7 @@ class Errors(metaclass=WithCodes):
         "There is a collection at '{url}' already. Give another name, delete it on the server, or "
         "add to it: with SemanticIndex.load(url), or with 'index add' on the command line."
     )
+    B107 = "{path} holds no texts to make an index of. Check that it is the right file."
     B110 = (
         "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
     )

@@ -12,7 +12,7 @@ import click
 
 from ..errors import Errors
 from .main import PATH, AnyPath, clean_errors, cli
-from .passages import find_file, read_judgements, read_passages, read_queries, survey
+from .passages import Survey, find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -65,13 +65,15 @@ def build(
     left of it.
     """
     with clean_errors():
-        path = find_file(source, "corpus", "corpus_dev")
+        found = survey(find_file(source, "corpus", "corpus_dev"))
+        if not found.n_passages:
+            raise ValueError(Errors.B107.format(path=found.path))
         options = {"storage": storage, "info": {"model": address_of(model), "unit": unit}}
         if isinstance(target, str):
-            n_entries = build_on_server(path, target, model, overwrite, **options)
+            n_entries = build_on_server(found, target, model, overwrite, **options)
         else:
-            n_entries = build_folder(path, target, model, overwrite, **options)
-    click.echo(f"{n_entries} entries: {path} -> {target}")
+            n_entries = build_folder(found, target, model, overwrite, **options)
+    click.echo(f"{n_entries} entries: {found.path} -> {target}")
 
 
 @index.command()
@@ -82,10 +84,9 @@ def build(
 def add(source: Path, target: Place, replace: bool, model: Optional[str]) -> None:
     """Add the texts of INPUT to INDEX, with the pipeline that has made it."""
     with clean_errors():
-        path = find_file(source, "corpus", "corpus_dev")
-        opened = open_index(target, model)
-        n_entries = add_passages(opened, path, replace=replace)
-    click.echo(f"{n_entries} entries: {path} -> {target}")
+        found = survey(find_file(source, "corpus", "corpus_dev"))
+        n_entries = add_passages(open_index(target, model), found, replace=replace)
+    click.echo(f"{n_entries} entries: {found.path} -> {target}")
 
 
 @index.command()
@@ -161,7 +162,7 @@ def search(
             click.echo(line)
 
 
-def build_folder(path: Path, target: Path, model: str, overwrite: bool, **options: Any) -> int:
+def build_folder(found: Survey, target: Path, model: str, overwrite: bool, **options: Any) -> int:
     """RETURNS (int): Entries of a new index, which has its name when it is complete."""
     from ..search import SemanticIndex
     from ..search.store import check_folder
@@ -170,7 +171,7 @@ def build_folder(path: Path, target: Path, model: str, overwrite: bool, **option
     nlp = load_pipeline(model)
     with folder_beside(target) as folder:
         made = SemanticIndex(nlp, path=folder, **options)
-        n_entries = add_passages(made, path, replace=False)
+        n_entries = add_passages(made, found, replace=False)
         if target.exists():
             made.save(target)
         else:
@@ -179,7 +180,7 @@ def build_folder(path: Path, target: Path, model: str, overwrite: bool, **option
     return n_entries
 
 
-def build_on_server(path: Path, url: str, model: str, overwrite: bool, **options: Any) -> int:
+def build_on_server(found: Survey, url: str, model: str, overwrite: bool, **options: Any) -> int:
     """RETURNS (int): Entries of a new collection, which is removed again after an error."""
     from ..search import SemanticIndex
 
@@ -189,7 +190,7 @@ def build_on_server(path: Path, url: str, model: str, overwrite: bool, **options
     made = SemanticIndex(path=url, **options)
     made.nlp = load_pipeline(model)
     try:
-        return add_passages(made, path, replace=False)
+        return add_passages(made, found, replace=False)
     except BaseException:
         made.backend.discard()
         raise
@@ -236,18 +237,19 @@ def load_pipeline(name: str) -> "Language":
     return nlp
 
 
-def add_passages(target: "SemanticIndex", path: Path, *, replace: bool) -> int:
+def add_passages(target: "SemanticIndex", found: Survey, *, replace: bool) -> int:
     """Add the texts of a file as the index is cut, with a progress bar on stderr."""
     from itertools import tee
 
     from tqdm import tqdm
 
-    n_passages, has_ids = survey(path)
-    passages = tqdm(read_passages(path), total=n_passages, unit=" texts", leave=False)
-    texts, ids, metadata = tee(passages, 3)
+    passages = read_passages(found.path)
+    passages = tqdm(passages, total=found.n_passages, unit=" texts", leave=False)
+    # All that tee makes is read at one pace: what is left unread would be kept.
+    texts, metadata, *ids = tee(passages, 3 if found.has_ids else 2)
     n_entries = target.add(
         (passage.text for passage in texts),
-        ids=(passage.id for passage in ids) if has_ids else None,
+        ids=(passage.id for passage in ids[0]) if ids else None,
         metadata=(passage.metadata for passage in metadata),
         unit=target.info.get("unit", "doc"),
         replace=replace,
