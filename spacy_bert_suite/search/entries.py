@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import Errors
 from ..records import clean
+from .ids import check_id
 from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 from .store import Batch
 
@@ -68,8 +69,7 @@ def _entries(items, ids, metadata, vectors, new_id) -> Iterator[Entry]:
         if not isinstance(item, (str, Doc, Span)):
             raise ValueError(Errors.B127.format(found=type(item).__name__))
         id_ = new_id() if id_ is None else id_
-        if not isinstance(id_, str) or not id_:
-            raise ValueError(Errors.B121.format(key="An id", value=id_, expected="a string"))
+        check_id(id_)
         if id_ in seen:
             raise ValueError(Errors.B117.format(id=id_))
         seen.add(id_)

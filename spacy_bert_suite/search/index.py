@@ -15,7 +15,7 @@ from .engine import EF_SEARCH
 from .entries import annotate, make_batches, stack, unit_length
 from .fingerprint import SAME, fingerprint_of, likeness
 from .fusion import Ranking, reciprocal_ranks, weighted
-from .ids import NewNumbers, random_id
+from .ids import NewNumbers, check_id, random_id
 from .local import LocalBackend
 from .manifest import Manifest
 from .queries import (
@@ -153,9 +153,13 @@ class SemanticIndex:
 
         ids (Iterable[str]): Their ids; those that are not there are passed over.
         RETURNS (int): Entries removed.
+        RAISES (ValueError): If an id is no string.
         """
         check_many("ids", ids, "a list of strings")
-        return self.backend.delete(list(ids))
+        ids = list(ids)
+        for id_ in ids:
+            check_id(id_)
+        return self.backend.delete(ids)
 
     def optimize(self, *, hnsw: bool = True, bm25: bool = True, only_due: bool = False) -> None:
         """Make searches faster: a graph for approximate search by vectors, and a saved BM25 index.
