@@ -84,16 +84,10 @@ def export_command(model: str, component: str, target: Path) -> None:
     bert_similarity: for sentence-transformers) with the same logits.
     """
     with clean_errors():
-        import spacy
-
         from ..checkpoints import export_checkpoint
-        from ..errors import Errors
+        from ..pipelines import load_pipeline
 
-        try:
-            nlp = spacy.load(model)
-        except (ValueError, OSError, ImportError) as error:
-            raise ValueError(Errors.B214.format(name=model, reason=error)) from error
-        export_checkpoint(nlp, component, target)
+        export_checkpoint(load_pipeline(model), component, target)
     click.echo(f"{model}, {component} -> {target}")
 
 

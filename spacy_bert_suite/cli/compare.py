@@ -25,15 +25,11 @@ def compare(model: str, first: str, second: str) -> None:
 
 def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, float]]:
     """YIELDS (Tuple[str, float]): What is compared, and the result."""
-    import spacy
-
     from ..components.paraphrase import BertParaphrase
     from ..components.similarity import BertSimilarity
+    from ..pipelines import load_pipeline
 
-    try:
-        nlp = spacy.load(model)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=model, reason=error)) from error
+    nlp = load_pipeline(model)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, (BertParaphrase, BertSimilarity))]
     if not pipes:
         raise ValueError(Errors.B193.format(found=", ".join(nlp.pipe_names)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 import click
 
 from ..errors import Errors
-from .main import PATH, AnyPath, clean_errors, cli
+from .main import PATH, AnyPath, clean_errors, cli, write_text
 from .passages import Survey, find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> N
     header = ("search", *figures[MODES[0]])
     click.echo(table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r")))
     if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf8")
+        write_text(output, json.dumps(figures, indent=2) + "\n")
 
 
 @cli.command()
@@ -168,7 +167,7 @@ def build_folder(found: Survey, target: Path, model: str, overwrite: bool, **opt
     from ..search.store import check_folder
 
     check_folder(target, replace=overwrite)
-    nlp = load_pipeline(model)
+    nlp = load_or_assemble(model)
     with folder_beside(target) as folder:
         made = SemanticIndex(nlp, path=folder, **options)
         n_entries = add_passages(made, found, replace=False)
@@ -188,7 +187,7 @@ def build_on_server(found: Survey, url: str, model: str, overwrite: bool, **opti
         instead = "Delete the collection on the server, or build one of another name."
         raise ValueError(Errors.B138.format(url=url, what="--overwrite", instead=instead))
     made = SemanticIndex(path=url, **options)
-    made.nlp = load_pipeline(model)
+    made.nlp = load_or_assemble(model)
     try:
         return add_passages(made, found, replace=False)
     except BaseException:
@@ -210,7 +209,7 @@ def open_index(path: Place, model: Optional[str]) -> "SemanticIndex":
     from ..search import SemanticIndex
 
     opened = SemanticIndex.load(path)
-    opened.nlp = load_pipeline(model or opened.info.get("model", EMBEDDED))
+    opened.nlp = load_or_assemble(model or opened.info.get("model", EMBEDDED))
     return opened
 
 
@@ -222,16 +221,16 @@ def address_of(model: str) -> str:
     return str(Path(model).resolve()) if is_folder else model
 
 
-def load_pipeline(name: str) -> "Language":
+def load_or_assemble(name: str) -> "Language":
     """Load a pipeline, or assemble one on the embedded weights."""
     import spacy
 
+    from ..pipelines import MAX_TEXT, load_pipeline
+
     if name != EMBEDDED:
-        try:
-            return spacy.load(name)
-        except (ValueError, OSError, ImportError) as error:
-            raise ValueError(Errors.B214.format(name=name, reason=error)) from error
+        return load_pipeline(name)
     nlp = spacy.blank("en")
+    nlp.max_length = MAX_TEXT
     for factory in ("sentencizer", "bert", "bert_similarity"):
         nlp.add_pipe(factory)
     return nlp

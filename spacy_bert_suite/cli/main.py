@@ -122,8 +122,7 @@ def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None
         raise click.UsageError(f"The last path is the page to write, *.html, not '{target}'.")
     with clean_errors():
         docs = run_pipeline(model, read_texts(sources, lines))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_page(docs, title=title), encoding="utf8")
+        write_text(target, render_page(docs, title=title))
     click.echo(f"{len(docs)} texts -> {target}")
 
 
@@ -174,18 +173,26 @@ def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]
 
 def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
     """Load a pipeline and annotate texts with it."""
-    import spacy
-
-    from ..converters import MAX_TEXT
+    from ..pipelines import load_pipeline
 
     if not texts:
         raise ValueError(Errors.B211)
-    try:
-        nlp = spacy.load(name)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=name, reason=error)) from error
-    nlp.max_length = max(nlp.max_length, MAX_TEXT)
-    return list(nlp.pipe(texts))
+    return list(load_pipeline(name).pipe(texts))
+
+
+def show_lines(lines: list[str], output: "Path | None", summary: str) -> None:
+    """Print lines, or write them to a file and say so."""
+    if output is None:
+        click.echo("\n".join(lines))
+        return
+    write_text(output, "".join(f"{line}\n" for line in lines))
+    click.echo(f"{summary} -> {output}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, in a folder that need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf8")
 
 
 from . import answer as _answer  # noqa: E402, F401  (adds its commands)

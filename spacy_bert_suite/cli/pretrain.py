@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
+from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside, show_lines
 from .processes import (
     interruptible,
     is_for_launcher,
@@ -99,9 +99,4 @@ def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[P
         found = recipe.find_filler(model)(texts, top_k=top_k)
         masks = [fills for row in found for fills in (row if isinstance(row[0], list) else [row])]
         lines = [f"{fill.token}\t{fill.score:.4f}\t{fill.text}" for m in masks for fill in m]
-        if output is None:
-            click.echo("\n".join(lines))
-            return
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text("\n".join([*lines, ""]), encoding="utf8")
-    click.echo(f"{len(masks)} masks -> {output}")
+        show_lines(lines, output, f"{len(masks)} masks")

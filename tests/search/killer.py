@@ -27,7 +27,7 @@ def build(other: Path) -> None:
     """The command, which takes the place of an index that is there."""
     texts = other.with_name("texts.txt")
     texts.write_text("\n".join(TEXTS))
-    commands.load_pipeline = lambda name: make_pipeline()
+    commands.load_or_assemble = lambda name: make_pipeline()
     args = ["index", "build", str(texts), str(other), "--overwrite"]
     result = CliRunner().invoke(cli, args)
     if result.exit_code:

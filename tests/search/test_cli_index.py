@@ -15,6 +15,7 @@ from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.cli.passages import Passage
 from spacy_bert_suite.search import entries, local
 
+LOAD = commands.load_or_assemble
 ROWS = [
     {"id": 1, "title": "Zoo", "text": "A zebra.", "kind": "animal", "year": 1990},
     {"id": 2, "text": "Quartz and jade. A quick fox.", "kind": "stone", "year": 2005},
@@ -38,7 +39,7 @@ def letter_pipeline(monkeypatch):
         return nlp
 
     loaded: List[str] = []
-    monkeypatch.setattr(commands, "load_pipeline", load)
+    monkeypatch.setattr(commands, "load_or_assemble", load)
     return loaded
 
 
@@ -146,6 +147,15 @@ def test_a_file_without_texts_replaces_nothing(folder, name, letter_pipeline):
     assert not (folder / "new").exists() and not letter_pipeline
     assert len(run("search", folder / "index", "x", "--json").output.splitlines()) == 3
     assert "0 entries" in run("index", "add", folder / name, folder / "index").output
+
+
+def test_long_texts(tmp_path, monkeypatch):
+    commands.load_or_assemble("any").to_disk(tmp_path / "letters")
+    monkeypatch.setattr(commands, "load_or_assemble", LOAD)
+    (tmp_path / "long.txt").write_text("a" * 1_000_001)
+    options = ["--model", tmp_path / "letters"]
+    result = run("index", "build", tmp_path / "long.txt", tmp_path / "index", *options)
+    assert result.exit_code == 0 and "1 entries" in result.output, result.output
 
 
 @pytest.mark.parametrize("has_ids", [True, False])

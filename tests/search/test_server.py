@@ -246,7 +246,7 @@ def test_collections_of_others_are_refused_when_they_are_opened(client, make, re
 
 @pytest.fixture
 def texts(tmp_path, monkeypatch, nlp):
-    monkeypatch.setattr(commands, "load_pipeline", lambda name: nlp)
+    monkeypatch.setattr(commands, "load_or_assemble", lambda name: nlp)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "corpus.jsonl", {"1": "A zebra. A fox.", "2": "Jade."})
     write(tmp_path / "queries.jsonl", {"q": "zebra"})
