@@ -607,7 +607,7 @@ class Errors(metaclass=WithCodes):
         "The pipeline has no component '{name}' to answer questions, only: {found}. Add 'bert_qa' "
         "after 'bert' and train it, or give the name of yours."
     )
-    B247 = "There is no question. Give questions as arguments, or a file with one on every line."
+    B247 = "There is no question. Give some as arguments, or a file of them with --questions."
     B248 = (
         "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Make a "
         "Doc of a text with nlp(text), or with nlp.make_doc(text)."

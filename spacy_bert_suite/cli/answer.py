@@ -13,8 +13,9 @@ from .main import PATH, clean_errors, cli, read_texts, show_lines
 @click.argument("model")
 @click.argument("text", metavar="FILE", type=PATH)
 @click.argument("questions", metavar="QUESTION...", nargs=-1)
-@click.option("--file", "-f", "files", multiple=True, type=PATH, help="A question on every line.")
-@click.option("--top-k", default=1, show_default=True, help="Answers to each question.")
+@click.option("--questions", "-q", "files", multiple=True, type=PATH,
+              help="A file with a question on every line; repeatable.")  # fmt: skip
+@click.option("--top-k", "-k", default=1, show_default=True, help="Answers to each question.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def answer(
     model: str,

@@ -6,7 +6,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli, split_names
+from .main import PATH, PRECISION, clean_errors, cli, split_names
 
 # As in checkpoints.importing.TASKS, which is heavy to import.
 KINDS = (
@@ -14,7 +14,6 @@ KINDS = (
     *("similarity", "bert"),
 )
 TASK = click.Choice(KINDS)
-PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
 @cli.command("import-checkpoint")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 MODES = ("vector", "bm25", "hybrid")
+STORAGE = click.Choice(["float32", "float16", "int8"])
 COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
@@ -54,7 +55,7 @@ def index() -> None:
 @click.argument("target", metavar="INDEX", type=INDEX)
 @click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline that has vectors.")
 @click.option("--unit", type=click.Choice(["doc", "sentence"]), default="doc", show_default=True)
-@click.option("--storage", type=click.Choice(["float32", "float16", "int8"]), default="float32")
+@click.option("--storage", type=STORAGE, default="float32", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there, at the end.")
 def build(
     source: Path, target: Place, model: str, unit: str, storage: str, overwrite: bool
@@ -110,7 +111,7 @@ def optimize(path: Place) -> None:
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("path", metavar="INDEX", type=INDEX)
-@click.option("--output", type=PATH, help="A .json file to write the figures to.")
+@click.option("--output", "-o", type=PATH, help="A .json file to write the figures to.")
 @OTHER_MODEL
 def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> None:
     """Search INDEX with the queries of the folder INPUT and measure what is found. It holds
@@ -133,7 +134,7 @@ def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> N
 @cli.command()
 @click.argument("path", metavar="INDEX", type=INDEX)
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
-@click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
+@click.option("--top-k", "-k", "k", default=10, show_default=True, help="Hits for each query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
 @click.option(
     "--where",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Errors
+from . import ABOUT
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -29,12 +30,13 @@ class AnyPath(click.Path):
 PATH = AnyPath(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
+PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
-@click.group()
+@click.group(help=ABOUT)
 @click.version_option(package_name="spacy_bert_suite")
 def cli() -> None:
-    """Convert data, annotate texts and render pages with BERT pipelines."""
+    """All commands."""
 
 
 @cli.command()
@@ -50,7 +52,8 @@ def cli() -> None:
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
-@click.option("--max-score", default=1.0, help="Of pairs: the highest score, such as 5 for STS.")
+@click.option("--max-score", default=1.0, show_default=True,
+              help="Of pairs: the highest score, such as 5 for STS.")  # fmt: skip
 @click.option("--keep-labels", default="", help="Of pairs: only those with LABEL,LABEL.")
 def convert(
     kind: str,

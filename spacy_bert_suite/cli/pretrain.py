@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside, show_lines
+from .main import PATH, POSITIVE, PRECISION, SEED, clean_errors, cli, refuse_inside, show_lines
 from .processes import (
     interruptible,
     is_for_launcher,
@@ -35,7 +35,8 @@ SHARE = click.FloatRange(0, 1)
               help="Highest learn rate.")  # fmt: skip
 @click.option("--warmup", default=0.1, type=SHARE, show_default=True,
               help="Share of the steps up to it.")  # fmt: skip
-@click.option("--whole-words/--pieces", default=True, help="Mask whole words, or wordpieces.")
+@click.option("--whole-words/--pieces", default=True, show_default=True,
+              help="Mask whole words, or wordpieces.")  # fmt: skip
 @click.option("--sentences", default="sentencizer", show_default=True,
               help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
 @click.option("--dev", type=PATH, help="Text for evaluation; else the start of INPUT is taken.")
@@ -49,7 +50,7 @@ SHARE = click.FloatRange(0, 1)
               help="Processes that prepare text.")  # fmt: skip
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
+@click.option("--precision", type=PRECISION, default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT.")
 @processes_option
 @click.pass_context
@@ -85,7 +86,7 @@ def pretrain(
 @cli.command("fill-mask")
 @click.argument("model")
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option("--top-k", default=5, show_default=True, help="Fills for each mask.")
+@click.option("--top-k", "-k", default=5, show_default=True, help="Fills for each mask.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:
     """Show what may stand in the place of [MASK] in each TEXT.
