@@ -28,6 +28,7 @@ def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, floa
     from ..components.paraphrase import BertParaphrase
     from ..components.similarity import BertSimilarity
     from ..pipelines import load_pipeline
+    from ..vectors import unit
 
     nlp = load_pipeline(model)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, (BertParaphrase, BertSimilarity))]
@@ -35,8 +36,8 @@ def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, floa
         raise ValueError(Errors.B193.format(found=", ".join(nlp.pipe_names)))
     for pipe in pipes:
         if isinstance(pipe, BertSimilarity):
-            one, other = pipe.encode([first, second])
-            yield pipe.name, float(one @ other / norm(one, other))
+            one, other = unit(pipe.encode([first, second]))
+            yield pipe.name, float(one @ other)
         else:
             yield from paraphrase_scores(pipe, first, second)
 
@@ -47,8 +48,3 @@ def paraphrase_scores(pipe: Any, first: str, second: str) -> Iterator[Tuple[str,
         yield from ((f"{pipe.name} {name}", value) for name, value in zip(pipe.labels, found))
     else:
         yield pipe.name, float(found)
-
-
-def norm(one: Any, other: Any) -> float:
-    """RETURNS (float): Product of the lengths of two vectors, 1 where one is zero."""
-    return float((one @ one) * (other @ other)) ** 0.5 or 1.0

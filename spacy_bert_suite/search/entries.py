@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import Errors
 from ..records import clean
+from ..vectors import unit as unit_length
 from .ids import check_id
 from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 from .store import Batch
@@ -117,13 +118,3 @@ def stack(rows: List[Any]) -> numpy.ndarray:
     if not numpy.isfinite(stacked).all():
         raise ValueError(Errors.B114.format(what="not finite"))
     return stacked
-
-
-def unit_length(vectors: numpy.ndarray) -> numpy.ndarray:
-    """Scale vectors to length one; zeros stay. Values are first brought near to 1, so that the
-    squares of huge ones are finite.
-    """
-    largest = numpy.abs(vectors).max(axis=1, keepdims=True)
-    scaled = vectors / numpy.where(largest > 0, largest, 1)
-    lengths = numpy.linalg.norm(scaled, axis=1, keepdims=True)
-    return scaled / numpy.where(lengths > 0, lengths, 1)

@@ -10,9 +10,10 @@ import numpy
 from spacy.language import Language
 
 from ..errors import Errors, Warnings
+from ..vectors import unit as unit_length
 from .bm25 import Tokenize, words_of
 from .engine import EF_SEARCH
-from .entries import annotate, make_batches, stack, unit_length
+from .entries import annotate, make_batches, stack
 from .fingerprint import SAME, fingerprint_of, likeness
 from .fusion import Ranking, reciprocal_ranks, weighted
 from .ids import NewNumbers, check_id, random_id

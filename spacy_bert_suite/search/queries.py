@@ -54,7 +54,7 @@ def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
 def check_options(mode: str, fusion: str, weight: Any) -> None:
     check_option("mode", mode, MODES)
     check_option("fusion", fusion, FUSIONS)
-    if not isinstance(weight, Real) or not 0 <= weight <= 1:
+    if not isinstance(weight, Real) or not 0 <= float(weight) <= 1:
         expected = "a number from 0 to 1"
         raise ValueError(Errors.B121.format(key="weight", value=weight, expected=expected))
 
