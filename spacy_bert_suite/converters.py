@@ -15,6 +15,7 @@ from spacy.tokens import Doc, DocBin, Span
 
 from .errors import Errors
 from .pairs import PAIR, make_pair_corpus, make_pair_example
+from .pipelines import MAX_TEXT
 from .questions import QUESTION, make_question_example
 from .records import RECORD_SUFFIXES, Renames, Row, clean, is_name, read_lines, read_rows
 from .squad import QuestionCorpus
@@ -26,7 +27,6 @@ CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
 OPENING = {*"([{$€£#", "“"}
 CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
 DOCUMENT_START = "-DOCSTART-"
-MAX_TEXT = 10**9
 
 
 def convert(

@@ -251,6 +251,11 @@ class Errors(metaclass=WithCodes):
         "one that has it."
     )
     # Search
+    B106 = (
+        "There is a collection at '{url}' already. Give another name, delete it on the server, or "
+        "add to it: with SemanticIndex.load(url), or with 'index add' on the command line."
+    )
+    B107 = "{path} has no texts to build an index from. Check that it is the right file."
     B110 = (
         "There is no index at '{path}'. Check the path, or make one with SemanticIndex(path=...)."
     )
@@ -322,6 +327,13 @@ class Errors(metaclass=WithCodes):
     )
     # Mining, clustering and the correction of vectors
     B137 = "{name} cannot learn from {n} vectors that are all equal. Give those of different texts."
+    # Collections on a server, on the command line too
+    B138 = "'{url}' is a collection on a server, and {what} is for indexes in folders. {instead}"
+    B139 = (
+        "The collection '{collection}' was not created by SemanticIndex: {reason}. Give the name of "
+        "one that was, or a new name, and add the texts to that."
+    )
+    # Vectors
     B140 = (
         "The vector in row {row} holds a value that is not a finite number. Check the text it was "
         "made from, or leave it out."
@@ -619,7 +631,7 @@ class Errors(metaclass=WithCodes):
         "The pipeline has no component '{name}' to answer questions, only: {found}. Add 'bert_qa' "
         "after 'bert' and train it, or give the name of yours."
     )
-    B247 = "There is no question. Give questions as arguments, or a file with one per line."
+    B247 = "There is no question. Give some as arguments, or a file of them with --questions."
     B248 = (
         "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Turn a "
         "text into a Doc with nlp(text), or with nlp.make_doc(text)."

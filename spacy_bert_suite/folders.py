@@ -86,6 +86,7 @@ def sync_tree(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
+    """Make the names in a folder last."""
     if os.name == "posix":  # elsewhere a folder cannot be opened
         _sync(path, os.O_RDONLY)
 

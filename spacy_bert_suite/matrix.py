@@ -6,7 +6,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from .errors import Errors
-from .vectors import any_vector
+from .vectors import any_vector, unit
 
 Items = Union[numpy.ndarray, Sequence[Union[Doc, Span]], Sequence[numpy.ndarray]]
 CHUNK_SIZE = 8192  # rows at a time
@@ -86,5 +86,7 @@ def lengths(vectors: numpy.ndarray) -> numpy.ndarray:
 
 def normalised(vectors: numpy.ndarray) -> numpy.ndarray:
     """RETURNS (ndarray): The rows at length one, float32; zeros stay zeros."""
-    norms = lengths(vectors)[:, None]
-    return (vectors / numpy.where(norms == 0, 1, norms)).astype("float32")
+    units = numpy.empty(vectors.shape, dtype="float32")
+    for start, chunk in chunks(vectors):
+        units[start : start + len(chunk)] = unit(chunk.astype("float64"))
+    return units

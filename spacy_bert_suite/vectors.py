@@ -119,9 +119,16 @@ def similarity(item: Spacy, other: Spacy) -> float:
 
 
 def unit(vectors: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (ndarray): The vectors at length one; those of length zero as they are."""
-    lengths = numpy.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / numpy.where(lengths == 0, 1, lengths)
+    """Scale vectors to length one; zeros stay. Values are first brought near to 1, so that the
+    squares of huge ones are finite, and those of tiny ones not zero.
+
+    vectors (ndarray): (..., width), finite.
+    RETURNS (ndarray): The same shape and floating-point type.
+    """
+    largest = numpy.abs(vectors).max(axis=-1, keepdims=True, initial=0)
+    scaled = vectors / numpy.where(largest > 0, largest, 1)
+    lengths = numpy.linalg.norm(scaled, axis=-1, keepdims=True)
+    return scaled / numpy.where(lengths > 0, lengths, 1)
 
 
 def _embedding_of(item: Union[Doc, Span]) -> Optional[numpy.ndarray]:

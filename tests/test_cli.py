@@ -135,6 +135,29 @@ def test_wrong_usage_is_explained():
     assert run("render", "model", "only.html").exit_code == 2
 
 
+def options_of(group=cli):
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from options_of(command)
+        else:
+            options = [p for p in command.params if isinstance(p, click.Option)]
+            yield from ((command.name, option) for option in options)
+
+
+def test_options_have_the_same_names_everywhere():
+    for command, option in options_of():
+        for long, short in (("--output", "-o"), ("--top-k", "-k")):
+            assert (long in option.opts) == (short in option.opts), (command, long)
+
+
+def test_defaults_are_shown():
+    for command, option in options_of():
+        default = option.to_info_dict()["default"]
+        is_number = isinstance(default, (int, float)) and default is not False
+        if is_number or (isinstance(default, str) and default):
+            assert option.show_default, (command, option.name)
+
+
 def test_help_at_every_level():
     assert "annotate" in run("--help").output
     for command in cli.commands:

@@ -33,7 +33,9 @@ def run(*args):
 
 
 def test_answers_are_printed(model):
-    done = run(model / "nlp", model / "text.txt", "who works", "-f", model / "questions.txt")
+    done = run(
+        model / "nlp", model / "text.txt", "who works", "--questions", model / "questions.txt"
+    )
     assert done.exit_code == 0, done.output
     rows = [line.split("\t") for line in done.output.splitlines()]
     assert [row[0] for row in rows] == ["who works", "where is anna", "who is ben"]

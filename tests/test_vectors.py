@@ -7,7 +7,7 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_bert_suite.attributes import register_attributes
 from spacy_bert_suite.heatmap import similarity_matrix
-from spacy_bert_suite.matrix import as_matrix
+from spacy_bert_suite.matrix import as_matrix, normalised
 from spacy_bert_suite.render import render_page
 from spacy_bert_suite.search.records import vector_of
 from spacy_bert_suite.vectors import any_vector, install_hooks, own_vector, unit
@@ -126,6 +126,27 @@ def test_matrix(make_doc):
     assert "one &lt;b&gt;" in page and "…" in page
     assert similarity_matrix(docs[:1]) == similarity_matrix([]) == ""
     assert similarity_matrix([docs[0]] * 25) == ""
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 0), (2, 2, 3)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_length_one_in_any_shape(shape, dtype):
+    vectors = numpy.arange(numpy.prod(shape), dtype=dtype).reshape(shape)
+    found = unit(vectors)
+    assert (found.shape, found.dtype) == (shape, dtype)
+    if found.size:
+        lengths = numpy.linalg.norm(found, axis=-1)
+        numpy.testing.assert_allclose(lengths, 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1.0, 1e30, 1e38])
+def test_length_one_of_huge_and_tiny_values(scale):
+    vectors = numpy.array([[1, 2, 2], [0, 0, 0], [0, 0, 2]], dtype="float32")
+    expected = [[1 / 3, 2 / 3, 2 / 3], [0, 0, 0], [0, 0, 1]]
+    tolerance = 0.1 if scale < 1e-38 else 1e-6  # such numbers have few digits
+    for function in (unit, normalised):
+        found = function(vectors * numpy.float32(scale))
+        numpy.testing.assert_allclose(found, expected, atol=tolerance)
 
 
 def test_page_marks_the_summary():

@@ -6,17 +6,16 @@ from typing import Any, List, Optional, Tuple
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli, read_texts
+from .main import PATH, clean_errors, cli, read_texts, show_lines
 
 
 @cli.command()
 @click.argument("model")
 @click.argument("text", metavar="FILE", type=PATH)
 @click.argument("questions", metavar="QUESTION...", nargs=-1)
-@click.option(
-    "--file", "-f", "files", multiple=True, type=PATH, help="A file with one question per line."
-)
-@click.option("--top-k", default=1, show_default=True, help="Answers per question.")
+@click.option("--questions", "-q", "files", multiple=True, type=PATH,
+              help="A file with one question per line; repeatable.")  # fmt: skip
+@click.option("--top-k", "-k", default=1, show_default=True, help="Answers per question.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def answer(
     model: str,
@@ -37,26 +36,15 @@ def answer(
             raise ValueError(Errors.B247)
         found = answers_of(model, "\n".join(read_texts([text], lines=False)), asked, top_k)
         lines = [line_of(one) for answers in found for one in answers]
-        if output is None:
-            click.echo("\n".join(lines))
-            return
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text("\n".join([*lines, ""]), encoding="utf8")
-    click.echo(f"{len(asked)} questions -> {output}")
+        show_lines(lines, output, f"{len(asked)} questions")
 
 
 def answers_of(model: str, text: str, asked: List[str], top_k: int) -> List[List[Any]]:
     """RETURNS (List[List[Answer]]): For each question its answers, best first."""
-    import spacy
-
-    from ..converters import MAX_TEXT
     from ..open_domain import find_reader, make_doc
+    from ..pipelines import load_pipeline
 
-    try:
-        nlp = spacy.load(model)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=model, reason=error)) from error
-    nlp.max_length = max(nlp.max_length, MAX_TEXT)
+    nlp = load_pipeline(model)
     doc = make_doc(nlp, text)
     return find_reader(nlp).answer_pairs([(doc, question) for question in asked], top_k)
 

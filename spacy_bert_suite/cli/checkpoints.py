@@ -6,7 +6,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import click
 
-from .main import PATH, clean_errors, cli, split_names
+from .main import PATH, PRECISION, clean_errors, cli, split_names
 
 # As in checkpoints.importing.TASKS, which is heavy to import.
 KINDS = (
@@ -14,7 +14,6 @@ KINDS = (
     *("similarity", "bert"),
 )
 TASK = click.Choice(KINDS)
-PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
 @cli.command("import-checkpoint")
@@ -84,16 +83,10 @@ def export_command(model: str, component: str, target: Path) -> None:
     bert_similarity: for sentence-transformers) with the same logits.
     """
     with clean_errors():
-        import spacy
-
         from ..checkpoints import export_checkpoint
-        from ..errors import Errors
+        from ..pipelines import load_pipeline
 
-        try:
-            nlp = spacy.load(model)
-        except (ValueError, OSError, ImportError) as error:
-            raise ValueError(Errors.B214.format(name=model, reason=error)) from error
-        export_checkpoint(nlp, component, target)
+        export_checkpoint(load_pipeline(model), component, target)
     click.echo(f"{model}, {component} -> {target}")
 
 

@@ -25,22 +25,19 @@ def compare(model: str, first: str, second: str) -> None:
 
 def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, float]]:
     """YIELDS (Tuple[str, float]): What is compared, and the result."""
-    import spacy
-
     from ..components.paraphrase import BertParaphrase
     from ..components.similarity import BertSimilarity
+    from ..pipelines import load_pipeline
+    from ..vectors import unit
 
-    try:
-        nlp = spacy.load(model)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=model, reason=error)) from error
+    nlp = load_pipeline(model)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, (BertParaphrase, BertSimilarity))]
     if not pipes:
         raise ValueError(Errors.B193.format(found=", ".join(nlp.pipe_names)))
     for pipe in pipes:
         if isinstance(pipe, BertSimilarity):
-            one, other = pipe.encode([first, second])
-            yield pipe.name, float(one @ other / norm(one, other))
+            one, other = unit(pipe.encode([first, second]))
+            yield pipe.name, float(one @ other)
         else:
             yield from paraphrase_scores(pipe, first, second)
 
@@ -51,8 +48,3 @@ def paraphrase_scores(pipe: Any, first: str, second: str) -> Iterator[Tuple[str,
         yield from ((f"{pipe.name} {name}", value) for name, value in zip(pipe.labels, found))
     else:
         yield pipe.name, float(found)
-
-
-def norm(one: Any, other: Any) -> float:
-    """RETURNS (float): Product of the lengths of two vectors, 1 where one is zero."""
-    return float((one @ one) * (other @ other)) ** 0.5 or 1.0

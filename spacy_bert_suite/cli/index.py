@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli
-from .passages import find_file, read_judgements, read_passages, read_queries, survey
+from .main import PATH, AnyPath, clean_errors, cli, write_text
+from .passages import Survey, find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 MODES = ("vector", "bm25", "hybrid")
+STORAGE = click.Choice(["float32", "float16", "int8"])
 COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
+Place = Union[Path, str]  # a folder, or the address of a collection on a server
+
+
+class IndexPlace(AnyPath):
+    """A path; the address of a collection on a server stays as it is."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from ..search.server import is_url
+
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+INDEX = IndexPlace(path_type=Path)
 OTHER_MODEL = click.option(
     "--model", help="A pipeline to use instead of the one that INDEX names, if that has moved."
 )
@@ -31,68 +45,66 @@ OTHER_MODEL = click.option(
 
 @cli.group()
 def index() -> None:
-    """Build collections of texts that can be searched by meaning and by words."""
+    """Build collections of texts that can be searched by meaning and by words. INDEX is a folder,
+    or http://HOST:PORT/COLLECTION on a Qdrant server.
+    """
 
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("target", metavar="INDEX", type=PATH)
+@click.argument("target", metavar="INDEX", type=INDEX)
 @click.option("--model", default=EMBEDDED, show_default=True, help="A pipeline with vectors.")
 @click.option("--unit", type=click.Choice(["doc", "sentence"]), default="doc", show_default=True)
-@click.option("--storage", type=click.Choice(["float32", "float16", "int8"]), default="float32")
+@click.option("--storage", type=STORAGE, default="float32", show_default=True)
 @click.option(
     "--overwrite", is_flag=True, help="Replace an existing index when the new one is complete."
 )
-def build(source: Path, target: Path, model: str, unit: str, storage: str, overwrite: bool) -> None:
+def build(
+    source: Path, target: Place, model: str, unit: str, storage: str, overwrite: bool
+) -> None:
     """Build a new index from the texts of INPUT: .jsonl, .tsv or .csv with `text` and optionally
     `id` and `title`; other columns are metadata, and become numbers where they look like
     numbers. In a .txt file, every line is a text. INPUT may be a folder with a file `corpus`. A
     build that fails leaves nothing behind.
     """
-    from ..search import SemanticIndex
-    from ..search.store import check_folder
-
     with clean_errors():
-        path = find_file(source, "corpus", "corpus_dev")
-        check_folder(target, replace=overwrite)
-        nlp = load_pipeline(model)
-        info = {"model": address_of(model), "unit": unit}
-        with folder_beside(target) as folder:
-            made = SemanticIndex(nlp, path=folder, storage=storage, info=info)
-            n_entries = add_passages(made, path, unit=unit, replace=False)
-            if target.exists():
-                made.save(target)
-            else:
-                del made
-                folder.rename(target)
-    click.echo(f"{n_entries} entries: {path} -> {target}")
+        found = survey(find_file(source, "corpus", "corpus_dev"))
+        if not found.n_passages:
+            raise ValueError(Errors.B107.format(path=found.path))
+        options = {"storage": storage, "info": {"model": address_of(model), "unit": unit}}
+        if isinstance(target, str):
+            n_entries = build_on_server(found, target, model, overwrite, **options)
+        else:
+            n_entries = build_folder(found, target, model, overwrite, **options)
+    click.echo(f"{n_entries} entries: {found.path} -> {target}")
 
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("target", metavar="INDEX", type=PATH)
+@click.argument("target", metavar="INDEX", type=INDEX)
 @click.option("--replace", is_flag=True, help="Replace existing texts with the same ids.")
 @OTHER_MODEL
-def add(source: Path, target: Path, replace: bool, model: Optional[str]) -> None:
+def add(source: Path, target: Place, replace: bool, model: Optional[str]) -> None:
     """Add the texts of INPUT to INDEX, with the pipeline that built it."""
     with clean_errors():
-        path = find_file(source, "corpus", "corpus_dev")
-        opened = open_index(target, model)
-        unit = opened.info.get("unit", "doc")
-        n_entries = add_passages(opened, path, unit=unit, replace=replace)
-    click.echo(f"{n_entries} entries: {path} -> {target}")
+        found = survey(find_file(source, "corpus", "corpus_dev"))
+        n_entries = add_passages(open_index(target, model), found, replace=replace)
+    click.echo(f"{n_entries} entries: {found.path} -> {target}")
 
 
 @index.command()
-@click.argument("path", metavar="INDEX", type=PATH)
-def optimize(path: Path) -> None:
-    """Speed up searches in INDEX after many additions: save the words of all entries and, from
-    20 000 entries on, a graph of all vectors.
+@click.argument("path", metavar="INDEX", type=INDEX)
+def optimize(path: Place) -> None:
+    """Speed up searches in INDEX, a folder, after many additions: save the words of all entries
+    and, from 20 000 entries on, a graph of all vectors.
     """
     from ..search import SemanticIndex
     from ..search.local import SCANNED
 
     with clean_errors():
+        if isinstance(path, str):
+            instead = "The server optimizes its collections by itself."
+            raise ValueError(Errors.B138.format(url=path, what="'optimize'", instead=instead))
         opened = SemanticIndex.load(path)
         opened.optimize(hnsw=len(opened) > SCANNED)
     click.echo(f"{len(opened)} entries: {path}")
@@ -100,10 +112,10 @@ def optimize(path: Path) -> None:
 
 @index.command()
 @click.argument("source", metavar="INPUT", type=PATH)
-@click.argument("path", metavar="INDEX", type=PATH)
-@click.option("--output", type=PATH, help="A .json file to write the scores to.")
+@click.argument("path", metavar="INDEX", type=INDEX)
+@click.option("--output", "-o", type=PATH, help="A .json file to write the scores to.")
 @OTHER_MODEL
-def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> None:
+def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> None:
     """Search INDEX with the queries of the folder INPUT and measure the results. It contains
     `queries` (id, text) and `qrels` (query_id, doc_id, relevance), or `queries_dev` and
     `qrels_dev`.
@@ -118,14 +130,13 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
     header = ("search", *figures[MODES[0]])
     click.echo(table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r")))
     if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf8")
+        write_text(output, json.dumps(figures, indent=2) + "\n")
 
 
 @cli.command()
-@click.argument("path", metavar="INDEX", type=PATH)
+@click.argument("path", metavar="INDEX", type=INDEX)
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
-@click.option("-k", "k", default=10, show_default=True, help="Hits per query.")
+@click.option("--top-k", "-k", "k", default=10, show_default=True, help="Hits per query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
 @click.option(
     "--where",
@@ -136,7 +147,7 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hit.")
 @OTHER_MODEL
 def search(
-    path: Path,
+    path: Place,
     queries: List[str],
     k: int,
     mode: str,
@@ -153,6 +164,40 @@ def search(
             click.echo(line)
 
 
+def build_folder(found: Survey, target: Path, model: str, overwrite: bool, **options: Any) -> int:
+    """RETURNS (int): Entries of a new index, which has its name when it is complete."""
+    from ..search import SemanticIndex
+    from ..search.store import check_folder
+
+    check_folder(target, replace=overwrite)
+    nlp = load_or_assemble(model)
+    with folder_beside(target) as folder:
+        made = SemanticIndex(nlp, path=folder, **options)
+        n_entries = add_passages(made, found, replace=False)
+        if target.exists():
+            made.save(target)
+        else:
+            del made
+            folder.rename(target)
+    return n_entries
+
+
+def build_on_server(found: Survey, url: str, model: str, overwrite: bool, **options: Any) -> int:
+    """RETURNS (int): Entries of a new collection, which is removed again after an error."""
+    from ..search import SemanticIndex
+
+    if overwrite:
+        instead = "Delete the collection on the server, or build one of another name."
+        raise ValueError(Errors.B138.format(url=url, what="--overwrite", instead=instead))
+    made = SemanticIndex(path=url, **options)
+    made.nlp = load_or_assemble(model)
+    try:
+        return add_passages(made, found, replace=False)
+    except BaseException:
+        made.backend.discard()
+        raise
+
+
 @contextmanager
 def folder_beside(target: Path) -> Iterator[Path]:
     """A name for a folder on the same disk; it is removed in the end, if it is there."""
@@ -162,12 +207,12 @@ def folder_beside(target: Path) -> Iterator[Path]:
         yield Path(made) / "index"
 
 
-def open_index(path: Path, model: Optional[str]) -> "SemanticIndex":
+def open_index(path: Place, model: Optional[str]) -> "SemanticIndex":
     """An index with the pipeline that has made it, or another one."""
     from ..search import SemanticIndex
 
     opened = SemanticIndex.load(path)
-    opened.nlp = load_pipeline(model or opened.info.get("model", EMBEDDED))
+    opened.nlp = load_or_assemble(model or opened.info.get("model", EMBEDDED))
     return opened
 
 
@@ -179,35 +224,36 @@ def address_of(model: str) -> str:
     return str(Path(model).resolve()) if is_folder else model
 
 
-def load_pipeline(name: str) -> "Language":
+def load_or_assemble(name: str) -> "Language":
     """Load a pipeline, or assemble one on the embedded weights."""
     import spacy
 
+    from ..pipelines import MAX_TEXT, load_pipeline
+
     if name != EMBEDDED:
-        try:
-            return spacy.load(name)
-        except (ValueError, OSError, ImportError) as error:
-            raise ValueError(Errors.B214.format(name=name, reason=error)) from error
+        return load_pipeline(name)
     nlp = spacy.blank("en")
+    nlp.max_length = MAX_TEXT
     for factory in ("sentencizer", "bert", "bert_similarity"):
         nlp.add_pipe(factory)
     return nlp
 
 
-def add_passages(target: "SemanticIndex", path: Path, *, unit: str, replace: bool) -> int:
-    """Add the texts of a file, with a progress bar on stderr."""
+def add_passages(target: "SemanticIndex", found: Survey, *, replace: bool) -> int:
+    """Add the texts of a file as the index is cut, with a progress bar on stderr."""
     from itertools import tee
 
     from tqdm import tqdm
 
-    n_passages, has_ids = survey(path)
-    passages = tqdm(read_passages(path), total=n_passages, unit=" texts", leave=False)
-    texts, ids, metadata = tee(passages, 3)
+    passages = read_passages(found.path)
+    passages = tqdm(passages, total=found.n_passages, unit=" texts", leave=False)
+    # All that tee makes is read at one pace: what is left unread would be kept.
+    texts, metadata, *ids = tee(passages, 3 if found.has_ids else 2)
     n_entries = target.add(
         (passage.text for passage in texts),
-        ids=(passage.id for passage in ids) if has_ids else None,
+        ids=(passage.id for passage in ids[0]) if ids else None,
         metadata=(passage.metadata for passage in metadata),
-        unit=unit,
+        unit=target.info.get("unit", "doc"),
         replace=replace,
     )
     target.optimize(only_due=True)

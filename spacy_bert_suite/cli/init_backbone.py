@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 @click.option(
     "--vocab-size", default=30522, show_default=True, help="Maximum number of wordpieces."
 )
-@click.option("--lowercase/--cased", default=True, help="Drop capitals and accents, or keep them.")
+@click.option("--lowercase/--cased", default=True, show_default=True,
+              help="Drop capitals and accents, or keep them.")  # fmt: skip
 @click.option("--min-frequency", default=2, type=POSITIVE, show_default=True,
               help="How often two pieces must occur together to be merged.")  # fmt: skip
 @click.option("--characters", default=1000, type=POSITIVE, show_default=True,
               help="Maximum number of characters with pieces of their own.")  # fmt: skip
 @click.option("--vocab-from", help="Take the vocabulary of a model, or a folder with vocab.txt.")
-@click.option("--seed", default=0, type=SEED, help="Seed of the weights.")
+@click.option("--seed", default=0, type=SEED, show_default=True, help="Seed of the weights.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUTPUT.")
 def init_backbone(
     paths: Tuple[Path, ...],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Errors
+from . import ABOUT
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -29,12 +30,13 @@ class AnyPath(click.Path):
 PATH = AnyPath(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
+PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 
 
-@click.group()
+@click.group(help=ABOUT)
 @click.version_option(package_name="spacy_bert_suite")
 def cli() -> None:
-    """Convert data, annotate texts and render pages with BERT pipelines."""
+    """All commands."""
 
 
 @cli.command()
@@ -50,7 +52,8 @@ def cli() -> None:
 @click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
-@click.option("--max-score", default=1.0, help="For pairs: the highest score, such as 5 for STS.")
+@click.option("--max-score", default=1.0, show_default=True,
+              help="For pairs: the highest score, such as 5 for STS.")  # fmt: skip
 @click.option("--keep-labels", default="", help="For pairs: keep only these labels, LABEL,LABEL.")
 def convert(
     kind: str,
@@ -122,8 +125,7 @@ def render(model: str, paths: tuple[Path, ...], title: str, lines: bool) -> None
         raise click.UsageError(f"The last path is the page to write, *.html, not '{target}'.")
     with clean_errors():
         docs = run_pipeline(model, read_texts(sources, lines))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_page(docs, title=title), encoding="utf8")
+        write_text(target, render_page(docs, title=title))
     click.echo(f"{len(docs)} texts -> {target}")
 
 
@@ -174,18 +176,26 @@ def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]
 
 def run_pipeline(name: str, texts: list[str]) -> "list[Doc]":
     """Load a pipeline and annotate texts with it."""
-    import spacy
-
-    from ..converters import MAX_TEXT
+    from ..pipelines import load_pipeline
 
     if not texts:
         raise ValueError(Errors.B211)
-    try:
-        nlp = spacy.load(name)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=name, reason=error)) from error
-    nlp.max_length = max(nlp.max_length, MAX_TEXT)
-    return list(nlp.pipe(texts))
+    return list(load_pipeline(name).pipe(texts))
+
+
+def show_lines(lines: list[str], output: "Path | None", summary: str) -> None:
+    """Print lines, or write them to a file and say so."""
+    if output is None:
+        click.echo("\n".join(lines))
+        return
+    write_text(output, "".join(f"{line}\n" for line in lines))
+    click.echo(f"{summary} -> {output}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, in a folder that need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf8")
 
 
 from . import answer as _answer  # noqa: E402, F401  (adds its commands)

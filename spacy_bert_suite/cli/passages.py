@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional
 
 from ..errors import Errors
 from ..records import RECORD_SUFFIXES, Row, clean, read_lines, read_records, suffix_of
@@ -16,6 +16,14 @@ class Passage(NamedTuple):
     text: str
     id: Optional[str]
     metadata: Dict[str, Any]
+
+
+class Survey(NamedTuple):
+    """A file of passages that was read once: how many there are, and whether any has an id."""
+
+    path: Path
+    n_passages: int
+    has_ids: bool
 
 
 def find_file(path: Path, *names: str) -> Path:
@@ -68,13 +76,13 @@ def number_of(cell: str) -> Any:
     return float(cell) if found[2] else int(cell)
 
 
-def survey(path: Path) -> Tuple[int, bool]:
-    """Number of passages, and whether any has an id; what is malformed is found here, at once."""
+def survey(path: Path) -> Survey:
+    """Count passages and look for ids; what is malformed is found here, at once."""
     n_passages, has_ids = 0, False
     for passage in read_passages(path):
         n_passages += 1
         has_ids = has_ids or passage.id is not None
-    return n_passages, has_ids
+    return Survey(path, n_passages, has_ids)
 
 
 def read_queries(path: Path) -> Dict[str, str]:

@@ -8,6 +8,7 @@ import typer
 from spacy.cli._util import app
 
 from ..compat import patch_transformers
+from . import ABOUT
 
 patch_transformers()
 
@@ -16,7 +17,7 @@ patch_transformers()
 # typer command takes everything behind it as it is and hands it to the click group.
 @app.command(
     "bert",
-    help="Convert data, annotate texts and render pages with BERT pipelines.",
+    help=ABOUT,
     add_help_option=False,
     context_settings={
         "allow_extra_args": True,

@@ -5,7 +5,7 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
+from .main import PATH, POSITIVE, PRECISION, SEED, clean_errors, cli, refuse_inside, show_lines
 from .processes import (
     interruptible,
     is_for_launcher,
@@ -35,7 +35,8 @@ SHARE = click.FloatRange(0, 1)
               help="Highest learning rate.")  # fmt: skip
 @click.option("--warmup", default=0.1, type=SHARE, show_default=True,
               help="Share of the steps until that rate.")  # fmt: skip
-@click.option("--whole-words/--pieces", default=True, help="Mask whole words, or wordpieces.")
+@click.option("--whole-words/--pieces", default=True, show_default=True,
+              help="Mask whole words, or wordpieces.")  # fmt: skip
 @click.option("--sentences", default="sentencizer", show_default=True,
               help="What sets sentence boundaries: sentencizer, lines, or a pipeline.")  # fmt: skip
 @click.option("--dev", type=PATH, help="Text for evaluation; by default, the start of INPUT.")
@@ -49,7 +50,7 @@ SHARE = click.FloatRange(0, 1)
               help="Processes that prepare text.")  # fmt: skip
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16 or fp16.")
+@click.option("--precision", type=PRECISION, default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint in OUTPUT.")
 @processes_option
 @click.pass_context
@@ -85,7 +86,7 @@ def pretrain(
 @cli.command("fill-mask")
 @click.argument("model")
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option("--top-k", default=5, show_default=True, help="Fills per mask.")
+@click.option("--top-k", "-k", default=5, show_default=True, help="Fills per mask.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:
     """Predict what fills [MASK] in each TEXT.
@@ -99,9 +100,4 @@ def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[P
         found = recipe.find_filler(model)(texts, top_k=top_k)
         masks = [fills for row in found for fills in (row if isinstance(row[0], list) else [row])]
         lines = [f"{fill.token}\t{fill.score:.4f}\t{fill.text}" for m in masks for fill in m]
-        if output is None:
-            click.echo("\n".join(lines))
-            return
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text("\n".join([*lines, ""]), encoding="utf8")
-    click.echo(f"{len(masks)} masks -> {output}")
+        show_lines(lines, output, f"{len(masks)} masks")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli, run_pipeline
+from .main import PATH, clean_errors, cli, run_pipeline, write_text
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -29,8 +29,7 @@ def summarize(model: str, source: Path, target: Path, lines: bool) -> None:
         docs = run_pipeline(model, [text for text in texts if text.strip()])
         summaries = iter([summary_of(doc, model) for doc in docs])
         written = [next(summaries) if text.strip() else "" for text in texts]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("".join(f"{summary}\n" for summary in written), encoding="utf8")
+        write_text(target, "".join(f"{summary}\n" for summary in written))
     click.echo(f"{len(docs)} texts -> {target}")
 
 

@@ -30,6 +30,7 @@ CODED = re.compile(r"\[B\d+\] ")
 @click.option(
     "--checkpoint-every",
     default=0,
+    show_default=True,
     metavar="STEPS",
     help="Write a checkpoint every so many updates; 0 writes one at every evaluation.",
 )

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import spacy
-from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import load_model_from_config
 from thinc.api import Config
 
 from ..errors import Errors
 from ..folders import coded_errors
+from ..pipelines import load_pipeline
 from ..training.loop import train
 from ..training.processes import is_first
 from .checkpoint import looks_like_checkpoint
@@ -204,10 +204,3 @@ def widest_window(name: str) -> Dict[str, int]:
     config = json.loads((Path(name).expanduser() / "config.json").read_text(encoding="utf8"))
     window = config.get("max_position_embeddings", 512)
     return {"window": window, "stride": window // 2, "max_batch_pieces": max(8192, window)}
-
-
-def load_pipeline(name: str) -> Language:
-    try:
-        return spacy.load(name)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(Errors.B214.format(name=name, reason=error)) from error

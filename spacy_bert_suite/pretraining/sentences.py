@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any, ContextManager, List, Tuple
 
-import spacy
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokenizer import Tokenizer
@@ -12,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import Errors
+from ..pipelines import load_pipeline
 from .text import Document, Paragraph, Tokens, tokens_of
 
 RULE = "sentencizer"
@@ -80,10 +80,7 @@ class SentenceSplitter:
 
     def _load_pipeline(self) -> None:
         """The pipeline tokenizes too: its components may know its own vocabulary only."""
-        try:
-            nlp = spacy.load(self.sentences)
-        except (ValueError, OSError, ImportError) as error:
-            raise ValueError(Errors.B214.format(name=self.sentences, reason=error)) from error
+        nlp = load_pipeline(self.sentences)
         self.light = nlp.tokenizer
         self.tokenizer = nlp.tokenizer
         self.split = nlp

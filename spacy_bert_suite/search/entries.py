@@ -10,6 +10,8 @@ from spacy.tokens import Doc, Span
 
 from ..errors import Errors
 from ..records import clean
+from ..vectors import unit as unit_length
+from .ids import check_id
 from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 from .store import Batch
 
@@ -68,8 +70,7 @@ def _entries(items, ids, metadata, vectors, new_id) -> Iterator[Entry]:
         if not isinstance(item, (str, Doc, Span)):
             raise ValueError(Errors.B127.format(found=type(item).__name__))
         id_ = new_id() if id_ is None else id_
-        if not isinstance(id_, str) or not id_:
-            raise ValueError(Errors.B121.format(key="An id", value=id_, expected="a string"))
+        check_id(id_)
         if id_ in seen:
             raise ValueError(Errors.B117.format(id=id_))
         seen.add(id_)
@@ -117,13 +118,3 @@ def stack(rows: List[Any]) -> numpy.ndarray:
     if not numpy.isfinite(stacked).all():
         raise ValueError(Errors.B114.format(what="not finite"))
     return stacked
-
-
-def unit_length(vectors: numpy.ndarray) -> numpy.ndarray:
-    """Scale vectors to length one; zeros stay. Values are first brought near to 1, so that the
-    squares of huge ones are finite.
-    """
-    largest = numpy.abs(vectors).max(axis=1, keepdims=True)
-    scaled = vectors / numpy.where(largest > 0, largest, 1)
-    lengths = numpy.linalg.norm(scaled, axis=1, keepdims=True)
-    return scaled / numpy.where(lengths > 0, lengths, 1)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import Errors
+from ..folders import sync_folder
 
 try:
     import fcntl
@@ -33,16 +34,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 def sync(file_) -> None:
     file_.flush()
     os.fsync(file_.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Optional
 import numpy
 from spacy.language import Language
 
-from .entries import unit_length
+from ..vectors import unit
 from .records import vector_of
 
 PROBE = "On 7 May the quick brown fox jumped over a lazy dog, by the frozen harbour of Oslo."
@@ -20,7 +20,7 @@ def fingerprint_of(nlp: Language) -> str:
         vector = vector_of(doc)
     except ValueError:
         return ""
-    return " ".join(f"{value:.4f}" for value in unit_length(vector[None])[0, :N_VALUES])
+    return " ".join(f"{value:.4f}" for value in unit(vector)[:N_VALUES])
 
 
 def likeness(first: str, second: str) -> Optional[float]:
@@ -30,5 +30,5 @@ def likeness(first: str, second: str) -> Optional[float]:
     values = [numpy.array(text.split(), dtype="float32") for text in (first, second)]
     if len(values[0]) != len(values[1]):
         return 0.0
-    one, other = unit_length(numpy.stack(values))
+    one, other = unit(numpy.stack(values))
     return float(one @ other)

@@ -2,7 +2,9 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import List, Set
+from typing import Any, List, Set
+
+from ..errors import Errors
 
 LEAST_BLOCK, MOST_BLOCK = 16, 8192  # numbers looked up at a time
 
@@ -34,3 +36,9 @@ class NewNumbers:
 
 def random_id() -> str:
     return uuid.uuid4().hex
+
+
+def check_id(id_: Any) -> None:
+    """RAISES (ValueError): If it is no string, or an empty one."""
+    if not isinstance(id_, str) or not id_:
+        raise ValueError(Errors.B121.format(key="An id", value=id_, expected="a string"))

@@ -10,12 +10,13 @@ import numpy
 from spacy.language import Language
 
 from ..errors import Errors, Warnings
+from ..vectors import unit as unit_length
 from .bm25 import Tokenize, words_of
 from .engine import EF_SEARCH
-from .entries import annotate, make_batches, stack, unit_length
+from .entries import annotate, make_batches, stack
 from .fingerprint import SAME, fingerprint_of, likeness
 from .fusion import Ranking, reciprocal_ranks, weighted
-from .ids import NewNumbers, random_id
+from .ids import NewNumbers, check_id, random_id
 from .local import LocalBackend
 from .manifest import Manifest
 from .queries import (
@@ -32,6 +33,7 @@ from .queries import (
 )
 from .records import UNITS, Hit, Item, vector_of
 from .segment import STORAGES
+from .server import is_url, new_on_server, open_url
 from .store import Store
 from .where import Where, check_where
 
@@ -42,7 +44,8 @@ class SemanticIndex:
     nlp (Optional[Language]): Makes the vectors of texts, as with the component "bert_similarity".
     path (Optional[Union[str, Path]]): A new folder that holds the index: what `add` and `delete`
         have done is there when they return. Without one it is kept in a temporary folder, and
-        from the first `save` on in the folder that this makes.
+        from the first `save` on in the folder that this makes. Or http://HOST:PORT/COLLECTION for
+        a new collection on a Qdrant server, which the first `add` makes.
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
@@ -60,6 +63,9 @@ class SemanticIndex:
     ) -> None:
         check_option("storage", storage, STORAGES)
         check_info(info)
+        if is_url(path):
+            self._set(new_on_server(str(path), tokenize, storage=storage, info=info), nlp)
+            return
         folder = Path(tempfile.mkdtemp(prefix="semantic-index-") if path is None else path)
         store = Store.create(folder, Manifest(storage, info=info or {}))
         self._set(LocalBackend(store, tokenize, temporary=path is None), nlp)
@@ -79,11 +85,10 @@ class SemanticIndex:
         nlp (Optional[Language]): Makes the vectors of texts: the pipeline that made those inside.
         tokenize (Callable[[str], List[str]]): Words of a text, the same as before.
         RETURNS (SemanticIndex): The index.
-        RAISES (ValueError): If there is none, or a file is damaged.
+        RAISES (ValueError): If there is none, or a file is damaged; of a collection, if it was made
+            otherwise.
         """
-        if str(path).startswith(("http://", "https://")):
-            from .server import open_url
-
+        if is_url(path):
             return cls.on(open_url(str(path), tokenize), nlp)
         return cls.on(LocalBackend(Store(Path(path)), tokenize), nlp)
 
@@ -149,9 +154,13 @@ class SemanticIndex:
 
         ids (Iterable[str]): Their ids; those that are not there are passed over.
         RETURNS (int): Entries removed.
+        RAISES (ValueError): If an id is no string.
         """
         check_many("ids", ids, "a list of strings")
-        return self.backend.delete(list(ids))
+        ids = list(ids)
+        for id_ in ids:
+            check_id(id_)
+        return self.backend.delete(ids)
 
     def optimize(self, *, hnsw: bool = True, bm25: bool = True, only_due: bool = False) -> None:
         """Make searches faster: a graph for approximate search by vectors, and a saved BM25 index.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any, Dict, List, Union
 
 import numpy
@@ -50,11 +51,12 @@ def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
     return [Hit.of(hits[i], scores[i]) for i in order]
 
 
-def check_options(mode: str, fusion: str, weight: float) -> None:
+def check_options(mode: str, fusion: str, weight: Any) -> None:
     check_option("mode", mode, MODES)
     check_option("fusion", fusion, FUSIONS)
-    if not 0 <= weight <= 1:
-        raise ValueError(Errors.B121.format(key="weight", value=weight, expected="from 0 to 1"))
+    if not isinstance(weight, Real) or not 0 <= float(weight) <= 1:
+        expected = "a number from 0 to 1"
+        raise ValueError(Errors.B121.format(key="weight", value=weight, expected=expected))
 
 
 def check_option(key: str, value: str, options: Sequence[str]) -> None:

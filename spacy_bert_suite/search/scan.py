@@ -1,6 +1,6 @@
 """Exact search in segments: a scan of the memory-mapped matrix, with rescoring for int8."""
 
-from typing import Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -10,7 +10,7 @@ from .segment import Segment
 
 OVERSAMPLING = 4  # candidates of int8 codes for each result that is wanted
 CHUNK = 1 << 13  # rows gathered, or made float32, at a time
-RESCORED = 256  # queries rescored at a time
+MOST_VALUES = 1 << 24  # of vectors, rescored at a time: 64 MiB
 
 Found = Tuple[numpy.ndarray, numpy.ndarray]  # scores and keys or rows, (n_queries, n_found)
 
@@ -61,11 +61,21 @@ def to_float(vectors: numpy.ndarray) -> numpy.ndarray:
 def rescore(queries: numpy.ndarray, segment: Segment, rows: numpy.ndarray) -> numpy.ndarray:
     """RETURNS (ndarray): Cosines of every query with its rows. (n_queries, n_found) float32"""
     scores = numpy.zeros(rows.shape, dtype="float32")
-    for start in range(0, len(queries), RESCORED):
-        own = slice(start, start + RESCORED)
-        vectors = segment.vectors[rows[own]].astype("float32")
-        scores[own] = numpy.einsum("qw,qfw->qf", queries[own], vectors)
+    for part in _parts(rows.shape, max(1, MOST_VALUES // queries.shape[1])):
+        vectors = segment.vectors[rows[part]].astype("float32")
+        scores[part] = numpy.einsum("qw,qfw->qf", queries[part[0]], vectors)
     return scores
+
+
+def _parts(shape: Tuple[int, ...], size: int) -> Iterator[Tuple[slice, slice]]:
+    """YIELDS (Tuple[slice, slice]): Where a table is cut into parts of at most so many cells:
+    between its rows and, where a single one has more, in them.
+    """
+    n_columns = max(1, min(size, shape[1]))
+    n_rows = size // n_columns
+    for row in range(0, shape[0], n_rows):
+        for column in range(0, shape[1], n_columns):
+            yield slice(row, row + n_rows), slice(column, column + n_columns)
 
 
 def nothing(n_queries: int) -> Found:

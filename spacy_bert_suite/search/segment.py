@@ -8,7 +8,8 @@ from typing import IO, Any, Dict, Iterable, List, Optional, Sequence, Tuple
 import numpy
 
 from ..errors import Errors
-from .files import sync, sync_folder
+from ..folders import sync_folder
+from .files import sync
 from .manifest import SegmentInfo
 from .records import Record
 

@@ -1,10 +1,12 @@
 """An index on a Qdrant server or cluster, for what one machine cannot hold."""
 
+import dataclasses
 import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Dict, List, Mapping, Sequence, Set
+from contextlib import suppress
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 from urllib.parse import urlsplit
 
 import numpy
@@ -22,6 +24,7 @@ MEAN_WORDS = 100  # assumed length of an entry: a server does not tell the true 
 NAMESPACE = uuid.UUID("2bd1e4a6-6ac3-4f36-8a4c-1b6bbf7f9a53")
 OVERSAMPLING = 4.0
 SCROLLED = 1000  # points read at a time
+SCHEMES = ("http://", "https://")
 
 
 class ServerBackend:
@@ -32,11 +35,12 @@ class ServerBackend:
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
     storage (str): "float32", "float16" or "int8", for a collection that is made.
     indexed (bool): Index the ids, for a collection that is made; a client in memory cannot.
+    info (Optional[Dict[str, Any]]): Kept with a collection that is made, by servers since 1.16.
+    RAISES (ValueError): If the collection is there, but was made otherwise.
     """
 
     numbered = False  # ids that the user does not give are random: several machines may write
     n_docs = 0
-    fingerprint = ""  # a collection has no place for one
 
     def __init__(
         self,
@@ -46,10 +50,14 @@ class ServerBackend:
         *,
         storage: str = "float32",
         indexed: bool = True,
+        info: Optional[Dict[str, Any]] = None,
     ) -> None:
         self.client, self.collection, self.tokenize = client, collection, tokenize
         self.storage, self.indexed = storage, indexed
-        self.info: Dict[str, Any] = {"collection": collection}
+        self.new_info = info or {}
+        self.is_new = not self._exists()
+        if not self.is_new:
+            check_layout(client, collection)
 
     def known_ids(self, ids: Sequence[str]) -> Set[str]:
         """RETURNS (Set[str]): None: random ids need no check."""
@@ -61,11 +69,27 @@ class ServerBackend:
     def _exists(self) -> bool:
         return self.client.collection_exists(self.collection)
 
+    def _config(self) -> Any:
+        """RETURNS (Optional[CollectionConfig]): None before the first `add`."""
+        return self.client.get_collection(self.collection).config if self._exists() else None
+
     @property
     def width(self) -> int:
-        if not self._exists():
-            return 0
-        return self.client.get_collection(self.collection).config.params.vectors.size
+        config = self._config()
+        return 0 if config is None else config.params.vectors.size
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        return self._kept("info", self.new_info)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._kept("fingerprint", "")
+
+    def _kept(self, key: str, default: Any) -> Any:
+        """What is kept with the collection; servers before 1.16 have no place for it."""
+        kept = getattr(self._config(), "metadata", None) or {}
+        return kept.get(key, default)
 
     def add(
         self,
@@ -85,14 +109,14 @@ class ServerBackend:
                 self._refuse(ids)
             points = self._points(vectors, records)
             if points:
-                self._make_collection(vectors.shape[1])
+                self._make_collection(vectors.shape[1], fingerprint)
                 self.client.upsert(self.collection, points, wait=True)
             if replace and self._exists():
                 self._delete_other(ids, [point.id for point in points])
             n_added += len(records)
         return n_added
 
-    def _make_collection(self, width: int) -> None:
+    def _make_collection(self, width: int, fingerprint: str) -> None:
         found = self.width
         if found and found != width:
             raise ValueError(Errors.B114.format(what=f"{width} wide, not {found}"))
@@ -108,6 +132,7 @@ class ServerBackend:
             vectors_config=vectors,
             sparse_vectors_config={WORDS: words},
             hnsw_config=models.HnswConfigDiff(m=M, ef_construct=EF_CONSTRUCT),
+            metadata={"info": self.new_info, "fingerprint": fingerprint},
         )
         if self.indexed:
             self.client.create_payload_index(self.collection, "id", "keyword")
@@ -169,7 +194,7 @@ class ServerBackend:
         params = models.SearchParams(
             exact=exact,
             hnsw_ef=max(k, ef),
-            quantization=rescoring if self.storage == "int8" else None,
+            quantization=rescoring if is_quantized(self._config()) else None,
         )
         return self._search([q.tolist() for q in queries], k, where, params=params)
 
@@ -210,14 +235,38 @@ class ServerBackend:
     def save(self, folder: Any) -> None:
         raise ValueError(Errors.B129.format(collection=self.collection))
 
+    def discard(self) -> None:
+        """Remove the collection, if it was not there when this was opened."""
+        if self.is_new:
+            _, unreachable = import_client()
+            with suppress(unreachable):
+                self.client.delete_collection(self.collection)
 
-def open_url(url: str, tokenize: Tokenize) -> ServerBackend:
+
+def is_url(path: Any) -> bool:
+    """RETURNS (bool): Whether it is the address of a collection on a server, and no folder."""
+    return str(path).startswith(SCHEMES)
+
+
+def new_on_server(url: str, tokenize: Tokenize, **options: Any) -> ServerBackend:
+    """RETURNS (ServerBackend): A collection that is made by the first `add`.
+    RAISES (ValueError): If it is there already.
+    """
+    backend = open_url(url, tokenize, **options)
+    if not backend.is_new:
+        raise ValueError(Errors.B106.format(url=url))
+    return backend
+
+
+def open_url(url: str, tokenize: Tokenize, **options: Any) -> ServerBackend:
     """Open a collection on a server.
 
     url (str): http://HOST:PORT/COLLECTION
     tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
+    **options: Of `ServerBackend`, for a collection that is made.
     RETURNS (ServerBackend): The collection.
-    RAISES (ValueError): If the address names no collection or the server does not answer.
+    RAISES (ValueError): If the address names no collection, the server does not answer, or the
+        collection was made otherwise.
     """
     parts = urlsplit(url)
     collection = parts.path.strip("/")
@@ -226,12 +275,37 @@ def open_url(url: str, tokenize: Tokenize) -> ServerBackend:
         raise ValueError(Errors.B121.format(key="The address", value=url, expected=expected))
     client_class, unreachable = import_client()
     client = client_class(url=f"{parts.scheme}://{parts.netloc}", check_compatibility=False)
-    backend = ServerBackend(client, collection, tokenize)
     try:
-        len(backend)
+        return ServerBackend(client, collection, tokenize, **options)
     except unreachable as error:
         raise ValueError(Errors.B128.format(url=url, reason=error)) from error
-    return backend
+
+
+def check_layout(client: Any, collection: str) -> None:
+    """RAISES (ValueError): If a collection is none that a `ServerBackend` has made: its vectors or
+    the first of its points are of another form.
+    """
+    params = client.get_collection(collection).config.params
+    points, _ = client.scroll(collection, limit=1)
+    fields = {field.name for field in dataclasses.fields(Record)}
+    distance = getattr(params.vectors, "distance", None)  # of a dict of named vectors there is none
+    if distance not in ("Dot", "Cosine"):
+        reason = "it has no single dense vector, compared by dot product"
+    elif WORDS not in (params.sparse_vectors or {}):
+        reason = f"it has no sparse vectors '{WORDS}'"
+    elif any(set(point.payload or {}) != fields for point in points):
+        reason = f"the payload of its points is not {', '.join(sorted(fields))}"
+    else:
+        return
+    raise ValueError(Errors.B139.format(collection=collection, reason=reason))
+
+
+def is_quantized(config: Any) -> bool:
+    """RETURNS (bool): Whether a collection is searched by codes, which the vectors then rescore."""
+    if config is None:
+        return False
+    own = config.params.vectors.quantization_config
+    return config.quantization_config is not None or own is not None
 
 
 def check_unicode(ids: Sequence[str], records: Sequence[Record]) -> None:

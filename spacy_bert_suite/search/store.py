@@ -22,7 +22,8 @@ from typing import Any, Iterable, List, NamedTuple, Sequence, Set, Tuple
 import numpy
 
 from ..errors import Errors
-from .files import LOCK, copy, sync_folder, write_atomically, writing
+from ..folders import sync_folder
+from .files import LOCK, copy, write_atomically, writing
 from .manifest import MANIFEST, Manifest, SegmentInfo, read_manifest
 from .records import Record
 from .segment import CHUNK, Segment, SegmentWriter

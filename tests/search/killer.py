@@ -10,13 +10,43 @@ import signal
 import sys
 from pathlib import Path
 
+import spacy
 import torch
-from search.toys import IDS, TEXTS, toy_vectors
+from click.testing import CliRunner
+from search.toys import IDS, TEXTS, letters, toy_vectors
 
+from spacy_bert_suite.cli import index as commands
+from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.search import SemanticIndex
 
 CALLS = [(os, name) for name in ("fsync", "replace", "rename", "mkdir", "unlink", "rmdir")]
 CALLS += [(shutil, "rmtree"), (shutil, "copyfile"), (shutil, "copytree"), (pathlib.Path, "open")]
+
+
+def build(other: Path) -> None:
+    """The command, which takes the place of an index that is there."""
+    texts = other.with_name("texts.txt")
+    texts.write_text("\n".join(TEXTS))
+    commands.load_or_assemble = lambda name: make_pipeline()
+    args = ["index", "build", str(texts), str(other), "--overwrite"]
+    result = CliRunner().invoke(cli, args)
+    if result.exit_code:
+        raise ValueError(result.output)
+
+
+def make_pipeline():
+    """Vectors are as wide as those of the toys."""
+
+    def set_hooks(doc):
+        doc.user_hooks["vector"] = lambda doc: letters(doc)[:8]
+        return doc
+
+    spacy.Language.component("few_letters", func=set_hooks)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("few_letters")
+    return nlp
+
+
 ACTIONS = {
     "add": lambda index, other: index.add(
         ["n0", "n1"], ids=["n0", "d0"], vectors=toy_vectors()[:2], replace=True
@@ -25,6 +55,7 @@ ACTIONS = {
     "compact": lambda index, other: index.compact(),
     "save": lambda index, other: index.save(other),
     "optimize": lambda index, other: index.optimize(hnsw=False),
+    "build": lambda index, other: build(other),
 }
 
 

@@ -1,6 +1,7 @@
 """The commands, with a pipeline whose vectors count letters."""
 
 import json
+import re
 import sys
 from typing import List
 
@@ -11,8 +12,10 @@ from search.toys import letters
 
 from spacy_bert_suite.cli import index as commands
 from spacy_bert_suite.cli.main import cli
-from spacy_bert_suite.search import local
+from spacy_bert_suite.cli.passages import Passage
+from spacy_bert_suite.search import entries, local
 
+LOAD = commands.load_or_assemble
 ROWS = [
     {"id": 1, "title": "Zoo", "text": "A zebra.", "kind": "animal", "year": 1990},
     {"id": 2, "text": "Quartz and jade. A quick fox.", "kind": "stone", "year": 2005},
@@ -36,7 +39,7 @@ def letter_pipeline(monkeypatch):
         return nlp
 
     loaded: List[str] = []
-    monkeypatch.setattr(commands, "load_pipeline", load)
+    monkeypatch.setattr(commands, "load_or_assemble", load)
     return loaded
 
 
@@ -131,6 +134,61 @@ def test_a_build_that_fails_leaves_nothing(tmp_path):
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     result = run("index", "build", tmp_path / "good.jsonl", tmp_path / "notes", "--overwrite")
     assert result.exit_code == 1 and "B124" in result.output
+
+
+@pytest.mark.parametrize("name", ["empty.txt", "empty.jsonl", "empty.tsv"])
+def test_a_file_without_texts_replaces_nothing(folder, name, letter_pipeline):
+    run("index", "build", folder, folder / "index")
+    letter_pipeline.clear()
+    (folder / name).write_text("text\n" if name.endswith(".tsv") else "\n\n")
+    for target in ("index", "new"):
+        result = run("index", "build", folder / name, folder / target, "--overwrite")
+        assert result.exit_code == 1 and "B107" in result.output, result.output
+    assert not (folder / "new").exists() and not letter_pipeline
+    assert len(run("search", folder / "index", "x", "--json").output.splitlines()) == 3
+    assert "0 entries" in run("index", "add", folder / name, folder / "index").output
+
+
+def test_long_texts(tmp_path, monkeypatch):
+    commands.load_or_assemble("any").to_disk(tmp_path / "letters")
+    monkeypatch.setattr(commands, "load_or_assemble", LOAD)
+    (tmp_path / "long.txt").write_text("a" * 1_000_001)
+    options = ["--model", tmp_path / "letters"]
+    result = run("index", "build", tmp_path / "long.txt", tmp_path / "index", *options)
+    assert result.exit_code == 0 and "1 entries" in result.output, result.output
+
+
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_few_texts_are_in_memory(tmp_path, monkeypatch, has_ids):
+    n_alive, most_alive = 0, 0
+
+    class Text(str):
+        def __new__(cls, value):
+            nonlocal n_alive, most_alive
+            n_alive += 1
+            most_alive = max(most_alive, n_alive)
+            return super().__new__(cls, value)
+
+        def __del__(self):
+            nonlocal n_alive
+            n_alive -= 1
+
+    def passages(path):
+        for i in range(200):
+            yield Passage(Text(f"Text {i}."), str(i) if has_ids else None, {})
+
+    monkeypatch.setattr(commands, "read_passages", passages)
+    monkeypatch.setattr(entries, "BATCH_SIZE", 16)
+    rows = [{"text": "x", **({"id": i} if has_ids else {})} for i in range(200)]
+    write(tmp_path / "texts.jsonl", rows)
+    result = run("index", "build", tmp_path / "texts.jsonl", tmp_path / "index")
+    assert "200 entries" in result.output and most_alive < 100, (result.output, most_alive)
+
+
+def test_progress_is_shown(folder):
+    for args in (["build", folder], ["add", folder / "corpus.jsonl", "--replace"]):
+        result = run("index", *args[:2], folder / "index", *args[2:])
+        assert re.search(r"0%\|.*\| 0/3 .* texts", result.stderr), result.stderr
 
 
 def test_optimize_and_add_make_what_is_due(folder, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 import spacy
 from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vectors
 
-from spacy_bert_suite.search import Hit, SemanticIndex
+from spacy_bert_suite.search import Hit, SemanticIndex, scan
 
 
 def test_hit_says_all(index):
@@ -310,6 +310,9 @@ def test_error_in_a_later_batch_adds_nothing(index):
         ({"k": 0}, "B121"),
         ({"k": 1.5}, "B121"),
         ({"weight": 1.5, "mode": "hybrid"}, "B121"),
+        ({"weight": "0.5", "mode": "hybrid"}, "B121"),
+        ({"weight": None}, "B121"),
+        ({"weight": float("nan")}, "B121"),
         ({"fusion": "sum"}, "B121"),
         ({"mode": "bm25"}, "B125"),
         ({"rerank": len}, "B125"),
@@ -348,3 +351,37 @@ def test_any_text_survives(tmp_path):
     for text, vector in zip(texts, random_vectors(4)):
         assert index.search(vector, k=1)[0].text == text
     assert index.delete(texts) == 4
+
+
+def test_ids_to_delete_are_strings(index):
+    for id_ in (1, None, b"d0", ""):
+        with pytest.raises(ValueError, match="B121.*id"):
+            index.delete(["d0", id_])
+    assert len(index) == 6
+    assert index.delete([numpy.str_("d0")]) == 1
+
+
+@pytest.mark.parametrize("n_values", [1, 40, 1000, scan.MOST_VALUES])
+def test_rescoring_reads_few_values_at_a_time(monkeypatch, n_values):
+    """However many queries there are, and however many hits are wanted of each."""
+    vectors, queries = random_vectors(300, width=8), random_vectors(7, width=8, seed=1)
+    index = SemanticIndex(storage="int8")
+    index.add([f"t{i}" for i in range(300)], vectors=vectors)
+    (segment,) = index.backend.store.segments
+    rows = numpy.random.default_rng(0).permutation(300)[None, :50].repeat(7, axis=0)
+    expected = numpy.einsum("qw,qfw->qf", queries, segment.vectors[rows].astype("float32"))
+    monkeypatch.setattr(scan, "MOST_VALUES", n_values)
+    segment.vectors = Counted(segment.vectors)
+    numpy.testing.assert_array_equal(scan.rescore(queries, segment, rows), expected)
+    assert max(segment.vectors.sizes) <= max(n_values, 8)
+
+
+class Counted:
+    def __init__(self, vectors):
+        self.vectors, self.sizes = vectors, []
+        self.shape = vectors.shape
+
+    def __getitem__(self, rows):
+        found = self.vectors[rows]
+        self.sizes.append(found.size)
+        return found

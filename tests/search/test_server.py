@@ -1,10 +1,17 @@
 """The same interface over a collection of a Qdrant server: here its client in memory."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 import spacy
+from click.testing import CliRunner
 from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vectors
 
+from spacy_bert_suite.cli import index as commands
+from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.search import Hit, SemanticIndex
+from spacy_bert_suite.search import server as server_module
 from spacy_bert_suite.search.server import ServerBackend
 
 qdrant_client = pytest.importorskip("qdrant_client")
@@ -128,3 +135,163 @@ def test_addresses():
         SemanticIndex.load("http://localhost:6333")
     with pytest.raises(ValueError, match="B128"):
         SemanticIndex.load("http://127.0.0.1:9/texts")
+
+
+URL = "http://localhost:6333/books"
+
+
+@pytest.fixture
+def by_url(client, monkeypatch):
+    """All addresses lead to the client in memory, which has no indexed payloads to warn of."""
+
+    def connect(url, **options):
+        assert url == "http://localhost:6333"
+        return client
+
+    monkeypatch.setattr(client, "create_payload_index", lambda *args: None)
+    monkeypatch.setattr(server_module, "import_client", lambda: (connect, ConnectionError))
+    return client
+
+
+def test_opened_by_its_address(by_url, index):
+    remote = SemanticIndex.load(URL)
+    assert len(remote) == 0
+    remote.add(TEXTS, ids=IDS, metadata=METADATA, vectors=toy_vectors())
+    again = SemanticIndex.load(URL)
+    assert len(again) == 6 and again.info == {}
+    query = random_vectors(1, width=8)[0]
+    assert ids_of(again.search(query)) == ids_of(index.search(query))
+    assert set(ids_of(again.search("the harbour", mode="bm25"))) == {"d0", "d1"}
+
+
+def test_a_new_collection_by_its_address(by_url, nlp):
+    options = {"path": URL, "storage": "int8", "info": {"model": "letters"}}
+    index = SemanticIndex(nlp, **options)
+    index.add(["A zebra.", "A quick fox."], ids=["z", "f"])
+    stored = by_url.get_collection("books").config.params.vectors
+    assert stored.quantization_config.scalar.type == "int8" and stored.datatype == "float16"
+    loaded = SemanticIndex.load(URL, nlp)
+    assert loaded.info == {"model": "letters"}
+    assert ids_of(loaded.search("zebra", k=1)) == ["z"]
+    with pytest.raises(ValueError, match="B106"):
+        SemanticIndex(nlp, **options)
+    loaded.nlp = spacy.blank("en")
+    loaded.nlp.add_pipe("test_letters")
+    loaded.nlp.add_pipe("test_backwards")
+    with pytest.warns(UserWarning, match="B911"):
+        loaded.add(["A jay."])
+
+
+@spacy.Language.component("test_backwards")
+def backwards(doc):
+    vector = doc.vector[::-1]
+    doc.user_hooks["vector"] = lambda doc: vector
+    return doc
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+def test_codes_are_oversampled_whoever_opens_the_collection(client, monkeypatch, storage):
+    made = ServerBackend(client, "texts", storage=storage, indexed=False)
+    SemanticIndex.on(made).add(TEXTS, ids=IDS, vectors=toy_vectors())
+    requests = []
+    original = client.query_batch_points
+
+    def note(collection, batch):
+        requests.extend(batch)
+        return original(collection, batch)
+
+    monkeypatch.setattr(client, "query_batch_points", note)
+    SemanticIndex.on(ServerBackend(client, "texts")).search(toy_vectors()[0])
+    (asked,) = [request.params.quantization for request in requests]
+    assert (asked is not None) == (storage == "int8")
+    assert asked is None or (asked.rescore and asked.oversampling == 4.0)
+
+
+def test_codes_of_the_whole_collection_count_too():
+    vectors = SimpleNamespace(quantization_config=None)
+    config = SimpleNamespace(params=SimpleNamespace(vectors=vectors), quantization_config=object())
+    assert server_module.is_quantized(config)
+
+
+def foreign(client, vectors, sparse=True, payload=None):
+    models = qdrant_client.models
+    words = {"bm25": models.SparseVectorParams()} if sparse else None
+    client.create_collection("foreign", vectors_config=vectors, sparse_vectors_config=words)
+    if payload is not None:
+        point = models.PointStruct(id=1, vector=[1.0, 0.0], payload=payload)
+        client.upsert("foreign", [point])
+
+
+def dense(distance="DOT"):
+    return qdrant_client.models.VectorParams(
+        size=2, distance=qdrant_client.models.Distance[distance]
+    )
+
+
+@pytest.mark.parametrize(
+    "make, reason",
+    [
+        (lambda client: foreign(client, {"title": dense()}), "no single dense vector"),
+        (lambda client: foreign(client, dense("EUCLID")), "by dot product"),
+        (lambda client: foreign(client, dense(), sparse=False), "no sparse vectors 'bm25'"),
+        (lambda client: foreign(client, dense(), payload={"page": "x"}), "payload.*end, id"),
+        (lambda client: foreign(client, dense(), payload={}), "payload.*end, id"),
+    ],
+)
+def test_collections_of_others_are_refused_when_they_are_opened(client, make, reason):
+    make(client)
+    with pytest.raises(ValueError, match=f"B139.*'foreign'.*{reason}"):
+        ServerBackend(client, "foreign")
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch, nlp):
+    monkeypatch.setattr(commands, "load_or_assemble", lambda name: nlp)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "corpus.jsonl", {"1": "A zebra. A fox.", "2": "Jade."})
+    write(tmp_path / "queries.jsonl", {"q": "zebra"})
+    (tmp_path / "qrels.jsonl").write_text('{"query_id": "q", "doc_id": "1", "relevance": 1}')
+    return tmp_path
+
+
+def write(path, rows):
+    lines = [json.dumps({"id": id_, "text": text}) for id_, text in rows.items()]
+    path.write_text("\n".join(lines))
+
+
+def run(*args):
+    return CliRunner().invoke(cli, [str(arg) for arg in args])
+
+
+def test_commands_take_addresses(by_url, texts):
+    built = run("index", "build", texts, URL, "--unit", "sentence", "--storage", "int8")
+    assert built.exit_code == 0 and "3 entries" in built.output, built.output
+    assert by_url.get_collection("books").config.params.vectors.quantization_config
+    write(texts / "more.jsonl", {"3": "Quartz. Onyx."})
+    added = run("index", "add", texts / "more.jsonl", URL)
+    assert added.exit_code == 0 and "2 entries" in added.output, added.output
+    hit = json.loads(run("search", URL, "zebra", "-k", 1, "--json").output)
+    assert (hit["id"], hit["text"]) == ("1", "A zebra.")
+    measured = run("index", "evaluate", texts, URL)
+    assert measured.exit_code == 0 and "1.000" in measured.output, measured.output
+    assert not (texts / "http:").exists()
+
+
+def test_commands_that_a_server_does_not_need(by_url, texts):
+    assert run("index", "build", texts, URL).exit_code == 0
+    for args, code in (
+        (["index", "optimize", URL], "B138"),
+        (["index", "build", texts, URL, "--overwrite"], "B138"),
+        (["index", "build", texts, URL], "B106"),
+    ):
+        result = run(*args)
+        assert result.exit_code == 1 and code in result.output, result.output
+    assert len(SemanticIndex.load(URL)) == 2
+
+
+def test_a_build_that_fails_leaves_no_collection(by_url, texts):
+    rows = [{"id": str(i % 600), "text": f"Text {i}."} for i in range(601)]
+    (texts / "bad.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    result = run("index", "build", texts / "bad.jsonl", URL)
+    assert result.exit_code == 1 and "B117" in result.output
+    assert not by_url.collection_exists("books")

@@ -18,10 +18,11 @@ KILLER = Path(__file__).parent / "killer.py"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-@pytest.mark.parametrize("action", ["add", "delete", "compact", "save", "optimize"])
+@pytest.mark.parametrize("action", ["add", "delete", "compact", "save", "optimize", "build"])
 def test_killed_at_any_point_the_index_is_readable(action, tmp_path):
     """Processes are killed before one of their calls that touch the disk."""
-    env = {**os.environ, "PYTHONPATH": str(KILLER.parent.parent), "OMP_NUM_THREADS": "1"}
+    paths = filter(None, (str(KILLER.parent.parent), os.environ.get("PYTHONPATH")))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(KILLER), str(tmp_path), action]
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
