@@ -600,6 +600,11 @@ class Errors(metaclass=WithCodes):
         "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Make a "
         "Doc of a text with nlp(text), or with nlp.make_doc(text)."
     )
+    # Pairs, once trained
+    B249 = (
+        "'{name}' cannot tell from their names which of its classes ({labels}) makes a search "
+        "result better. Say which: index.search(query, rerank=partial(pipe.rerank, label=NAME))."
+    )
 
 
 class Warnings(metaclass=WithCodes):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy
 import pytest
@@ -15,6 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 from spacy_bert_suite.components.paraphrase import best_temperature
 from spacy_bert_suite.pairs import make_pair_example
 from spacy_bert_suite.readers import stamped
+from spacy_bert_suite.search import SemanticIndex
 
 PAIRS = [
     (("Anna works in Paris.", "Ben lives near Oslo."), 1, 0.9, "entailment"),
@@ -184,6 +186,36 @@ def test_reranks(tiny_bert, optimizer):
     _, _, pipe = initialized(tiny_bert, "classes")
     expected = pipe.predict_pairs([("Anna", hit.text) for hit in hits])[:, 1].tolist()
     assert pipe.rerank("Anna", hits) == pytest.approx(expected)
+
+
+def classes(source, labels):
+    nlp = make(source, "classes")
+    nlp.initialize(lambda: [make_pair_example(nlp, ["a", "b"], label=label) for label in labels])
+    return nlp.get_pipe("bert_paraphrase")
+
+
+@pytest.mark.parametrize("labels", ["enc", "012", ["0.0", "1.0", "2.0"], ["entailment", "same"]])
+def test_reranks_by_the_class_that_is_named(tiny_bert, labels):
+    """SNLI counts 0 entailment, 1 neutral, 2 contradiction: its 1 says not yes."""
+    pipe = classes(tiny_bert, labels)
+    index = SemanticIndex()
+    texts = ["Ben lives near Oslo.", "The film was great."]
+    index.add(texts, vectors=numpy.eye(2, dtype="float32"))
+    with pytest.raises(ValueError, match=r"B249.*bert_paraphrase.*label="):
+        index.search("ben film", mode="bm25", rerank=pipe.rerank)
+    first = labels[0]
+    hits = index.search("ben film", mode="bm25", rerank=partial(pipe.rerank, label=first))
+    found = pipe.predict_pairs([("ben film", hit.text) for hit in hits])
+    expected = found[:, pipe.labels.index(first)]
+    assert [hit.score for hit in hits] == pytest.approx(sorted(expected, reverse=True))
+
+
+def test_the_class_to_rank_by_is_one_of_its_own(tiny_bert):
+    with pytest.raises(ValueError, match=r"B022.*label = 'x'.*one of its classes \(0, 1\)"):
+        classes(tiny_bert, "01").rerank("Anna", [], label="x")
+    _, _, pipe = initialized(tiny_bert)
+    with pytest.raises(ValueError, match="B022.*label.*None"):
+        pipe.rerank("Anna", [], label="yes")
 
 
 def test_others_and_bare_examples_are_skipped(tiny_bert, optimizer):
