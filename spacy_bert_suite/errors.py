@@ -605,6 +605,10 @@ class Errors(metaclass=WithCodes):
         "'{name}' cannot tell from their names which of its classes ({labels}) makes a search "
         "result better. Say which: index.search(query, rerank=partial(pipe.rerank, label=NAME))."
     )
+    B250 = (
+        "There are no pairs with a {needs} to calibrate '{name}' on. Give it a corpus of pairs "
+        "like those that it learns from."
+    )
 
 
 class Warnings(metaclass=WithCodes):

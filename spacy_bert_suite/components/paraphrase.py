@@ -17,7 +17,7 @@ import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -27,7 +27,7 @@ from ..errors import Errors
 from ..heads import check_list, loss_and_gradients
 from ..pair_pipe import PairPipe, as_pairs
 from ..pair_scores import score_predictions
-from ..pairs import POSITIVE, Pair, is_positive
+from ..pairs import POSITIVE, Pair, is_positive, read_examples
 from ..parallel import part_of_mean
 from ..settings import check_choice, check_config
 
@@ -244,15 +244,17 @@ class BertParaphrase(PairPipe):
         sure nor too timid on these examples (Guo et al. 2017). Saved with the component.
 
         RETURNS (float): The temperature.
+        RAISES (ValueError): If none holds a pair with gold.
         """
         batch = self.find_gold(examples)
-        if batch:
-            self.model.layers[0].settle()  # type: ignore[attr-defined]
-            pairs = [pair for _, pair in batch]
-            logits = self._logits([(text, pair.others[0]) for text, pair in batch])
-            found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
-            self.cfg["temperature"] = found
-        return self.cfg["temperature"]
+        if not batch:
+            raise ValueError(Errors.B250.format(name=self.name, needs=self.needs))
+        self.model.layers[0].settle()  # type: ignore[attr-defined]
+        pairs = [pair for _, pair in batch]
+        logits = self._logits([(text, pair.others[0]) for text, pair in batch])
+        found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
+        self.cfg["temperature"] = found
+        return found
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs with gold; none: no scores."""
@@ -317,19 +319,19 @@ def best_temperature(loss_of: Callable[[float], float]) -> float:
     return float(numpy.exp(found.x))
 
 
-def make_calibrate(path: str) -> Callable[[Language], Language]:
+def make_calibrate(path: str, max_score: float = 1.0) -> Callable[[Language], Language]:
     """Registered as the callback "spacy-bert-suite.calibrate.v1", for `training.before_to_disk`:
     fits the temperature of every `bert_paraphrase` before the pipeline is saved.
 
-    path (str): Development pairs, as for `spacy.Corpus.v1`.
+    path (str): Development pairs: a `.spacy` corpus, or a file as for `PairCorpus.v1`.
+    max_score (float): What the highest score is in such a file, as for `PairCorpus.v1`.
     """
 
     def calibrate(nlp: Language) -> Language:
         pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertParaphrase)]
-        if pipes:
-            examples = list(Corpus(path)(nlp))
-            for pipe in pipes:
-                pipe.calibrate(examples)
+        examples = read_examples(path, nlp, max_score) if pipes else []
+        for pipe in pipes:
+            pipe.calibrate(examples)
         return nlp
 
     return calibrate

@@ -1,6 +1,7 @@
 """bert_paraphrase: pairs read together."""
 
 import copy
+import json
 import pickle
 from functools import partial
 
@@ -9,7 +10,8 @@ import pytest
 import spacy
 import torch
 from conftest import bert_model
-from spacy.tokens import Doc
+from spacy import registry
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from transformers import AutoModel, AutoTokenizer
 
@@ -164,6 +166,53 @@ def test_temperature_makes_the_likelihood_best(tiny_bert, optimizer):
     sure = pipe.predict_pairs([PAIRS[0][0]])[0]
     assert pipe.calibrate([*examples, wrong]) > 1.0
     assert 0.5 < pipe.predict_pairs([PAIRS[0][0]])[0] < sure
+
+
+def written(path, nlp, mode):
+    """Write the pairs as the kind of file that the path names."""
+    if path.suffix == ".spacy":
+        docs = [eg.reference for eg in examples_for(nlp, mode)]
+        DocBin(docs=docs, store_user_data=True).to_disk(path)
+        return
+    column = {"binary": 1, "graded": 2, "classes": 3}[mode]
+    rows = [(*row[0], row[column] * 5 if mode == "graded" else row[column]) for row in PAIRS]
+    names = ("text1", "text2", GOLD[mode])
+    if path.suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(names, row))) for row in rows]
+    else:
+        between = {".tsv": "\t", ".csv": ","}[path.suffix]
+        lines = [between.join(map(str, row)) for row in (names, *rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
+@pytest.mark.parametrize("mode", GOLD)
+@pytest.mark.parametrize("suffix", [".spacy", ".jsonl", ".tsv", ".csv"])
+def test_calibrates_before_saving(tiny_bert, tmp_path, mode, suffix):
+    nlp, examples, pipe = initialized(tiny_bert, mode)
+    expected = pipe.calibrate(examples)
+    pipe.cfg["temperature"] = 77.0
+    path = tmp_path / f"dev{suffix}"
+    written(path, nlp, mode)
+    scale = {"max_score": 5.0} if mode == "graded" and suffix != ".spacy" else {}
+    callback = registry.callbacks.get("spacy-bert-suite.calibrate.v1")(str(path), **scale)
+    assert callback(nlp) is nlp
+    assert pipe.cfg["temperature"] == pytest.approx(expected, rel=1e-4) != 1.0
+    nlp.to_disk(tmp_path / "nlp")
+    loaded = spacy.load(tmp_path / "nlp").get_pipe("bert_paraphrase")
+    assert loaded.cfg["temperature"] == pytest.approx(expected, rel=1e-4)
+    empty = spacy.blank("en")
+    assert callback(empty) is empty
+
+
+def test_nothing_to_calibrate_on(tiny_bert, tmp_path):
+    nlp, examples, pipe = initialized(tiny_bert)
+    with pytest.raises(ValueError, match="B250.*label.*bert_paraphrase"):
+        pipe.calibrate(examples_for(nlp, "graded"))
+    calibrate = registry.callbacks.get("spacy-bert-suite.calibrate.v1")
+    DocBin(docs=[nlp.make_doc("Anna")]).to_disk(tmp_path / "dev.spacy")
+    with pytest.raises(ValueError, match="B250"):
+        calibrate(str(tmp_path / "dev.spacy"))(nlp)
+    assert pipe.cfg["temperature"] == 1.0
 
 
 def test_best_temperature():
