@@ -609,6 +609,11 @@ class Errors(metaclass=WithCodes):
         "There are no pairs with a {needs} to calibrate '{name}' on. Give it a corpus of pairs "
         "like those that it learns from."
     )
+    # Callbacks
+    B251 = (
+        "The callback '{name}' of chain_callbacks.v1 gave back {found} where it must give back "
+        "the pipeline. End it with 'return nlp'."
+    )
 
 
 class Warnings(metaclass=WithCodes):

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "readers": set(),
     "records": set(),
     "chain": set(),
+    "callbacks": set(),
     "training_length": set(),
     "matrix": {"vectors"},
     "settings": set(),
