@@ -96,8 +96,9 @@ class Errors(metaclass=WithCodes):
         "Set a smaller components.bert.model.window, or activation_checkpointing = true."
     )
     B036 = (
-        "The second text of a pair has {n_room} wordpieces left beside a first text of {n_first} "
-        "in a window of {window}. Shorten the first text, or set a larger window."
+        "'{first}' has {n_first} wordpieces, which leaves {n_room} of a window of {window} to the "
+        "text beside it, '{second}'. Shorten the former, or set a larger "
+        "components.bert.model.window; BERT takes up to 512."
     )
     B037 = (
         "'{name}' cannot use the states of '{upstream}': a component between them has merged or "
@@ -663,6 +664,11 @@ class Warnings(metaclass=WithCodes):
     B911 = (
         "The pipeline makes other vectors than the one that the index was made with (cosine of the "
         "same sentence: {cosine}). Load the index with that pipeline, or build it anew."
+    )
+    B913 = (
+        "'{name}' leaves out {n} of {n_all} questions, which are so long that there is no room for "
+        "the text in a window of {window} wordpieces: '{first}'. Shorten them, or set a larger "
+        "components.bert.model.window; BERT takes up to 512."
     )
     B920 = (
         "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "

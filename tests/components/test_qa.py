@@ -248,6 +248,70 @@ def test_long_question(nlp):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna works"), "who " * 300)
 
 
+def test_a_long_question_is_named(nlp):
+    pairs = [(nlp.make_doc("Anna works"), "who is it")]
+    pairs += [(nlp.make_doc("The film\nwas awful."), "why oh why " * 30)]
+    expected = r"B036.*'why oh why .*\.\.\.' has 240 .*of 48.*'The film was awful.'.*window"
+    with pytest.raises(ValueError, match=expected):
+        nlp.get_pipe("bert_qa").answer_pairs(pairs)
+
+
+LONG_QUESTION = (TABLE[0][0], "where is anna " * 20, "Paris")
+
+
+@pytest.fixture
+def with_long_question(nlp):
+    return questions(nlp, [*TABLE, LONG_QUESTION])
+
+
+LEFT_OUT = r"B913.*bert_qa.*1 of 6 questions.*48 wordpieces: 'where is anna where.*\.\.\.'"
+
+
+def test_training_leaves_out_a_long_question(nlp, with_long_question, optimizer):
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        losses = nlp.update(with_long_question, sgd=False)
+    assert losses["bert_qa"] > 0
+    with pytest.warns(UserWarning, match="B913.*1 of 1"):
+        assert nlp.update(with_long_question[-1:], sgd=optimizer)["bert_qa"] == 0.0
+
+
+def test_scoring_leaves_out_a_long_question(nlp, with_long_question):
+    expected = nlp.evaluate(questions(nlp))
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        found = nlp.evaluate(with_long_question)
+    assert found["qa_f1"] == expected["qa_f1"] and found["qa_em"] == expected["qa_em"]
+
+
+def test_tuning_leaves_out_a_long_question(nlp, with_long_question):
+    pipe = nlp.get_pipe("bert_qa")
+    expected = pipe.tune(questions(nlp))
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        assert pipe.tune(with_long_question) == expected
+    with pytest.warns(UserWarning, match="B913"), pytest.raises(ValueError, match="B245"):
+        pipe.tune(with_long_question[-1:])
+
+
+@pytest.mark.parametrize("question, code", [("who " * 300, "B036"), (" ", "B240")])
+def test_a_stream_goes_on_without_the_doc_that_cannot_be_asked(nlp, question, code):
+    """One doc goes to the error handler, as in spaCy's own components, not its whole batch."""
+    nlp.add_pipe("bert_textcat")
+    examples = questions(nlp) + make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    docs = [nlp.make_doc(text) for text, _, _ in TABLE]
+    for doc in docs:
+        doc._.questions = ["who"]
+    docs[1]._.questions = ["who", question]
+    with pytest.raises(ValueError, match=code):
+        list(nlp.pipe(doc.copy() for doc in docs))
+    failed = []
+    nlp.set_error_handler(lambda name, pipe, docs, error: failed.append((name, docs, str(error))))
+    found = list(nlp.pipe(docs))
+    assert [doc.text for doc in found] == [TABLE[i][0] for i in (0, 2, 3, 4)]
+    assert all(len(doc._.answers) == 1 and doc.cats for doc in found)
+    ((name, failing, message),) = failed
+    assert (name, failing) == ("bert_qa", [docs[1]]) and code in message
+
+
 def test_top_k_is_at_least_one(nlp):
     with pytest.raises(ValueError, match="B022.*top_k"):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), "who", top_k=0)
