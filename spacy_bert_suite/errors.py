@@ -155,6 +155,11 @@ class Errors(metaclass=WithCodes):
         "The category '{label}' of a training example of '{name}' is {value!r}. Give a number from "
         "0 to 1."
     )
+    B059 = (
+        "The labels of '{name}' exclude one another, but several of them are 1 in the training "
+        "example {text}: {found}. Correct it, give '{name}' labels of its own in "
+        "[initialize.components.{name}] labels, or use 'bert_textcat_multilabel'."
+    )
     # Vectors and pairs
     B060 = (
         "The Sentence-BERT folder '{name}' has a part that is not known here: {module}. Set "

@@ -477,13 +477,18 @@ def test_missing_gold_is_skipped(nlp, optimizer):
 
 def test_beside_other_heads(tiny_bert, optimizer):
     nlp = build(tiny_bert)
-    nlp.add_pipe("bert_textcat")
+    nlp.add_pipe("bert_textcat_multilabel")
     examples = [stamped(eg, "bert_qa") for eg in questions(nlp)]
-    examples += [stamped(eg, "bert_textcat") for eg in make_examples(nlp)]
+    examples += [stamped(eg, "bert_textcat_multilabel") for eg in make_examples(nlp)]
     nlp.initialize(lambda: examples)
-    assert nlp.get_pipe("bert_textcat").labels == ("home", "negative", "positive", "work")
+    assert nlp.get_pipe("bert_textcat_multilabel").labels == (
+        "home",
+        "negative",
+        "positive",
+        "work",
+    )
     losses = nlp.update(examples, sgd=optimizer)
-    assert losses["bert_qa"] > 0 and losses["bert_textcat"] > 0
+    assert losses["bert_qa"] > 0 and losses["bert_textcat_multilabel"] > 0
     scores = nlp.evaluate(examples)
     assert scores["qa_f1"] is not None and scores["cats_score"] is not None
 
