@@ -113,12 +113,23 @@ def test_pipe_answers_the_questions_of_docs(trained):
     assert docs[0]._.answers[0]["question"] == "where is anna"
     assert docs[0].text[14:19] == "Paris" and docs[0]._.answers[0]["start_char"] == 14
     assert docs[0]._.answers[0]["end_char"] == 19
+    bounds = [(a["sent_start_char"], a["sent_end_char"]) for a in docs[0]._.answers]
+    assert [docs[0].text[slice(*b)] for b in bounds] == [sent.text for sent in docs[0].sents]
+    assert docs[1]._.answers[0]["sent_start_char"] is docs[1]._.answers[0]["sent_end_char"] is None
     assert docs[1]._.answers[0]["text"] == "" and docs[1]._.answers[0]["start_char"] is None
     assert docs[2]._.answers == [] and docs[3]._.answers is None
     json.dumps([doc._.answers for doc in docs])
     (again,) = DocBin(docs=[docs[0]], store_user_data=True).get_docs(trained.vocab)
     for copy in (again, docs[0].copy(), Doc(trained.vocab).from_bytes(docs[0].to_bytes())):
         assert plain(copy._.answers) == plain(docs[0]._.answers)
+
+
+def test_without_sentences_none_is_named(trained):
+    doc = trained.make_doc(TABLE[0][0])
+    doc._.questions = "where is anna"
+    (answer,) = trained.get_pipe("bert_qa")(doc)._.answers
+    assert answer["text"] == "Paris"
+    assert answer["sent_start_char"] is answer["sent_end_char"] is None
 
 
 def test_shapes_of_answers(nlp):
