@@ -16,7 +16,8 @@ from spacy.training import Example
 from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.components.paraphrase import best_temperature
-from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.pair_scores import score_predictions
+from spacy_bert_suite.pairs import Pair, make_pair_example
 from spacy_bert_suite.readers import stamped
 from spacy_bert_suite.search import SemanticIndex
 
@@ -213,6 +214,23 @@ def test_nothing_to_calibrate_on(tiny_bert, tmp_path):
     with pytest.raises(ValueError, match="B250"):
         calibrate(str(tmp_path / "dev.spacy"))(nlp)
     assert pipe.cfg["temperature"] == 1.0
+
+
+def test_scores_of_classes():
+    """As scikit-learn counts them; a class that nobody predicts counts too."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    labels, gold, chosen = list("enc"), "eenccec", "eneccee"
+    pairs = [Pair(["b"], label=label) for label in gold]
+    predicted = numpy.asarray([[label == c for label in labels] for c in chosen], dtype="float32")
+    found = score_predictions(pairs, predicted, labels=labels, mode="classes")
+    assert found["paraphrase_acc"] == found["paraphrase_score"]
+    assert found["paraphrase_acc"] == pytest.approx(accuracy_score(list(gold), list(chosen)))
+    macro_f = f1_score(list(gold), list(chosen), average="macro")
+    assert found["paraphrase_macro_f"] == pytest.approx(macro_f)
+    always = numpy.asarray([[1.0, 0.0, 0.0]] * len(pairs))
+    found = score_predictions(pairs, always, labels=labels, mode="classes")
+    assert found["paraphrase_macro_f"] == pytest.approx(2 * 3 / (3 + 7) / 3)
 
 
 def test_best_temperature():
