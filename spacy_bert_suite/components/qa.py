@@ -330,7 +330,7 @@ class BertQuestionAnswering(BertPipe):
             return {}
         return self.scorer(mine, answer_pairs=self.answer_pairs, **kwargs)
 
-    def tune(self, examples: Iterable[Example]) -> Optional[float]:
+    def tune_null_threshold(self, examples: Iterable[Example]) -> Optional[float]:
         """Find the threshold for "no answer" with the best F1. Saved with the component.
 
         examples (Iterable[Example]): Development questions, with and without an answer.
@@ -398,7 +398,7 @@ def make_tune_null_threshold(path: str) -> Callable[[Language], Language]:
         heads = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertQuestionAnswering)]
         examples = read_examples(path, nlp) if heads else []
         for head in heads:
-            head.tune(examples)
+            head.tune_null_threshold(examples)
         return nlp
 
     return tune

@@ -295,11 +295,11 @@ def test_scoring_leaves_out_a_long_question(nlp, with_long_question):
 
 def test_tuning_leaves_out_a_long_question(nlp, with_long_question):
     pipe = nlp.get_pipe("bert_qa")
-    expected = pipe.tune(questions(nlp))
+    expected = pipe.tune_null_threshold(questions(nlp))
     with pytest.warns(UserWarning, match=LEFT_OUT):
-        assert pipe.tune(with_long_question) == expected
+        assert pipe.tune_null_threshold(with_long_question) == expected
     with pytest.warns(UserWarning, match="B913"), pytest.raises(ValueError, match="B245"):
-        pipe.tune(with_long_question[-1:])
+        pipe.tune_null_threshold(with_long_question[-1:])
 
 
 @pytest.mark.parametrize("question, code", [("who " * 300, "B036"), (" ", "B240")])
@@ -549,11 +549,11 @@ def test_always_answers_without_unanswerable_questions(tiny_bert):
     assert all(answer.span is not None for answer in answers)
 
 
-def test_tune(nlp):
+def test_tune_null_threshold(nlp):
     pipe = nlp.get_pipe("bert_qa")
     examples = questions(nlp)
     readings = pipe.read_pairs([(eg.predicted, q) for eg, (_, q, _) in zip(examples, TABLE)])
-    found = pipe.tune(examples)
+    found = pipe.tune_null_threshold(examples)
     assert pipe.null_threshold == found
 
     def f1(threshold):
@@ -563,9 +563,9 @@ def test_tune(nlp):
     edges = sorted(reading.null_score for reading in readings)
     others = [f1(edge + step) for edge in edges for step in (-1e-3, 1e-3)]
     assert f1(found) == max(others)
-    assert pipe.tune(questions(nlp, TABLE[:3])) is None
+    assert pipe.tune_null_threshold(questions(nlp, TABLE[:3])) is None
     with pytest.raises(ValueError, match="B245"):
-        pipe.tune(make_examples(nlp))
+        pipe.tune_null_threshold(make_examples(nlp))
 
 
 @pytest.mark.parametrize("suffix", ["spacy", "jsonl"])
