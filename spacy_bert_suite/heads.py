@@ -298,7 +298,7 @@ def exclusive_gold(
     RAISES (ValueError): If several of a doc are 1. Soft values are no contradiction.
     """
     values, given = category_gold(examples, labels, name)
-    for i in numpy.flatnonzero((values == 1).sum(axis=1) > 1):
+    for i in numpy.flatnonzero((values == 1).sum(axis=1) > 1).tolist():
         found = ", ".join(label for label, value in zip(labels, values[i]) if value == 1)
         text = repr(examples[i].text)[:60]
         raise ValueError(Errors.B059.format(name=name, text=text, found=found))
