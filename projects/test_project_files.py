@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import srsly
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import load_config, load_model_from_config, registry
 
 TEMPLATES = sorted(Path(__file__).parent.glob("*/project.yml"))
+CONFIGS = sorted(Path(__file__).parent.glob("*/configs/*.cfg"))
 FOLDER = r"\$\{vars\.(data|labelled)\}"
 READABLE = (".conll", ".csv", ".json", ".jsonl", ".tsv")
 
@@ -38,3 +41,15 @@ def test_a_folder_of_data_may_have_a_blank_in_its_name(path):
         assert "my" not in parts, line
         assert any(part.startswith("my data") for part in parts), line
     assert scripts
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_configs_resolve(path):
+    """Also those for a GPU: all is built but the weights, which are not looked for."""
+    nlp = load_model_from_config(load_config(path), auto_fill=True)
+    filled = nlp.config.interpolate()
+    training = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    registry.resolve({"corpora": filled["corpora"]})
+    registry.resolve(filled["initialize"])
+    assert set(filled["initialize"]["components"]) <= set(nlp.pipe_names)
+    assert any(weight for weight in training["score_weights"].values())

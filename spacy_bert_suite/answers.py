@@ -50,12 +50,14 @@ class Answer(NamedTuple):
 
     def to_dict(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): Plain values, for `doc._.answers`."""
-        span = self.span
+        span, sentence = self.span, self.sentence
         return {
             "question": self.question,
             "text": self.text,
             "start_char": None if span is None else span.start_char,
             "end_char": None if span is None else span.end_char,
+            "sent_start_char": None if sentence is None else sentence.start_char,
+            "sent_end_char": None if sentence is None else sentence.end_char,
             "score": self.probability,
             "null_score": self.null_score,
             "null_probability": self.null_probability,

@@ -96,8 +96,9 @@ class Errors(metaclass=WithCodes):
         "Set a smaller components.bert.model.window, or activation_checkpointing = true."
     )
     B036 = (
-        "The second text of a pair has {n_room} wordpieces left beside a first text of {n_first} "
-        "in a window of {window}. Shorten the first text, or set a larger window."
+        "'{first}' has {n_first} wordpieces, which leaves {n_room} of a window of {window} for the "
+        "text paired with it, '{second}'. Shorten the first text, or set a larger "
+        "components.bert.model.window; BERT takes up to 512."
     )
     B037 = (
         "'{name}' cannot use the states of '{upstream}': a component between them has merged or "
@@ -157,6 +158,11 @@ class Errors(metaclass=WithCodes):
     B058 = (
         "The category '{label}' of a training example of '{name}' is {value!r}. Give a number from "
         "0 to 1."
+    )
+    B059 = (
+        "The labels of '{name}' exclude one another, but several of them are 1 in the training "
+        "example {text}: {found}. Correct it, give '{name}' labels of its own in "
+        "[initialize.components.{name}] labels, or use 'bert_textcat_multilabel'."
     )
     # Vectors and pairs
     B060 = (
@@ -330,8 +336,8 @@ class Errors(metaclass=WithCodes):
     # Collections on a server, on the command line too
     B138 = "'{url}' is a collection on a server, and {what} is for indexes in folders. {instead}"
     B139 = (
-        "The collection '{collection}' was not created by SemanticIndex: {reason}. Give the name of "
-        "one that was, or a new name, and add the texts to that."
+        "The collection '{collection}' was not created by SemanticIndex: {reason}. Give the name "
+        "of one that was, or a new name, and add the texts to that."
     )
     # Vectors
     B140 = (
@@ -636,6 +642,20 @@ class Errors(metaclass=WithCodes):
         "'{name}' answers questions about Docs, with spans of them, but was given a {kind}. Turn a "
         "text into a Doc with nlp(text), or with nlp.make_doc(text)."
     )
+    # Pairs, once trained
+    B249 = (
+        "'{name}' cannot tell from their names which of its classes ({labels}) makes a search "
+        "result better. Say which: index.search(query, rerank=partial(pipe.rerank, label=NAME))."
+    )
+    B250 = (
+        "There are no pairs with a {needs} to calibrate '{name}' on. Give it a corpus of pairs "
+        "like those that it learns from."
+    )
+    # Callbacks
+    B251 = (
+        "The callback '{name}' of chain_callbacks.v1 returned {found}, but it must return the "
+        "pipeline. End it with 'return nlp'."
+    )
 
 
 class Warnings(metaclass=WithCodes):
@@ -690,6 +710,11 @@ class Warnings(metaclass=WithCodes):
     B911 = (
         "The pipeline makes different vectors from the one the index was built with (cosine of the "
         "same sentence: {cosine}). Load the index with that pipeline, or rebuild it."
+    )
+    B913 = (
+        "'{name}' skips {n} of {n_all} questions that are so long that a window of {window} "
+        "wordpieces has no room for the text: '{first}'. Shorten them, or set a larger "
+        "components.bert.model.window; BERT takes up to 512."
     )
     B920 = (
         "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "

@@ -1,5 +1,6 @@
 """What all trainable components that listen to the backbone have in common."""
 
+import math
 import warnings
 from itertools import islice
 from pathlib import Path
@@ -283,6 +284,7 @@ def category_gold(
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """RETURNS (Tuple[ndarray, ndarray]): Gold values of `doc.cats`, (n_docs, n_labels), and
     whether each is given; nothing is given in examples for other components.
+    RAISES (ValueError): If one is no number from 0 to 1.
     """
     values = numpy.zeros((len(examples), len(labels)), dtype="float32")
     given = numpy.zeros(values.shape, dtype=bool)
@@ -296,11 +298,29 @@ def category_gold(
 
 
 def number_of(value: Any, label: str, name: str) -> float:
-    """RAISES (ValueError): If the value of a category is no number."""
+    """RAISES (ValueError): If the value of a category is no number from 0 to 1."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(Errors.B058.format(label=label, name=name, value=value)) from None
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise ValueError(Errors.B058.format(label=label, name=name, value=value))
+    return number
+
+
+def exclusive_gold(
+    examples: Sequence[Example], labels: Sequence[str], name: str
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """As `category_gold`, of categories that exclude one another.
+
+    RAISES (ValueError): If several of a doc are 1. Soft values are no contradiction.
+    """
+    values, given = category_gold(examples, labels, name)
+    for i in numpy.flatnonzero((values == 1).sum(axis=1) > 1).tolist():
+        found = ", ".join(label for label, value in zip(labels, values[i]) if value == 1)
+        text = repr(examples[i].text)[:60]
+        raise ValueError(Errors.B059.format(name=name, text=text, found=found))
+    return values, given
 
 
 def cross_entropy(

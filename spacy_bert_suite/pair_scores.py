@@ -75,28 +75,48 @@ def score_predictions(
     predicted (ndarray): (n_pairs,), or (n_pairs, n_labels) in the mode "classes".
     RETURNS (Dict[str, Optional[float]]): `paraphrase_acc`; in the mode "binary" also
         `paraphrase_f` (F1 at 0.5), `paraphrase_ap` (average precision), `paraphrase_best_f` and
-        `paraphrase_threshold`; in the mode "graded" `paraphrase_spearman` and
-        `paraphrase_pearson` instead. `paraphrase_score` is the accuracy, or the Spearman.
+        `paraphrase_threshold`; in the mode "classes" also `paraphrase_macro_f`, the mean of F1
+        over all labels; in the mode "graded" `paraphrase_spearman` and `paraphrase_pearson`
+        instead. `paraphrase_score` is the accuracy, or the Spearman.
     """
     if mode == "graded":
         graded = _score_graded(list(pairs), predicted)
         found = {key.replace("similarity", "paraphrase"): value for key, value in graded.items()}
         return {**found, "paraphrase_score": found["paraphrase_spearman"]}
     if mode == "classes":
-        right = [labels[i] == pair.label for i, pair in zip(predicted.argmax(axis=1), pairs)]
-        accuracy = float(numpy.mean(right))
-        return {"paraphrase_acc": accuracy, "paraphrase_score": accuracy}
+        chosen = [labels[i] for i in predicted.argmax(axis=1)]
+        return _score_classes([pair.label for pair in pairs], chosen, labels)
     gold = numpy.asarray([is_positive(pair.label) for pair in pairs], dtype=bool)
-    chosen = predicted >= 0.5
-    accuracy = float((gold == chosen).mean())
+    is_chosen = predicted >= 0.5
+    accuracy = float((gold == is_chosen).mean())
     scores: Dict[str, Optional[float]] = {
         "paraphrase_acc": accuracy,
-        "paraphrase_f": 2.0 * float((gold & chosen).sum()) / max(1, int(gold.sum() + chosen.sum())),
+        "paraphrase_f": _f1(gold, is_chosen),
         "paraphrase_score": accuracy,
     }
     ranked = rank_binary(gold, predicted) if gold.any() and not gold.all() else (None,) * 3
     keys = ("paraphrase_ap", "paraphrase_best_f", "paraphrase_threshold")
     return {**scores, **dict(zip(keys, ranked))}
+
+
+def _score_classes(
+    gold: Sequence[Optional[str]], chosen: Sequence[str], labels: Sequence[str]
+) -> Dict[str, Optional[float]]:
+    is_gold = numpy.asarray(gold)[:, None] == numpy.asarray(labels)  # (n_pairs, n_labels)
+    is_chosen = numpy.asarray(chosen)[:, None] == numpy.asarray(labels)
+    accuracy = float((is_gold & is_chosen).sum() / len(gold))
+    by_label = [_f1(is_gold[:, j], is_chosen[:, j]) for j in range(len(labels))]
+    macro_f = float(numpy.mean(by_label))
+    return {
+        "paraphrase_acc": accuracy,
+        "paraphrase_macro_f": macro_f,
+        "paraphrase_score": accuracy,
+    }
+
+
+def _f1(gold: numpy.ndarray, chosen: numpy.ndarray) -> float:
+    """RETURNS (float): F1 of what is chosen, (n,) bool; 0 where nothing is right."""
+    return 2.0 * float((gold & chosen).sum()) / max(1, int(gold.sum() + chosen.sum()))
 
 
 def rank_binary(gold: numpy.ndarray, scores: numpy.ndarray) -> "tuple[float, float, float]":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from spacy.language import Language
-from spacy.training import Example
+from spacy.training import Corpus, Example
 
 from .errors import Errors
 from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, clean, is_name, read_records
@@ -138,6 +138,13 @@ class PairCorpus:
                 continue
             if self.keep_labels is None or label in self.keep_labels:
                 yield read_texts(row), {"score": read_score(row, self.max_score), "label": label}
+
+
+def read_examples(path: Union[str, Path], nlp: Language, max_score: float = 1.0) -> List[Example]:
+    """RETURNS (List[Example]): Those of a file of pairs, or of a `.spacy` corpus."""
+    path = Path(path)
+    is_spacy = path.is_dir() or path.suffix == ".spacy"
+    return list(Corpus(path)(nlp) if is_spacy else make_pair_corpus(path, max_score)(nlp))
 
 
 def read_texts(row: Row) -> List[str]:

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "readers": set(),
     "records": set(),
     "biluo": set(),
+    "callbacks": set(),
     "decoding": {"biluo"},
     "crf": {"biluo"},
     "training_length": set(),

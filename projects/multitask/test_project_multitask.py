@@ -25,6 +25,10 @@ def test_multitask_project(run_project):
     assert scores["paraphrase_acc"] is not None
     assert scores["qa_f1"] is not None
     assert scores["summary_rouge1"] > 0.2
+    paraphrase = srsly.read_json(root / "training" / "model-best" / "bert_paraphrase" / "cfg")
+    assert paraphrase["temperature"] != 1.0
+    answers = srsly.read_json(root / "training" / "model-best" / "bert_qa" / "cfg")
+    assert answers["null_threshold"] not in (None, 0.0)
     page = (root / "output" / "article.html").read_text(encoding="utf8")
     assert "<mark" in page
     assert "<dt>sport</dt>" in page

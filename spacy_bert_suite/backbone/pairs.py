@@ -20,6 +20,7 @@ from .wordpieces import (
 )
 
 N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
+MOST_SHOWN = 60  # characters of a text in an error
 Pair = Tuple[str, str]
 
 
@@ -94,15 +95,59 @@ def count_windows(model: PairEncoder, pairs: Sequence[Pair]) -> int:
     return len(_cut(model, pairs)[2].pair)
 
 
+def have_room(model: PairEncoder, pairs: Sequence[Pair]) -> numpy.ndarray:
+    """RETURNS (ndarray): Whether the first text of each pair leaves the second its room, (n_pairs,)
+    bool. Where it does not, there is no window to read them in.
+    """
+    return _is_enough(model, *_pieces(model, pairs))
+
+
+def check_room(model: PairEncoder, pairs: Sequence[Pair]) -> None:
+    """RAISES (ValueError): If a first text is too long; it names the pair."""
+    _check_room(model, pairs, *_pieces(model, pairs))
+
+
 def _cut(model: PairEncoder, pairs: Sequence[Pair]) -> Tuple[Wordpieces, Wordpieces, "_Spans"]:
     """RETURNS (Tuple): Wordpieces of the first and of the second texts, and their windows."""
     backbone = model.get_backbone()
-    tokenizer = backbone.wordpieces
-    firsts = tokenizer([clean(first) for first, _ in pairs])
+    firsts, seconds = _pieces(model, pairs)
+    _check_room(model, pairs, firsts, seconds)
+    return firsts, seconds, _windows(firsts, seconds, backbone.window, backbone.stride)
+
+
+def _pieces(model: PairEncoder, pairs: Sequence[Pair]) -> Tuple[Wordpieces, Wordpieces]:
+    backbone = model.get_backbone()
+    firsts = backbone.wordpieces([clean(first) for first, _ in pairs])
     if model.cuts_first:
         firsts = cut_texts(firsts, (backbone.window - N_SPECIAL) // 2)
-    seconds = tokenizer([clean(second) for _, second in pairs])
-    return firsts, seconds, _windows(firsts, seconds, backbone.window, backbone.stride)
+    return firsts, backbone.wordpieces([clean(second) for _, second in pairs])
+
+
+def _is_enough(model: PairEncoder, firsts: Wordpieces, seconds: Wordpieces) -> numpy.ndarray:
+    window = model.get_backbone().window
+    n_room = window - N_SPECIAL - numpy.diff(firsts.offsets)
+    return n_room >= numpy.minimum(window // 8, numpy.diff(seconds.offsets))
+
+
+def _check_room(
+    model: PairEncoder, pairs: Sequence[Pair], firsts: Wordpieces, seconds: Wordpieces
+) -> None:
+    too_long = numpy.flatnonzero(~_is_enough(model, firsts, seconds))
+    if len(too_long):
+        first, second = (shortened(text) for text in pairs[too_long[0]])
+        n_first, window = numpy.diff(firsts.offsets)[too_long[0]], model.get_backbone().window
+        n_room = max(0, window - N_SPECIAL - int(n_first))
+        raise ValueError(
+            Errors.B036.format(
+                first=first, n_first=n_first, n_room=n_room, second=second, window=window
+            )
+        )
+
+
+def shortened(text: str) -> str:
+    """RETURNS (str): Enough of a text to know it by, on one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 @dataclass(frozen=True)
@@ -122,9 +167,6 @@ def _windows(firsts: Wordpieces, seconds: Wordpieces, window: int, stride: int) 
     for i, n_first in enumerate(numpy.diff(firsts.offsets)):
         begin, end = seconds.offsets[i : i + 2]
         n_room = window - N_SPECIAL - int(n_first)
-        if n_room < min(window // 8, end - begin):
-            message = Errors.B036.format(n_room=max(0, n_room), n_first=n_first, window=window)
-            raise ValueError(message)
         step = max(1, n_room * stride // (window - 2))
         cut = make_windows(numpy.asarray([begin, end]), max(1, n_room), step)
         pair.extend([i] * len(cut.starts))

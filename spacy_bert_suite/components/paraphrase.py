@@ -1,12 +1,23 @@
 """bert_paraphrase: what two texts are to each other, read together."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example, validate_get_examples
+from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -16,9 +27,9 @@ from ..errors import Errors
 from ..heads import check_list, loss_and_gradients
 from ..pair_pipe import PairPipe, as_pairs
 from ..pair_scores import score_predictions
-from ..pairs import POSITIVE, Pair, is_positive
+from ..pairs import POSITIVE, Pair, is_positive, read_examples
 from ..parallel import part_of_mean
-from ..settings import check_choice
+from ..settings import check_choice, check_config
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_paraphrase]
@@ -138,18 +149,33 @@ class BertParaphrase(PairPipe):
     def _n_out(self) -> int:
         return max(1, len(self.labels))
 
-    def rerank(self, query: str, hits: Sequence[Any]) -> List[float]:
+    def rerank(
+        self, query: str, hits: Sequence[Any], *, label: Optional[str] = None
+    ) -> List[float]:
         """Score search results: `index.search(query, rerank=nlp.get_pipe(...).rerank)`.
 
         hits (Sequence[Hit]): Things with a `text`.
-        RETURNS (List[float]): A probability for each hit; in the mode "classes" that of the
-            class that says yes.
+        label (Optional[str]): In the mode "classes", the class whose probability counts:
+            `rerank=partial(pipe.rerank, label="entailment")`. By default those whose names say yes.
+        RETURNS (List[float]): A probability for each hit.
+        RAISES (ValueError): If there is no such class, or no name tells which says yes.
         """
+        columns = self._columns(label)
         found = self.predict_pairs([(query, hit.text) for hit in hits])
-        if self.mode != "classes":
-            return found.tolist()
-        columns = [i for i, label in enumerate(self.labels) if is_positive(label)]
-        return found[:, columns].sum(axis=1).tolist()
+        return found[:, columns].sum(axis=1).tolist() if self.mode == "classes" else found.tolist()
+
+    def _columns(self, label: Optional[str]) -> List[int]:
+        """RETURNS (List[int]): The classes by which search results are ranked."""
+        if label is not None:
+            expected = f"one of its classes ({', '.join(self.labels)})" if self.labels else "None"
+            check_config(self.name, "label", label, label in self.labels, expected)
+            return [self.labels.index(label)]
+        columns = [i for i, known in enumerate(self.labels) if is_positive(known)]
+        is_clear = 0 < len(columns) < len(self.labels) and not are_numbered(self.labels)
+        if self.labels and not is_clear:
+            names = ", ".join(self.labels)
+            raise ValueError(Errors.B249.format(name=self.name, labels=names))
+        return columns
 
     def predict(self, docs: Iterable[Doc]) -> None:
         """There is nothing to predict for a doc alone."""
@@ -218,15 +244,17 @@ class BertParaphrase(PairPipe):
         sure nor too timid on these examples (Guo et al. 2017). Saved with the component.
 
         RETURNS (float): The temperature.
+        RAISES (ValueError): If none holds a pair with gold.
         """
         batch = self.find_gold(examples)
-        if batch:
-            self.model.layers[0].settle()  # type: ignore[attr-defined]
-            pairs = [pair for _, pair in batch]
-            logits = self._logits([(text, pair.others[0]) for text, pair in batch])
-            found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
-            self.cfg["temperature"] = found
-        return self.cfg["temperature"]
+        if not batch:
+            raise ValueError(Errors.B250.format(name=self.name, needs=self.needs))
+        self.model.layers[0].settle()  # type: ignore[attr-defined]
+        pairs = [pair for _, pair in batch]
+        logits = self._logits([(text, pair.others[0]) for text, pair in batch])
+        found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
+        self.cfg["temperature"] = found
+        return found
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs with gold; none: no scores."""
@@ -270,10 +298,16 @@ def check_both(name: str, labels: Set[str]) -> None:
     what would be learnt is a constant, or something else than was meant.
     """
     n_sides = len({is_positive(label) for label in labels})
-    are_classes = len(labels) > 2 and all(label.isdigit() for label in labels)
-    if labels and (n_sides < 2 or are_classes):
+    if labels and (n_sides < 2 or are_numbered(labels)):
         found, positive = ", ".join(sorted(labels)), ", ".join(POSITIVE)
         raise ValueError(Errors.B073.format(name=name, found=found, positive=positive))
+
+
+def are_numbered(labels: Collection[str]) -> bool:
+    """RETURNS (bool): Whether there are three labels or more, all numbers: then 1 says not yes, it
+    is the second class.
+    """
+    return len(labels) > 2 and all(label.removesuffix(".0").isdigit() for label in labels)
 
 
 def best_temperature(loss_of: Callable[[float], float]) -> float:
@@ -285,19 +319,19 @@ def best_temperature(loss_of: Callable[[float], float]) -> float:
     return float(numpy.exp(found.x))
 
 
-def make_calibrate(path: str) -> Callable[[Language], Language]:
+def make_calibrate(path: str, max_score: float = 1.0) -> Callable[[Language], Language]:
     """Registered as the callback "spacy-bert-suite.calibrate.v1", for `training.before_to_disk`:
     fits the temperature of every `bert_paraphrase` before the pipeline is saved.
 
-    path (str): Development pairs, as for `spacy.Corpus.v1`.
+    path (str): Development pairs: a `.spacy` corpus, or a file as for `PairCorpus.v1`.
+    max_score (float): What the highest score is in such a file, as for `PairCorpus.v1`.
     """
 
     def calibrate(nlp: Language) -> Language:
         pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertParaphrase)]
-        if pipes:
-            examples = list(Corpus(path)(nlp))
-            for pipe in pipes:
-                pipe.calibrate(examples)
+        examples = read_examples(path, nlp, max_score) if pipes else []
+        for pipe in pipes:
+            pipe.calibrate(examples)
         return nlp
 
     return calibrate

@@ -1,5 +1,6 @@
 """bert_qa: questions about a text, answered with spans of it."""
 
+import warnings
 from typing import (
     Any,
     Callable,
@@ -21,9 +22,16 @@ from thinc.api import Config, Model
 
 from ..answers import Answer, Reading, decide, read, score_spans
 from ..attributes import register_attributes
-from ..backbone.bound import BoundEncoder
-from ..backbone.pairs import Pair, PairStates, count_windows
-from ..errors import Errors
+from ..backbone.pairs import (
+    Pair,
+    PairEncoder,
+    PairStates,
+    check_room,
+    count_windows,
+    have_room,
+    shortened,
+)
+from ..errors import Errors, Warnings
 from ..extraction import answer_loss
 from ..heads import BertPipe
 from ..parallel import in_group, totals_of
@@ -129,6 +137,10 @@ class BertQuestionAnswering(BertPipe):
     def _set_threshold(self, value: Optional[float]) -> None:
         self.cfg.update(null_threshold=value, given=self.given_threshold)
 
+    @property
+    def _encoder(self) -> PairEncoder:
+        return self.model.layers[0]  # type: ignore[return-value]
+
     # Answering
 
     def answer(
@@ -183,8 +195,7 @@ class BertQuestionAnswering(BertPipe):
             check_doc(doc, self.name)
             check_question(question, self.name)
             places.setdefault((question, doc.text), []).append(place)
-        encoder: BoundEncoder = self.model.layers[0]  # type: ignore[assignment]
-        encoder.settle()
+        self._encoder.settle()
         readings: Dict[int, Reading] = {}
         for batch in batches(list(places), READ_AT_ONCE):
             scores = score_spans(self.model.predict(batch), self.max_answer_pieces)
@@ -192,6 +203,27 @@ class BertQuestionAnswering(BertPipe):
                 for place in places[pair]:
                     readings[place] = read(spans, pairs[place][0], top_k)
         return [readings[place] for place in range(len(pairs))]
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Answer the questions of a stream of docs.
+
+        YIELDS (Doc): The docs in order. One with a question that cannot be asked, empty or longer
+            than a window has room for, goes to the error handler, without the rest of its batch;
+            where that raises no error, the doc is left out.
+        """
+        yield from super().pipe(filter(self._can_be_asked, stream), batch_size=batch_size)
+
+    def _can_be_asked(self, doc: Doc) -> bool:
+        try:
+            asked = questions_of(doc) or []
+            for question in asked:
+                check_question(question, self.name)
+            if asked:
+                check_room(self._encoder, [(question, doc.text) for question in asked])
+        except ValueError as error:
+            self.get_error_handler()(self.name, self, [doc], error)
+            return False
+        return True
 
     def predict(self, docs: Iterable[Doc]) -> List[Optional[List[Answer]]]:  # type: ignore[override]
         """RETURNS (List[Optional[List[Answer]]]): For each doc an answer to each of its questions;
@@ -239,8 +271,31 @@ class BertQuestionAnswering(BertPipe):
 
     def find_gold(self, examples: Sequence[Example]) -> List[Tuple[Pair, Any]]:
         """RETURNS (List[Tuple[Pair, Any]]): Question and text, and where the answer stands."""
-        found = [(eg.predicted.text, self._question(eg)) for eg in examples]
-        return [((asked.text, text), asked.target) for text, asked in found if asked is not None]
+        found = self._with_room(examples)
+        return [((asked.text, eg.predicted.text), asked.target) for eg, asked in found]
+
+    def _with_room(self, examples: Iterable[Example]) -> List[Tuple[Example, Question]]:
+        """RETURNS (List[Tuple[Example, Question]]): The examples with a question, but for those
+        whose question leaves no room for the text: of them there is a warning.
+        """
+        found = [(eg, asked) for eg in examples if (asked := self._question(eg)) is not None]
+        if not found:
+            return []
+        fits = have_room(self._encoder, [(asked.text, eg.predicted.text) for eg, asked in found])
+        too_long = [asked.text for (_, asked), fit in zip(found, fits) if not fit]
+        if too_long:
+            self._warn_of_long(too_long, len(found))
+        return [one for one, fit in zip(found, fits) if fit]
+
+    def _warn_of_long(self, too_long: Sequence[str], n_all: int) -> None:
+        message = Warnings.B913.format(
+            name=self.name,
+            n=len(too_long),
+            n_all=n_all,
+            window=self._encoder.get_backbone().window,
+            first=shortened(too_long[0]),
+        )
+        warnings.warn(message, stacklevel=2)
 
     def learn(self, gold: Sequence[Tuple[Pair, Any]]) -> float:
         """Forward and backward pass. What is longer than `TRAINED_AT_ONCE` goes through in parts,
@@ -263,26 +318,26 @@ class BertQuestionAnswering(BertPipe):
         """RETURNS (float): The part of all windows that is in these pairs."""
         if not in_group():
             return 1.0
-        n_windows = count_windows(self.model.layers[0], pairs)  # type: ignore[arg-type]
+        n_windows = count_windows(self._encoder, pairs)
         return n_windows / max(1, totals_of(n_windows)[0])
 
     # Scoring
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """Score the examples that hold a question; none: no scores."""
-        mine = [eg for eg in examples if self._question(eg) is not None]
+        """Score the examples that hold a question that can be read; none: no scores."""
+        mine = [eg for eg, _ in self._with_room(examples)]
         if not mine or self.scorer is None:
             return {}
         return self.scorer(mine, answer_pairs=self.answer_pairs, **kwargs)
 
-    def tune(self, examples: Iterable[Example]) -> Optional[float]:
+    def tune_null_threshold(self, examples: Iterable[Example]) -> Optional[float]:
         """Find the threshold for "no answer" with the best F1. Saved with the component.
 
         examples (Iterable[Example]): Development questions, with and without an answer.
         RETURNS (Optional[float]): The threshold; None, to answer all, where each has an answer.
-        RAISES (ValueError): If none holds a question.
+        RAISES (ValueError): If none holds a question that can be read.
         """
-        mine = [(eg.predicted, q) for eg in examples if (q := self._question(eg)) is not None]
+        mine = [(eg.predicted, asked) for eg, asked in self._with_room(examples)]
         if not mine:
             raise ValueError(Errors.B245.format(name=self.name))
         threshold = None
@@ -343,7 +398,7 @@ def make_tune_null_threshold(path: str) -> Callable[[Language], Language]:
         heads = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, BertQuestionAnswering)]
         examples = read_examples(path, nlp) if heads else []
         for head in heads:
-            head.tune(examples)
+            head.tune_null_threshold(examples)
         return nlp
 
     return tune

@@ -15,8 +15,8 @@ from ..errors import Errors
 from ..heads import (
     BertHead,
     Gradients,
-    category_gold,
     cross_entropy,
+    exclusive_gold,
     gold_labels,
     loss_and_gradients,
 )
@@ -158,7 +158,7 @@ class BertSentiment(BertHead):
         """RETURNS (Tuple[float, Gradients]): Mean cross-entropy of the docs with gold, and the
         gradients of the scores.
         """
-        values, given = category_gold(list(examples), self.labels, self.name)
+        values, given = exclusive_gold(list(examples), self.labels, self.name)
         logits = scores.docs.requires_grad_()
         loss = cross_entropy(logits, values, given)
         return loss_and_gradients(loss, [logits, scores.sentences])

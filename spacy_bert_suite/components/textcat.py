@@ -16,6 +16,7 @@ from ..heads import (
     Gradients,
     category_gold,
     cross_entropy,
+    exclusive_gold,
     gold_labels,
     is_for,
     loss_and_gradients,
@@ -152,7 +153,8 @@ class BertTextCategorizer(BertHead):
 
         RETURNS (Tuple[float, Gradients]): The loss, and the gradients of the scores.
         """
-        values, given = category_gold(list(examples), self.labels, self.name)
+        read_gold = exclusive_gold if self.cfg["exclusive"] else category_gold
+        values, given = read_gold(list(examples), self.labels, self.name)
         logits = scores.docs.requires_grad_()
         if self.cfg["exclusive"]:
             loss = cross_entropy(logits, values, given)

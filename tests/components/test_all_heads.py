@@ -292,6 +292,9 @@ def test_a_second_initialization_starts_anew(head, tiny_bert, optimizer):
     nlp.add_pipe("bert", config={"model": bert_model(tiny_bert), "trainable": False})
     pipe = nlp.add_pipe(head)
     examples = make_examples(nlp)
+    if head == "bert_textcat":  # moods beside topics would be a contradiction
+        for eg in examples:
+            eg.reference.cats = {label: eg.reference.cats[label] for label in LABELS[head]}
     nlp.initialize(lambda: examples[:2] if head == "bert_ner" else examples)
     labels = pipe.labels
     for _ in range(3):

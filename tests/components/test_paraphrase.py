@@ -1,20 +1,25 @@
 """bert_paraphrase: pairs read together."""
 
 import copy
+import json
 import pickle
+from functools import partial
 
 import numpy
 import pytest
 import spacy
 import torch
 from conftest import bert_model
-from spacy.tokens import Doc
+from spacy import registry
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.components.paraphrase import best_temperature
-from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.pair_scores import score_predictions
+from spacy_bert_suite.pairs import Pair, make_pair_example
 from spacy_bert_suite.readers import stamped
+from spacy_bert_suite.search import SemanticIndex
 
 PAIRS = [
     (("Anna works in Paris.", "Ben lives near Oslo."), 1, 0.9, "entailment"),
@@ -164,6 +169,70 @@ def test_temperature_makes_the_likelihood_best(tiny_bert, optimizer):
     assert 0.5 < pipe.predict_pairs([PAIRS[0][0]])[0] < sure
 
 
+def written(path, nlp, mode):
+    """Write the pairs as the kind of file that the path names."""
+    if path.suffix == ".spacy":
+        docs = [eg.reference for eg in examples_for(nlp, mode)]
+        DocBin(docs=docs, store_user_data=True).to_disk(path)
+        return
+    column = {"binary": 1, "graded": 2, "classes": 3}[mode]
+    rows = [(*row[0], row[column] * 5 if mode == "graded" else row[column]) for row in PAIRS]
+    names = ("text1", "text2", GOLD[mode])
+    if path.suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(names, row))) for row in rows]
+    else:
+        between = {".tsv": "\t", ".csv": ","}[path.suffix]
+        lines = [between.join(map(str, row)) for row in (names, *rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
+@pytest.mark.parametrize("mode", GOLD)
+@pytest.mark.parametrize("suffix", [".spacy", ".jsonl", ".tsv", ".csv"])
+def test_calibrates_before_saving(tiny_bert, tmp_path, mode, suffix):
+    nlp, examples, pipe = initialized(tiny_bert, mode)
+    expected = pipe.calibrate(examples)
+    pipe.cfg["temperature"] = 77.0
+    path = tmp_path / f"dev{suffix}"
+    written(path, nlp, mode)
+    scale = {"max_score": 5.0} if mode == "graded" and suffix != ".spacy" else {}
+    callback = registry.callbacks.get("spacy-bert-suite.calibrate.v1")(str(path), **scale)
+    assert callback(nlp) is nlp
+    assert pipe.cfg["temperature"] == pytest.approx(expected, rel=1e-4) != 1.0
+    nlp.to_disk(tmp_path / "nlp")
+    loaded = spacy.load(tmp_path / "nlp").get_pipe("bert_paraphrase")
+    assert loaded.cfg["temperature"] == pytest.approx(expected, rel=1e-4)
+    empty = spacy.blank("en")
+    assert callback(empty) is empty
+
+
+def test_nothing_to_calibrate_on(tiny_bert, tmp_path):
+    nlp, examples, pipe = initialized(tiny_bert)
+    with pytest.raises(ValueError, match="B250.*label.*bert_paraphrase"):
+        pipe.calibrate(examples_for(nlp, "graded"))
+    calibrate = registry.callbacks.get("spacy-bert-suite.calibrate.v1")
+    DocBin(docs=[nlp.make_doc("Anna")]).to_disk(tmp_path / "dev.spacy")
+    with pytest.raises(ValueError, match="B250"):
+        calibrate(str(tmp_path / "dev.spacy"))(nlp)
+    assert pipe.cfg["temperature"] == 1.0
+
+
+def test_scores_of_classes():
+    """As scikit-learn counts them; a class that nobody predicts counts too."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    labels, gold, chosen = list("enc"), "eenccec", "eneccee"
+    pairs = [Pair(["b"], label=label) for label in gold]
+    predicted = numpy.asarray([[label == c for label in labels] for c in chosen], dtype="float32")
+    found = score_predictions(pairs, predicted, labels=labels, mode="classes")
+    assert found["paraphrase_acc"] == found["paraphrase_score"]
+    assert found["paraphrase_acc"] == pytest.approx(accuracy_score(list(gold), list(chosen)))
+    macro_f = f1_score(list(gold), list(chosen), average="macro")
+    assert found["paraphrase_macro_f"] == pytest.approx(macro_f)
+    always = numpy.asarray([[1.0, 0.0, 0.0]] * len(pairs))
+    found = score_predictions(pairs, always, labels=labels, mode="classes")
+    assert found["paraphrase_macro_f"] == pytest.approx(2 * 3 / (3 + 7) / 3)
+
+
 def test_best_temperature():
     logits, gold = torch.tensor([4.0, 4.0, 4.0, -4.0]), torch.tensor([1.0, 1.0, 0.0, 0.0])
     loss = torch.nn.functional.binary_cross_entropy_with_logits
@@ -184,6 +253,36 @@ def test_reranks(tiny_bert, optimizer):
     _, _, pipe = initialized(tiny_bert, "classes")
     expected = pipe.predict_pairs([("Anna", hit.text) for hit in hits])[:, 1].tolist()
     assert pipe.rerank("Anna", hits) == pytest.approx(expected)
+
+
+def classes(source, labels):
+    nlp = make(source, "classes")
+    nlp.initialize(lambda: [make_pair_example(nlp, ["a", "b"], label=label) for label in labels])
+    return nlp.get_pipe("bert_paraphrase")
+
+
+@pytest.mark.parametrize("labels", ["enc", "012", ["0.0", "1.0", "2.0"], ["entailment", "same"]])
+def test_reranks_by_the_class_that_is_named(tiny_bert, labels):
+    """SNLI counts 0 entailment, 1 neutral, 2 contradiction: its 1 says not yes."""
+    pipe = classes(tiny_bert, labels)
+    index = SemanticIndex()
+    texts = ["Ben lives near Oslo.", "The film was great."]
+    index.add(texts, vectors=numpy.eye(2, dtype="float32"))
+    with pytest.raises(ValueError, match=r"B249.*bert_paraphrase.*label="):
+        index.search("ben film", mode="bm25", rerank=pipe.rerank)
+    first = labels[0]
+    hits = index.search("ben film", mode="bm25", rerank=partial(pipe.rerank, label=first))
+    found = pipe.predict_pairs([("ben film", hit.text) for hit in hits])
+    expected = found[:, pipe.labels.index(first)]
+    assert [hit.score for hit in hits] == pytest.approx(sorted(expected, reverse=True))
+
+
+def test_the_class_to_rank_by_is_one_of_its_own(tiny_bert):
+    with pytest.raises(ValueError, match=r"B022.*label = 'x'.*one of its classes \(0, 1\)"):
+        classes(tiny_bert, "01").rerank("Anna", [], label="x")
+    _, _, pipe = initialized(tiny_bert)
+    with pytest.raises(ValueError, match="B022.*label.*None"):
+        pipe.rerank("Anna", [], label="yes")
 
 
 def test_others_and_bare_examples_are_skipped(tiny_bert, optimizer):

@@ -113,12 +113,23 @@ def test_pipe_answers_the_questions_of_docs(trained):
     assert docs[0]._.answers[0]["question"] == "where is anna"
     assert docs[0].text[14:19] == "Paris" and docs[0]._.answers[0]["start_char"] == 14
     assert docs[0]._.answers[0]["end_char"] == 19
+    bounds = [(a["sent_start_char"], a["sent_end_char"]) for a in docs[0]._.answers]
+    assert [docs[0].text[slice(*b)] for b in bounds] == [sent.text for sent in docs[0].sents]
+    assert docs[1]._.answers[0]["sent_start_char"] is docs[1]._.answers[0]["sent_end_char"] is None
     assert docs[1]._.answers[0]["text"] == "" and docs[1]._.answers[0]["start_char"] is None
     assert docs[2]._.answers == [] and docs[3]._.answers is None
     json.dumps([doc._.answers for doc in docs])
     (again,) = DocBin(docs=[docs[0]], store_user_data=True).get_docs(trained.vocab)
     for copy in (again, docs[0].copy(), Doc(trained.vocab).from_bytes(docs[0].to_bytes())):
         assert plain(copy._.answers) == plain(docs[0]._.answers)
+
+
+def test_without_sentences_none_is_named(trained):
+    doc = trained.make_doc(TABLE[0][0])
+    doc._.questions = "where is anna"
+    (answer,) = trained.get_pipe("bert_qa")(doc)._.answers
+    assert answer["text"] == "Paris"
+    assert answer["sent_start_char"] is answer["sent_end_char"] is None
 
 
 def test_shapes_of_answers(nlp):
@@ -246,6 +257,70 @@ def test_empty_question(nlp, question):
 def test_long_question(nlp):
     with pytest.raises(ValueError, match="B036"):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna works"), "who " * 300)
+
+
+def test_a_long_question_is_named(nlp):
+    pairs = [(nlp.make_doc("Anna works"), "who is it")]
+    pairs += [(nlp.make_doc("The film\nwas awful."), "why oh why " * 30)]
+    expected = r"B036.*'why oh why .*\.\.\.' has 240 .*of 48.*'The film was awful.'.*window"
+    with pytest.raises(ValueError, match=expected):
+        nlp.get_pipe("bert_qa").answer_pairs(pairs)
+
+
+LONG_QUESTION = (TABLE[0][0], "where is anna " * 20, "Paris")
+
+
+@pytest.fixture
+def with_long_question(nlp):
+    return questions(nlp, [*TABLE, LONG_QUESTION])
+
+
+LEFT_OUT = r"B913.*bert_qa.*1 of 6 questions.*48 wordpieces: 'where is anna where.*\.\.\.'"
+
+
+def test_training_leaves_out_a_long_question(nlp, with_long_question, optimizer):
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        losses = nlp.update(with_long_question, sgd=False)
+    assert losses["bert_qa"] > 0
+    with pytest.warns(UserWarning, match="B913.*1 of 1"):
+        assert nlp.update(with_long_question[-1:], sgd=optimizer)["bert_qa"] == 0.0
+
+
+def test_scoring_leaves_out_a_long_question(nlp, with_long_question):
+    expected = nlp.evaluate(questions(nlp))
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        found = nlp.evaluate(with_long_question)
+    assert found["qa_f1"] == expected["qa_f1"] and found["qa_em"] == expected["qa_em"]
+
+
+def test_tuning_leaves_out_a_long_question(nlp, with_long_question):
+    pipe = nlp.get_pipe("bert_qa")
+    expected = pipe.tune_null_threshold(questions(nlp))
+    with pytest.warns(UserWarning, match=LEFT_OUT):
+        assert pipe.tune_null_threshold(with_long_question) == expected
+    with pytest.warns(UserWarning, match="B913"), pytest.raises(ValueError, match="B245"):
+        pipe.tune_null_threshold(with_long_question[-1:])
+
+
+@pytest.mark.parametrize("question, code", [("who " * 300, "B036"), (" ", "B240")])
+def test_a_stream_goes_on_without_the_doc_that_cannot_be_asked(nlp, question, code):
+    """One doc goes to the error handler, as in spaCy's own components, not its whole batch."""
+    nlp.add_pipe("bert_textcat")
+    examples = questions(nlp) + make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    docs = [nlp.make_doc(text) for text, _, _ in TABLE]
+    for doc in docs:
+        doc._.questions = ["who"]
+    docs[1]._.questions = ["who", question]
+    with pytest.raises(ValueError, match=code):
+        list(nlp.pipe(doc.copy() for doc in docs))
+    failed = []
+    nlp.set_error_handler(lambda name, pipe, docs, error: failed.append((name, docs, str(error))))
+    found = list(nlp.pipe(docs))
+    assert [doc.text for doc in found] == [TABLE[i][0] for i in (0, 2, 3, 4)]
+    assert all(len(doc._.answers) == 1 and doc.cats for doc in found)
+    ((name, failing, message),) = failed
+    assert (name, failing) == ("bert_qa", [docs[1]]) and code in message
 
 
 def test_top_k_is_at_least_one(nlp):
@@ -413,13 +488,18 @@ def test_missing_gold_is_skipped(nlp, optimizer):
 
 def test_beside_other_heads(tiny_bert, optimizer):
     nlp = build(tiny_bert)
-    nlp.add_pipe("bert_textcat")
+    nlp.add_pipe("bert_textcat_multilabel")
     examples = [stamped(eg, "bert_qa") for eg in questions(nlp)]
-    examples += [stamped(eg, "bert_textcat") for eg in make_examples(nlp)]
+    examples += [stamped(eg, "bert_textcat_multilabel") for eg in make_examples(nlp)]
     nlp.initialize(lambda: examples)
-    assert nlp.get_pipe("bert_textcat").labels == ("home", "negative", "positive", "work")
+    assert nlp.get_pipe("bert_textcat_multilabel").labels == (
+        "home",
+        "negative",
+        "positive",
+        "work",
+    )
     losses = nlp.update(examples, sgd=optimizer)
-    assert losses["bert_qa"] > 0 and losses["bert_textcat"] > 0
+    assert losses["bert_qa"] > 0 and losses["bert_textcat_multilabel"] > 0
     scores = nlp.evaluate(examples)
     assert scores["qa_f1"] is not None and scores["cats_score"] is not None
 
@@ -469,11 +549,11 @@ def test_always_answers_without_unanswerable_questions(tiny_bert):
     assert all(answer.span is not None for answer in answers)
 
 
-def test_tune(nlp):
+def test_tune_null_threshold(nlp):
     pipe = nlp.get_pipe("bert_qa")
     examples = questions(nlp)
     readings = pipe.read_pairs([(eg.predicted, q) for eg, (_, q, _) in zip(examples, TABLE)])
-    found = pipe.tune(examples)
+    found = pipe.tune_null_threshold(examples)
     assert pipe.null_threshold == found
 
     def f1(threshold):
@@ -483,9 +563,9 @@ def test_tune(nlp):
     edges = sorted(reading.null_score for reading in readings)
     others = [f1(edge + step) for edge in edges for step in (-1e-3, 1e-3)]
     assert f1(found) == max(others)
-    assert pipe.tune(questions(nlp, TABLE[:3])) is None
+    assert pipe.tune_null_threshold(questions(nlp, TABLE[:3])) is None
     with pytest.raises(ValueError, match="B245"):
-        pipe.tune(make_examples(nlp))
+        pipe.tune_null_threshold(make_examples(nlp))
 
 
 @pytest.mark.parametrize("suffix", ["spacy", "jsonl"])

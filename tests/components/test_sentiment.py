@@ -170,3 +170,10 @@ def test_numbers_that_are_no_stars_are_refused(make_nlp, numbers):
     stars = [Example.from_dict(nlp.make_doc("Anna"), {"cats": dict.fromkeys("12345", 1.0)})]
     nlp.initialize(lambda: stars)
     assert nlp.get_pipe("bert_sentiment").cfg["polarity"]["2"] == -0.5
+
+
+def test_a_text_has_one_mood(make_nlp):
+    nlp = make_nlp("bert_sentiment")
+    eg = Example.from_dict(nlp.make_doc("Anna"), {"cats": {"positive": 1.0, "negative": 1.0}})
+    with pytest.raises(ValueError, match="B059.*bert_sentiment.*'Anna': negative, positive"):
+        nlp.update([eg], sgd=False)

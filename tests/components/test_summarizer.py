@@ -321,11 +321,13 @@ def test_missing_gold_is_skipped(tiny_bert, optimizer):
 
 
 def test_beside_other_heads(tiny_bert, optimizer):
-    nlp = pipeline(tiny_bert, "bert_ner", "bert_textcat", method="trained")
+    nlp = pipeline(tiny_bert, "bert_ner", "bert_textcat_multilabel", method="trained")
     summary, others = make_gold(nlp, 0, 3), make_examples(nlp)
     nlp.initialize(lambda: [summary, *others])
     losses = nlp.update([summary, *others], sgd=optimizer)
-    assert all(losses[name] > 0 for name in ("bert_ner", "bert_textcat", "bert_summarizer"))
+    assert all(
+        losses[name] > 0 for name in ("bert_ner", "bert_textcat_multilabel", "bert_summarizer")
+    )
     doc = nlp(TEXT)
     assert doc.cats and len(doc.spans["summary"])
 

@@ -74,6 +74,37 @@ def test_a_category_that_is_no_number(make_nlp):
         nlp.update([eg], sgd=False)
 
 
+def with_cats(nlp, cats):
+    eg = Example.from_dict(nlp.make_doc("Anna works"), {"cats": {"home": 1.0}})
+    eg.reference.cats = cats
+    return eg
+
+
+@pytest.mark.parametrize("head", ["bert_textcat", "bert_textcat_multilabel"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 5.0, 1.01])
+def test_a_category_is_a_number_from_0_to_1(make_nlp, head, value):
+    nlp = make_nlp(head)
+    for cats in ({"home": value}, {"home": value, "work": 1.0}):
+        with pytest.raises(ValueError, match=f"B058.*home.*{head}.*from 0 to 1"):
+            nlp.update([with_cats(nlp, cats)], sgd=False)
+
+
+def test_exclusive_categories_exclude_one_another(make_nlp, backbone_config):
+    """Moods that are taken as topics are found out so too."""
+    nlp = make_nlp("bert_textcat")
+    with pytest.raises(ValueError, match=r"B059.*bert_textcat.*'Anna works': home, work.*labels"):
+        nlp.update([with_cats(nlp, {"home": 1, "work": 1})], sgd=False)
+    for soft in ({"home": 0.4, "work": 0.6}, {"home": 1.0, "work": 0.5}, {"home": True}, {}):
+        assert nlp.update([with_cats(nlp, soft)], sgd=False)["bert_textcat"] >= 0
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config=backbone_config)
+    nlp.add_pipe("bert_textcat")
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match="B059.*positive, work"):
+        nlp.update(examples, sgd=False)
+
+
 def test_exclusive_probabilities_sum_to_one(make_nlp):
     doc = make_nlp("bert_textcat")("Anna works")
     assert sum(doc.cats.values()) == pytest.approx(1.0, abs=1e-6)
