@@ -88,8 +88,8 @@ class Errors(metaclass=WithCodes):
         "package only; '{name}' uses spacy-transformers' TransformerListener. Keep it listening."
     )
     B034 = (
-        "'{name}' cannot use a GPU in a forked process. Use n_process=1 (batches already fill "
-        "the GPU), or components.bert.model.device = 'cpu' for n_process > 1."
+        "The backbone '{name}' cannot use a GPU in a forked process. Use n_process=1 (batches "
+        "already fill the GPU), or components.bert.model.device = 'cpu' for n_process > 1."
     )
     B035 = (
         "A single window of {n_pieces} wordpieces does not fit into the memory of {device}. "

@@ -205,7 +205,8 @@ class Bert(Transformer):
 
         YIELDS (Doc): The docs in order.
         """
-        self._check_process()
+        if parent_process() is not None:
+            torch.set_num_threads(1)  # workers share the cores
         if self._has_readers:
             yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
         else:
@@ -374,16 +375,6 @@ class Bert(Transformer):
         if nlp is not None:
             for _, component in nlp.pipeline:
                 self.find_listeners(component)
-
-    def _check_process(self) -> None:
-        """In a forked worker a GPU cannot be used, and OpenMP's threads are gone."""
-        if parent_process() is None:
-            return
-        module = self.model.shims[0].module
-        on_gpu = module is not None and module.device.type == "cuda"
-        if on_gpu and getattr(torch.cuda, "_is_in_bad_fork", bool)():
-            raise RuntimeError(Errors.B034.format(name=self.name))
-        torch.set_num_threads(1)
 
     def __reduce__(self):
         self.settle()

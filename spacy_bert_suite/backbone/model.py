@@ -16,6 +16,7 @@ from thinc.api import Model
 from ..errors import Errors
 from .adapters import LoRA, adapter_state, make_lora
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
+from .forks import ProcessCheck
 from .listener import BertListener
 from .moments import below_prefix, with_prefix
 from .precision import DTYPES
@@ -172,6 +173,7 @@ class BackboneShim(TorchShim):
         self.settings = settings
         self.tokenizer: Any = None
         self.wordpieces: Any = None
+        self.check_process = ProcessCheck()
 
     def load(self, checkpoint: Checkpoint, mixture: Optional[Dict[str, torch.Tensor]] = None):
         """Take the weights and the tokenizer of a checkpoint."""
@@ -206,7 +208,11 @@ class BackboneShim(TorchShim):
         return Rows(ids, numpy.concatenate([kept_pieces, origin, origin + lengths - 1]))
 
     def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
-        """Forward pass. The callback adds the weights' gradients to those that are there."""
+        """Forward pass. The callback adds the weights' gradients to those that are there.
+
+        RAISES (RuntimeError): If this is a fork of a process that has used the GPU.
+        """
+        self.check_process(self.name, self.module.device)
         if is_train:
             self.module.adapt()
         output = self.module.encode(rows, is_train=is_train)
