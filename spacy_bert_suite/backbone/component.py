@@ -30,7 +30,7 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..errors import Errors, Warnings
 from .bound import BoundEncoder, Owner
 from .features import FeatureCache, make_feature_cache
@@ -122,7 +122,7 @@ class Bert(Transformer):
         self._late_step: Optional[AdamWSettings] = None
         self._has_warned = False
         if keep_states:
-            register_attributes(name, ["doc.bert_states"])
+            self._registered = Registered(name, ["doc.bert_states"])
 
     @property
     def is_trainable(self) -> bool:

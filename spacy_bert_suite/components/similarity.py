@@ -11,7 +11,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..backbone.model import find_backbone
 from ..backbone.sentence_folder import DenseLayer, read_sentence_modules
 from ..backbone.shim import get_shim
@@ -154,7 +154,7 @@ class BertSimilarity(PairPipe):
         self.token_vectors = True
         self.chunk_size = 0
         self.distillation = Distillation()
-        register_attributes(name, ["doc.embedding", "span.embedding"])
+        self._registered = Registered(name, ["doc.embedding", "span.embedding"])
 
     @property
     def text_encoder(self) -> TextEncoder:

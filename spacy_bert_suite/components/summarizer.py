@@ -12,7 +12,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..backbone.listener import BertListener
 from ..errors import Errors, Warnings
 from ..heads import BertPipe, Gradients, loss_and_gradients
@@ -146,7 +146,7 @@ class BertSummarizer(BertPipe):
         check_choice(name, "method", method, METHODS)
         diversity = self.settings.diversity
         check_config(name, "diversity", diversity, 0 <= diversity <= 1, "from 0 to 1")
-        register_attributes(name, ["doc.summary", "span.summary_score"])
+        self._registered = Registered(name, ["doc.summary", "span.summary_score"])
 
     @property
     def is_trainable(self) -> bool:
