@@ -31,7 +31,7 @@ from spacy_transformers.pipeline_component import Transformer, install_extension
 from thinc.api import Config, Model, Optimizer
 
 from ..attributes import Registered
-from ..errors import Errors, Warnings
+from ..errors import Warnings
 from .bound import BoundEncoder, Owner
 from .features import FeatureCache, make_feature_cache
 from .listener import BertListener, no_gradient
