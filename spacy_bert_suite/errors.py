@@ -80,8 +80,9 @@ class Errors(metaclass=WithCodes):
         "behind '{upstream}'. Give both the same batch_size."
     )
     B032 = (
-        "'{name}' listens to '{upstream}', which is not in the pipeline. Add it first: "
-        "nlp.add_pipe('{upstream}', first=True), or correct 'upstream' in the listener's config."
+        "'{name}' listens to '{upstream}', and no backbone of this name stands before it in the "
+        "pipeline. Add it with nlp.add_pipe('bert', name='{upstream}', first=True), or correct "
+        "'upstream' in the listener's config: 'upstream = \"*\"' means any backbone."
     )
     B033 = (
         "nlp.replace_listeners() gives a private copy of the backbone to components of this "

@@ -165,6 +165,8 @@ class Bert(Transformer):
         if not isinstance(getattr(component, "model", None), Model):
             return
         for node in component.model.walk():
+            if isinstance(node, (BertListener, BoundEncoder)):
+                node.component_name = component.name  # for errors, also where it is not bound
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
             if isinstance(node, BoundEncoder):
