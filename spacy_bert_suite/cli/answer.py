@@ -6,13 +6,13 @@ from typing import Any, List, Optional, Tuple
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli, read_texts
+from .main import PATH, TEXT, clean_errors, cli, read_texts
 
 
 @cli.command()
 @click.argument("model")
 @click.argument("text", metavar="FILE", type=PATH)
-@click.argument("questions", metavar="QUESTION...", nargs=-1)
+@click.argument("questions", metavar="QUESTION...", nargs=-1, type=TEXT)
 @click.option("--file", "-f", "files", multiple=True, type=PATH, help="A question on every line.")
 @click.option("--top-k", default=1, show_default=True, help="Answers to each question.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli
+from .main import PATH, TEXT, clean_errors, cli
 from .passages import find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def evaluate(source: Path, path: Path, output: Path, model: Optional[str]) -> No
 
 @cli.command()
 @click.argument("path", metavar="INDEX", type=PATH)
-@click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
+@click.argument("queries", metavar="QUERY...", nargs=-1, required=True, type=TEXT)
 @click.option("-k", "k", default=10, show_default=True, help="Hits for each query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
 @click.option(

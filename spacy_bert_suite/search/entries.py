@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
-from ..records import clean
+from ..unicode import clean
 from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 from .store import Batch
 
