@@ -392,11 +392,28 @@ def test_pickle(nlp):
     assert again("Anna works").cats == nlp("Anna works").cats
 
 
-def test_several_processes(nlp):
-    texts = [f"Anna works in Paris {i}" for i in range(20)]
-    expected = [doc.cats for doc in nlp.pipe(texts, batch_size=4)]
-    found = [doc.cats for doc in nlp.pipe(texts, batch_size=4, n_process=2)]
-    assert found == [pytest.approx(cats, abs=1e-5) for cats in expected]
+def test_several_processes(make_nlp):
+    nlp = make_nlp(*HEADS)
+    texts = [f"Anna works in Paris {i}. The film was awful." for i in range(20)]
+    expected = list(nlp.pipe(texts, batch_size=4))
+    found = list(nlp.pipe(texts, batch_size=4, n_process=2))
+    assert any(doc.ents for doc in expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.cats == pytest.approx(other.cats, abs=1e-5)
+        assert [(ent.text, ent.label_) for ent in one.ents] == [
+            (ent.text, ent.label_) for ent in other.ents
+        ]
+        assert [ent._.score for ent in one.ents] == pytest.approx(
+            [ent._.score for ent in other.ents], abs=1e-5
+        )
+        assert moods(one) == pytest.approx(moods(other), abs=1e-5)
+
+
+def moods(doc):
+    """How positive a doc and each of its sentences are."""
+    parts = [doc, *doc.sents]
+    assert len(parts) == 3
+    return [part._.sentiment["polarity"] for part in parts]
 
 
 def test_threads_share_a_pipeline(nlp):
