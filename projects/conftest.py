@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 ONE_PROCESS = Path(__file__).parent / "one_process.py"
 MADE = ("corpus", "training", "metrics", "packages", "output", "project.lock", "*.py")
 

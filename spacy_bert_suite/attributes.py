@@ -45,6 +45,24 @@ def register_attributes(
         _register(name, METHODS[key], key, (None, method, None, None))
 
 
+class Registered:
+    """Attributes that a component has made known to spaCy. It holds them, so that they are known
+    wherever it is unpickled: in a fresh process nothing else would register them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Iterable[str],
+        methods: Optional[Dict[str, Callable]] = None,
+    ):
+        self._arguments = name, list(attributes), methods
+        register_attributes(*self._arguments)
+
+    def __reduce__(self):
+        return Registered, self._arguments
+
+
 def _register(name: str, owner: Type, key: str, extension: Tuple) -> None:
     attribute = key.split(".")[1]
     default, method, _, _ = extension

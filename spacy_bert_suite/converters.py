@@ -17,10 +17,11 @@ from .errors import Errors
 from .pairs import PAIR, make_pair_corpus, make_pair_example
 from .pipelines import MAX_TEXT
 from .questions import QUESTION, make_question_example
-from .records import RECORD_SUFFIXES, Renames, Row, clean, is_name, read_lines, read_rows
+from .records import RECORD_SUFFIXES, Renames, Row, is_name, read_lines, read_rows
 from .squad import QuestionCorpus
 from .summarization.corpus import summary_docs
 from .summarization.gold import REFERENCES
+from .unicode import clean
 
 SUFFIXES = (*RECORD_SUFFIXES, ".json", ".conll", ".bio", ".iob", ".txt")
 CLOSING = {*".,;:!?)]}%", "...", "…", "”"}

@@ -80,16 +80,17 @@ class Errors(metaclass=WithCodes):
         "behind '{upstream}'. Give both the same batch_size."
     )
     B032 = (
-        "'{name}' listens to '{upstream}', which is not in the pipeline. Add it first: "
-        "nlp.add_pipe('{upstream}', first=True), or correct 'upstream' in the listener's config."
+        "'{name}' listens to '{upstream}', and no backbone of this name stands before it in the "
+        "pipeline. Add it with nlp.add_pipe('bert', name='{upstream}', first=True), or correct "
+        "'upstream' in the listener's config: 'upstream = \"*\"' means any backbone."
     )
     B033 = (
         "nlp.replace_listeners() gives a private copy of the backbone to components of this "
         "package only; '{name}' uses spacy-transformers' TransformerListener. Keep it listening."
     )
     B034 = (
-        "'{name}' cannot use a GPU in a forked process. Use n_process=1 (batches already fill "
-        "the GPU), or components.bert.model.device = 'cpu' for n_process > 1."
+        "The backbone '{name}' cannot use a GPU in a forked process. Use n_process=1 (batches "
+        "already fill the GPU), or components.bert.model.device = 'cpu' for n_process > 1."
     )
     B035 = (
         "A single window of {n_pieces} wordpieces does not fit into the memory of {device}. "

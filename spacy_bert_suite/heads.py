@@ -15,7 +15,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
-from .attributes import register_attributes
+from .attributes import Registered
 from .backbone.bound import BoundEncoder
 from .backbone.damage import coded_damage
 from .backbone.listener import BertListener
@@ -152,7 +152,7 @@ class BertHead(BertPipe):
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], **cfg}
         self._added: List[str] = []  # by `add_label`, since this object was made
-        register_attributes(name, self.attributes)
+        self._registered = Registered(name, self.attributes)
 
     def add_label(self, label: str) -> int:
         """Add a label before initialization.

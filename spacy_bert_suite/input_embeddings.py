@@ -8,8 +8,8 @@ import torch
 
 from .backbone.component import Bert
 from .backbone.model import get_backbone
-from .backbone.wordpieces import clean
 from .errors import Errors
+from .unicode import clean
 
 PARTS = ("word_embeddings", "token_type_embeddings", "position_embeddings", "LayerNorm")
 

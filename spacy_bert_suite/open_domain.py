@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from .answers import Answer, decide, join_readings
 from .errors import Errors
+from .unicode import clean
 
 
 class Found(NamedTuple):
@@ -72,7 +73,7 @@ def _hit_of(answer: Answer, by_doc: Any) -> Optional[Any]:
 
 def make_doc(nlp: Language, text: str) -> Doc:
     """RETURNS (Doc): The tokens, and the sentences if the pipeline has a sentencizer."""
-    doc = nlp.make_doc(text)
+    doc = nlp.make_doc(clean(text))
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, Sentencizer):
             doc = pipe(doc)

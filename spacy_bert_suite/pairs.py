@@ -9,7 +9,8 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from .errors import Errors
-from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, clean, is_name, read_records
+from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, is_name, read_records
+from .unicode import clean
 
 PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
 NEGATIVE = ("negative", "negatives")

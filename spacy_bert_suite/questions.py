@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from .errors import Errors
-from .records import clean
+from .unicode import clean
 
 QUESTION = "spacy_bert_suite.question"  # key in the reference doc's user_data
 Gold = Tuple[str, int]  # an answer and its first character in the text

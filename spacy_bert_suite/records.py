@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from .errors import Errors
+from .unicode import clean
 
 Renames = dict[str, str]
 Cells = tuple[int, list[str]]  # number of the line and its columns
@@ -90,11 +91,6 @@ def is_name(label: object) -> bool:
 def renamed(label: str | int, rename: Renames) -> str:
     name = clean(str(label))
     return rename.get(name, name)
-
-
-def clean(text: str) -> str:
-    """RETURNS (str): The text with lone surrogates, which JSON can hold, replaced by U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -16,7 +16,8 @@ from spacy.training import Corpus, Example
 
 from .errors import Errors
 from .questions import Gold, Question, make_question_example
-from .records import clean, read_lines, read_rows
+from .records import read_lines, read_rows
+from .unicode import clean
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 ARTICLES = re.compile(r"\b(a|an|the)\b")

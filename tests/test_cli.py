@@ -73,6 +73,12 @@ def test_annotate_prints_texts_and_files(tmp_path, model):
     assert "I stay." in result.output
 
 
+def test_arguments_that_are_not_utf_8(model):
+    result = run("annotate", model, "From \udce9 to Rome.")
+    assert result.exit_code == 0, result.output
+    assert "From \ufffd to Rome." in result.output and "Rome LOC" in result.output
+
+
 def test_render_writes_a_page(tmp_path, model):
     (tmp_path / "a.txt").write_text("Rome is far.")
     target = tmp_path / "new" / "page.html"

@@ -46,6 +46,12 @@ def test_answers_are_printed(model):
     assert len(several.output.splitlines()) == 3
 
 
+def test_questions_that_are_not_utf_8(model):
+    done = run(model / "nlp", model / "text.txt", "who \udce9")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("who \ufffd\t")
+
+
 def test_answers_are_written(model, tmp_path):
     target = tmp_path / "new" / "answers.tsv"
     done = run(model / "nlp", model / "text.txt", "who works", "-o", target)

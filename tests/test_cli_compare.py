@@ -45,6 +45,12 @@ def test_every_component_that_compares_has_a_line(folder):
     assert numpy.isclose(sum(probabilities.values()), 1)
 
 
+def test_texts_that_are_not_utf_8(folder):
+    done = run(folder / "nlp", f"{FIRST} \udce9", SECOND)
+    assert done.exit_code == 0, done.output
+    assert done.output == run(folder / "nlp", f"{FIRST} \ufffd", SECOND).output
+
+
 def test_empty_texts(folder):
     done = run(folder / "nlp", "", "")
     assert done.exit_code == 0, done.output

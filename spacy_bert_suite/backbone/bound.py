@@ -22,7 +22,7 @@ class BoundEncoder(Model):
         super().__init__(name, forward, dims={"nO": None})
         self.upstream_name = upstream_name
         self.grad_factor = check_grad_factor(grad_factor)
-        self.component_name = "the component"
+        self.component_name = "a component of this pipeline"
         self.backbone: List[Model] = []  # in a list: no sublayer
         self.trains_backbone = True
         self.is_offered = True

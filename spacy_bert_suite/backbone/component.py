@@ -30,8 +30,8 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer
 
-from ..attributes import register_attributes
-from ..errors import Errors, Warnings
+from ..attributes import Registered
+from ..errors import Warnings
 from .bound import BoundEncoder, Owner
 from .damage import coded_damage
 from .features import FeatureCache, make_feature_cache
@@ -123,7 +123,7 @@ class Bert(Transformer):
         self._late_step: Optional[AdamWSettings] = None
         self._has_warned = False
         if keep_states:
-            register_attributes(name, ["doc.bert_states"])
+            self._registered = Registered(name, ["doc.bert_states"])
 
     @property
     def is_trainable(self) -> bool:
@@ -166,6 +166,8 @@ class Bert(Transformer):
         if not isinstance(getattr(component, "model", None), Model):
             return
         for node in component.model.walk():
+            if isinstance(node, (BertListener, BoundEncoder)):
+                node.component_name = component.name  # for errors, also where it is not bound
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
             if isinstance(node, BoundEncoder):
@@ -206,7 +208,8 @@ class Bert(Transformer):
 
         YIELDS (Doc): The docs in order.
         """
-        self._check_process()
+        if parent_process() is not None:
+            torch.set_num_threads(1)  # workers share the cores
         if self._has_readers:
             yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
         else:
@@ -375,16 +378,6 @@ class Bert(Transformer):
         if nlp is not None:
             for _, component in nlp.pipeline:
                 self.find_listeners(component)
-
-    def _check_process(self) -> None:
-        """In a forked worker a GPU cannot be used, and OpenMP's threads are gone."""
-        if parent_process() is None:
-            return
-        module = self.model.shims[0].module
-        on_gpu = module is not None and module.device.type == "cuda"
-        if on_gpu and getattr(torch.cuda, "_is_in_bad_fork", bool)():
-            raise RuntimeError(Errors.B034.format(name=self.name))
-        torch.set_num_threads(1)
 
     def __reduce__(self):
         self.settle()

@@ -29,7 +29,7 @@ class BertListener(Model):
         super().__init__("bert-listener", forward, dims={"nO": None})
         self.upstream_name = upstream_name
         self.grad_factor = check_grad_factor(grad_factor)
-        self.component_name = "the component"
+        self.component_name = "a component of this pipeline"
         self.stores: List[StateStore] = []
         self._docs: List[Doc] = []
         self._get_states: Optional[Callable[[], BertStates]] = None

@@ -17,6 +17,7 @@ from ..errors import Errors
 from .adapters import LoRA, adapter_state, make_lora
 from .damage import coded_damage, noting_checksums
 from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
+from .forks import ProcessCheck
 from .listener import BertListener
 from .memory import coded_in_training
 from .moments import below_prefix, with_prefix
@@ -176,6 +177,7 @@ class BackboneShim(TorchShim):
         self.settings = settings
         self.tokenizer: Any = None
         self.wordpieces: Any = None
+        self.check_process = ProcessCheck()
 
     def load(self, checkpoint: Checkpoint, mixture: Optional[Dict[str, torch.Tensor]] = None):
         """Take the weights and the tokenizer of a checkpoint."""
@@ -220,7 +222,11 @@ class BackboneShim(TorchShim):
         return Rows(ids, numpy.concatenate([kept_pieces, origin, origin + lengths - 1]))
 
     def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
-        """Forward pass. The callback adds the weights' gradients to those that are there."""
+        """Forward pass. The callback adds the weights' gradients to those that are there.
+
+        RAISES (RuntimeError): If this is a fork of a process that has used the GPU.
+        """
+        self.check_process(self.name, self.module.device)
         if is_train:
             self.module.adapt()
         output = self.module.encode(rows, is_train=is_train)

@@ -8,12 +8,12 @@ import torch
 from thinc.api import Model
 
 from ..errors import Errors
+from ..unicode import clean
 from .bound import BoundEncoder
 from .encoder import Rows
 from .wordpieces import (
     Wordpieces,
     WordpieceTokenizer,
-    clean,
     cut_texts,
     make_windows,
     offsets_of,

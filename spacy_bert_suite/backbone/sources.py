@@ -1,6 +1,7 @@
 """Where weights come from: a folder, a hub id, or the embedded default."""
 
 import contextlib
+import inspect
 import json
 import os
 from dataclasses import dataclass
@@ -9,7 +10,13 @@ from typing import Any, Dict, Iterator, Union
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers import logging as transformers_logging
 from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
@@ -34,6 +41,7 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
     "spm.model",
 )
+FORWARD_ARGUMENTS = ("attention_mask", "inputs_embeds")
 
 
 @dataclass
@@ -151,8 +159,9 @@ def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
         encoder, report = AutoModel.from_pretrained(source, **options)
     _check_weights(encoder, report["missing_keys"], name)
+    _check_forward(encoder.eval(), tokenizer, name)
     _check_vocabulary(encoder, tokenizer, name)
-    return Checkpoint(encoder.eval(), tokenizer)
+    return Checkpoint(encoder, tokenizer)
 
 
 def _load_tokenizer(source: Union[str, Path], name: str, options: Dict[str, Any]) -> Any:
@@ -224,6 +233,35 @@ def _check_weights(encoder: PreTrainedModel, missing, name: str) -> None:
     others = [key for key in missing if "pooler" not in key]
     if others:
         raise ValueError(Errors.B007.format(path=name, n_missing=len(others), first=others[0]))
+
+
+def _check_forward(encoder: PreTrainedModel, tokenizer, name: str) -> None:
+    taken = inspect.signature(encoder.forward).parameters
+    missing = [key for key in FORWARD_ARGUMENTS if key not in taken]
+    if missing:
+        reason = f"its forward pass takes no {missing[0]}"
+    elif _looks_back_only(encoder, tokenizer):
+        reason = "its states know nothing of what follows (a causal model)"
+    else:
+        return
+    architecture = encoder.config.model_type
+    raise ValueError(Errors.B008.format(name=name, architecture=architecture, reason=reason))
+
+
+def _looks_back_only(encoder: PreTrainedModel, tokenizer) -> bool:
+    """Whether the first state stays the same, whatever follows. Configs of causal models do not
+    tell; those of models that fill in masked words do.
+    """
+    if type(encoder.config) in MODEL_FOR_MASKED_LM_MAPPING:
+        return False
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    with torch.inference_mode():
+        state, other = (
+            encoder(input_ids=torch.tensor([[cls, second]])).last_hidden_state[0, 0]
+            for second in (cls, sep)
+        )
+    # Without any attention the rest is rounding; one random layer, 16 wide, gives 1e-3.
+    return bool((state - other).abs().max() <= 1e-5 * state.abs().max())
 
 
 def _check_vocabulary(encoder: PreTrainedModel, tokenizer, name: str) -> None:

@@ -1,9 +1,9 @@
 """The hidden states of a batch of docs, packed without padding, and who may still read them."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Optional, Sequence, Set
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from threading import Lock, get_ident
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary, ref
 
 import numpy
 import torch
@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from .wordpieces import Windows, Wordpieces, offsets_of, ranges
 
-MOST_PENDING_BATCHES = 16
+MOST_PENDING_BATCHES = 16  # in a thread
 
 
 @dataclass(frozen=True)
@@ -177,17 +177,17 @@ def join_states(parts: List[BertStates]) -> BertStates:
 
 
 class StateStore:
-    """States on their way from the backbone to its listeners.
+    """States on their way from the backbone to its listeners; threads may share it.
 
-    A doc's entry goes when all listeners have read it, when the doc goes, or when its batch
-    is the oldest of more than `MOST_PENDING_BATCHES` (a listener that is switched off never
-    reads): memory stays flat over any number of docs, held or not.
+    A doc's entry goes when all listeners have read it, or when the doc goes; a batch goes with
+    the last entry of its docs. Docs that are held may wait for a listener that is switched off
+    and never reads: of the batches of one thread, at most `MOST_PENDING_BATCHES` wait.
     """
 
     def __init__(self):
         self._entries: WeakKeyDictionary[Doc, _Entry] = WeakKeyDictionary()
-        self._batches: OrderedDict[int, BertStates] = OrderedDict()
-        self._n_batches = 0
+        self._batches: Dict[int, List[ReferenceType[_Batch]]] = {}  # by thread, oldest first
+        self._lock = Lock()
         # By identity; a listener goes with its component.
         self._readers: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
@@ -199,7 +199,9 @@ class StateStore:
             self.add_reader(reader)
 
     def __len__(self) -> int:
-        return len(self._batches)
+        """RETURNS (int): Batches whose states are held."""
+        with self._lock:
+            return sum(len(_waiting(batches)) for batches in self._batches.values())
 
     @property
     def readers(self) -> List[Any]:
@@ -214,18 +216,16 @@ class StateStore:
     def put(self, docs: Sequence[Doc], states: BertStates) -> None:
         """Hold the states of `docs` until every reader has read them."""
         readers = set(self._readers.keys())
-        last_place = {id(doc): i for i, doc in enumerate(docs)}  # a doc may come twice
         if not readers or not docs:
             return
-        self._n_batches += 1
-        self._batches[self._n_batches] = states
-        while len(self._batches) > MOST_PENDING_BATCHES:
-            self._batches.popitem(last=False)
-        pending = _Pending(self._n_batches, len(last_place) * len(readers))
-        for doc in docs:
-            self._forget(doc)
-        for doc in docs:
-            self._entries[doc] = _Entry(pending, last_place[id(doc)], set(readers))
+        batch = _Batch(states)
+        with self._lock:
+            for i, doc in enumerate(docs):  # of a doc that comes twice, the last counts
+                self._entries[doc] = _Entry(batch, i, set(readers))
+            waiting = [*_waiting(self._batches.get(get_ident(), [])), batch]
+            for late in waiting[:-MOST_PENDING_BATCHES]:
+                late.states = None
+            self._batches[get_ident()] = [ref(each) for each in waiting[-MOST_PENDING_BATCHES:]]
 
     def take(self, docs: Sequence[Doc], reader: Any, *, is_last: bool) -> Optional[BertStates]:
         """is_last (bool): Whether the reader needs these states no more.
@@ -233,55 +233,52 @@ class StateStore:
             has not run on one of them, or every listener has read its states already.
         RAISES (LookupError): If the states were dropped already.
         """
-        entries = [self._entries.get(doc) for doc in docs]
-        found = [entry for entry in entries if entry is not None]
-        if len(found) < len(entries) or not found:
-            return None
-        states = join_states([self._get(run, indices) for run, indices in _runs(found)])
-        if is_last:
-            for doc, entry in zip(docs, found):
-                self._mark(doc, entry, id(reader))
-        return states
-
-    def _get(self, key: int, indices: List[int]) -> BertStates:
-        if key not in self._batches:
-            raise LookupError(key)
-        return self._batches[key].select(indices)
+        with self._lock:
+            entries = [self._entries.get(doc) for doc in docs]
+            found = [entry for entry in entries if entry is not None]
+            if len(found) < len(entries) or not found:
+                return None
+            runs = [(batch.get_states(), indices) for batch, indices in _runs(found)]
+            if is_last:
+                for doc, entry in zip(docs, found):
+                    self._mark(doc, entry, id(reader))
+        return join_states([states.select(indices) for states, indices in runs])
 
     def _mark(self, doc: Doc, entry: "_Entry", reader: int) -> None:
-        if reader in entry.readers:
-            entry.readers.discard(reader)
-            entry.batch.n_reads -= 1
+        entry.readers.discard(reader)
         if not entry.readers:
-            self._forget(doc)
-
-    def _forget(self, doc: Doc) -> None:
-        entry = self._entries.pop(doc, None)
-        if entry is not None:
-            entry.batch.n_reads -= len(entry.readers)
-            if entry.batch.n_reads == 0:
-                self._batches.pop(entry.batch.key, None)
+            self._entries.pop(doc, None)
 
 
-@dataclass
-class _Pending:
-    key: int
-    n_reads: int  # outstanding, over all docs and readers of the batch
+@dataclass(eq=False)
+class _Batch:
+    states: Optional[BertStates]  # None: dropped
+
+    def get_states(self) -> BertStates:
+        if self.states is None:
+            raise LookupError
+        return self.states
 
 
 @dataclass
 class _Entry:
-    batch: _Pending
+    batch: _Batch
     index: int
     readers: Set[int]
 
 
-def _runs(entries: Sequence[_Entry]):
-    """Consecutive entries of one batch: (key of the batch, indices of its docs)."""
-    runs: List = []
+def _waiting(batches: Sequence["ReferenceType[_Batch]"]) -> List[_Batch]:
+    """RETURNS (List[_Batch]): Those for which a doc still waits."""
+    alive = [batch() for batch in batches]
+    return [batch for batch in alive if batch is not None and batch.states is not None]
+
+
+def _runs(entries: Sequence[_Entry]) -> List[Tuple[_Batch, List[int]]]:
+    """Consecutive entries of one batch: the batch, and indices of its docs."""
+    runs: List[Tuple[_Batch, List[int]]] = []
     for entry in entries:
-        if not runs or runs[-1][0] != entry.batch.key:
-            runs.append((entry.batch.key, []))
+        if not runs or runs[-1][0] is not entry.batch:
+            runs.append((entry.batch, []))
         runs[-1][1].append(entry.index)
     return runs
 

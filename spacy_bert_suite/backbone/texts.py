@@ -5,9 +5,10 @@ from typing import Callable, List, Sequence, Tuple
 import numpy
 from thinc.api import Model
 
+from ..unicode import clean
 from .bound import BoundEncoder
 from .states import BertStates, make_layout
-from .wordpieces import clean, cut_texts, make_windows
+from .wordpieces import cut_texts, make_windows
 
 N_SPECIAL = 2
 

@@ -240,8 +240,3 @@ def _splits_at_spaces(tokenizer: PreTrainedTokenizerFast) -> bool:
     )
     added = tokenizer.added_tokens_decoder.values()
     return is_bert and not any(token.content.split() != [token.content] for token in added)
-
-
-def clean(text: str) -> str:
-    """RETURNS (str): The text with lone surrogates replaced by U+FFFD, as UTF-8 demands."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

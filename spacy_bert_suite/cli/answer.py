@@ -6,13 +6,13 @@ from typing import Any, List, Optional, Tuple
 import click
 
 from ..errors import Errors
-from .main import PATH, clean_errors, cli, read_texts, show_lines
+from .main import PATH, TEXT, clean_errors, cli, read_texts, show_lines
 
 
 @cli.command()
 @click.argument("model")
 @click.argument("text", metavar="FILE", type=PATH)
-@click.argument("questions", metavar="QUESTION...", nargs=-1)
+@click.argument("questions", metavar="QUESTION...", nargs=-1, type=TEXT)
 @click.option("--questions", "-q", "files", multiple=True, type=PATH,
               help="A file with one question per line; repeatable.")  # fmt: skip
 @click.option("--top-k", "-k", default=1, show_default=True, help="Answers per question.")

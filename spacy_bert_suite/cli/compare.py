@@ -5,13 +5,13 @@ from typing import Any, Iterator, Tuple
 import click
 
 from ..errors import Errors
-from .main import clean_errors, cli
+from .main import TEXT, clean_errors, cli
 
 
 @cli.command()
 @click.argument("model")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", type=TEXT)
+@click.argument("second", type=TEXT)
 def compare(model: str, first: str, second: str) -> None:
     """Measure how similar FIRST and SECOND are, with the pipeline MODEL.
 

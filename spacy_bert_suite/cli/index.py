@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 import click
 
 from ..errors import Errors
-from .main import PATH, AnyPath, clean_errors, cli, write_text
+from .main import PATH, TEXT, AnyPath, clean_errors, cli, write_text
 from .passages import Survey, find_file, read_judgements, read_passages, read_queries, survey
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def evaluate(source: Path, path: Place, output: Path, model: Optional[str]) -> N
 
 @cli.command()
 @click.argument("path", metavar="INDEX", type=INDEX)
-@click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
+@click.argument("queries", metavar="QUERY...", nargs=-1, required=True, type=TEXT)
 @click.option("--top-k", "-k", "k", default=10, show_default=True, help="Hits per query.")
 @click.option("--mode", type=click.Choice(MODES), default="vector", show_default=True)
 @click.option(

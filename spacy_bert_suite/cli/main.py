@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Errors
+from ..unicode import clean
 from . import ABOUT
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class AnyPath(click.Path):
         return super().convert(str(value).strip('"') if IS_WINDOWS else value, param, ctx)
 
 
+class AnyText(click.types.StringParamType):
+    """A text. Bytes that are not UTF-8 become U+FFFD."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return clean(super().convert(value, param, ctx))
+
+
+TEXT = AnyText()
 PATH = AnyPath(path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 1)
@@ -97,7 +106,7 @@ def convert(
 
 @cli.command()
 @click.argument("model")
-@click.argument("texts", nargs=-1)
+@click.argument("texts", nargs=-1, type=TEXT)
 @click.option("--file", "-f", "files", multiple=True, type=PATH, help="A text file; repeatable.")
 @click.option("--lines", is_flag=True, help="Treat every line of the files as a separate text.")
 def annotate(model: str, texts: tuple[str, ...], files: tuple[Path, ...], lines: bool) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional
 
 from ..errors import Errors
-from ..records import RECORD_SUFFIXES, Row, clean, read_lines, read_records, suffix_of
+from ..records import RECORD_SUFFIXES, Row, read_lines, read_records, suffix_of
+from ..unicode import clean
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?")  # 007 is a name
 PLAIN = "a string, a finite number, true, false, null, or a list of them"

@@ -5,7 +5,17 @@ from typing import Any, Optional, Tuple
 
 import click
 
-from .main import PATH, POSITIVE, PRECISION, SEED, clean_errors, cli, refuse_inside, show_lines
+from .main import (
+    PATH,
+    POSITIVE,
+    PRECISION,
+    SEED,
+    TEXT,
+    clean_errors,
+    cli,
+    refuse_inside,
+    show_lines,
+)
 from .processes import (
     interruptible,
     is_for_launcher,
@@ -85,7 +95,7 @@ def pretrain(
 
 @cli.command("fill-mask")
 @click.argument("model")
-@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=TEXT)
 @click.option("--top-k", "-k", default=5, show_default=True, help="Fills per mask.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
 def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:

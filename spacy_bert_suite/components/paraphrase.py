@@ -21,7 +21,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..cross_encoder import PairScores
 from ..errors import Errors
 from ..heads import check_list, loss_and_gradients
@@ -112,7 +112,7 @@ class BertParaphrase(PairPipe):
         self.symmetric = symmetric
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "temperature": 1.0}
-        register_attributes(name, [], methods={"doc.paraphrase": paraphrase})
+        self._registered = Registered(name, [], methods={"doc.paraphrase": paraphrase})
 
     # Prediction
 

@@ -21,7 +21,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..answers import Answer, Reading, decide, read, score_spans
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..backbone.pairs import (
     Pair,
     PairEncoder,
@@ -125,7 +125,7 @@ class BertQuestionAnswering(BertPipe):
         self.max_answer_pieces = max_answer_pieces
         self.given_threshold = null_threshold
         self.cfg: Dict[str, Any] = {"null_threshold": null_threshold, "given": null_threshold}
-        register_attributes(name, ["doc.questions", "doc.answers"])
+        self._registered = Registered(name, ["doc.questions", "doc.answers"])
 
     @property
     def null_threshold(self) -> Optional[float]:

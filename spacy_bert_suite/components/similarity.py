@@ -11,7 +11,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..backbone.model import find_backbone
 from ..backbone.shim import get_shim
 from ..backbone.states import BertStates
@@ -164,7 +164,7 @@ class BertSimilarity(PairPipe):
         self.distillation = Distillation(distillation)
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": []}
-        register_attributes(name, ["doc.embedding", "span.embedding"])
+        self._registered = Registered(name, ["doc.embedding", "span.embedding"])
 
     @property
     def text_encoder(self) -> TextEncoder:

@@ -12,7 +12,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..attributes import register_attributes
+from ..attributes import Registered
 from ..backbone.listener import BertListener
 from ..errors import Errors, Warnings
 from ..heads import BertPipe, Gradients, loss_and_gradients
@@ -150,7 +150,7 @@ class BertSummarizer(BertPipe):
         for key in ("center_weight", "diversity"):
             value = getattr(self.settings, key)
             check_config(name, key, value, 0 <= value <= 1, "from 0 to 1")
-        register_attributes(name, ["doc.summary", "span.summary_score"])
+        self._registered = Registered(name, ["doc.summary", "span.summary_score"])
 
     @property
     def is_trainable(self) -> bool:

@@ -7,8 +7,9 @@ import numpy
 from thinc.api import Model
 
 from ..backbone.encoder import Rows
-from ..backbone.wordpieces import Wordpieces, clean, offsets_of
+from ..backbone.wordpieces import Wordpieces, offsets_of
 from ..errors import Errors
+from ..unicode import clean
 from .heads import predict_words
 
 N_SPECIAL = 2

@@ -10,7 +10,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import Errors
-from ..records import clean, read_lines, read_rows
+from ..records import read_lines, read_rows
+from ..unicode import clean
 
 SUFFIXES = (".txt", ".jsonl", ".spacy")
 # Characters of a document that are held at a time: a file without blank lines is one document.

@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..errors import Errors
-from ..records import clean
+from ..unicode import clean
 from ..vectors import unit as unit_length
 from .ids import check_id
 from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of

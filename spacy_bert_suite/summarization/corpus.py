@@ -7,7 +7,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..records import Row, clean, read_rows
+from ..records import Row, read_rows
+from ..unicode import clean
 from .gold import REFERENCES
 from .oracle import choose_oracle
 from .sentences import plain_text, sentences_of

@@ -251,6 +251,22 @@ def test_states_go_when_all_have_read_them(nlp):
     assert not any(key[1] == "bert_states" for doc in docs for key in doc.user_data)
 
 
+@pytest.mark.parametrize("switch_off", ["select_pipes", "load"])
+def test_nothing_waits_for_a_disabled_head_when_docs_go(nlp, switch_off, tmp_path):
+    nlp.to_disk(tmp_path)
+    if switch_off == "load":
+        nlp = spacy.load(tmp_path, disable=["bert_sentiment"])
+    else:
+        nlp.select_pipes(disable=["bert_sentiment"])
+    held = list(nlp.pipe(["Anna works in Paris."] * 10, batch_size=2))[-1]
+    nlp("Anna")
+    gc.collect()
+    assert len(bert_of(nlp).store) == 1
+    del held
+    gc.collect()
+    assert len(bert_of(nlp).store) == 0
+
+
 def test_states_do_not_pile_up_behind_a_disabled_head(nlp):
     with nlp.select_pipes(disable=["bert_sentiment"]):
         docs = list(nlp.pipe(["Anna works in Paris."] * 100, batch_size=2))
@@ -376,11 +392,28 @@ def test_pickle(nlp):
     assert again("Anna works").cats == nlp("Anna works").cats
 
 
-def test_several_processes(nlp):
-    texts = [f"Anna works in Paris {i}" for i in range(20)]
-    expected = [doc.cats for doc in nlp.pipe(texts, batch_size=4)]
-    found = [doc.cats for doc in nlp.pipe(texts, batch_size=4, n_process=2)]
-    assert found == [pytest.approx(cats, abs=1e-5) for cats in expected]
+def test_several_processes(make_nlp):
+    nlp = make_nlp(*HEADS)
+    texts = [f"Anna works in Paris {i}. The film was awful." for i in range(20)]
+    expected = list(nlp.pipe(texts, batch_size=4))
+    found = list(nlp.pipe(texts, batch_size=4, n_process=2))
+    assert any(doc.ents for doc in expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.cats == pytest.approx(other.cats, abs=1e-5)
+        assert [(ent.text, ent.label_) for ent in one.ents] == [
+            (ent.text, ent.label_) for ent in other.ents
+        ]
+        assert [ent._.score for ent in one.ents] == pytest.approx(
+            [ent._.score for ent in other.ents], abs=1e-5
+        )
+        assert moods(one) == pytest.approx(moods(other), abs=1e-5)
+
+
+def moods(doc):
+    """How positive a doc and each of its sentences are."""
+    parts = [doc, *doc.sents]
+    assert len(parts) == 3
+    return [part._.sentiment["polarity"] for part in parts]
 
 
 def test_threads_share_a_pipeline(nlp):
@@ -390,6 +423,47 @@ def test_threads_share_a_pipeline(nlp):
     expected = [nlp(text).cats for text in texts]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda text: nlp(text).cats, texts)) == expected
+
+
+def test_batches_of_other_threads_do_not_count(nlp):
+    """All of 40 threads are between the backbone and a head at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    barrier = Barrier(40, timeout=60)
+    sentiment, textcat = nlp.get_pipe("bert_sentiment"), nlp.get_pipe("bert_textcat")
+
+    def annotate(text):
+        doc = bert_of(nlp)(nlp.make_doc(text))
+        barrier.wait()
+        return sentiment(textcat(doc)).cats
+
+    texts = [f"Anna works in Paris {i}" for i in range(40)]
+    expected = [nlp(text).cats for text in texts]
+    with ThreadPoolExecutor(40) as pool:
+        assert list(pool.map(annotate, texts)) == expected
+    gc.collect()
+    assert len(bert_of(nlp).store) == len(bert_of(nlp).store._entries) == 0
+
+
+def test_each_thread_has_its_own_limit(nlp):
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    barrier = Barrier(3, timeout=60)
+
+    def fill(n_batches):
+        docs = [bert_of(nlp)(nlp.make_doc("Anna")) for _ in range(n_batches)]
+        barrier.wait()
+        return docs
+
+    with ThreadPoolExecutor(3) as pool:
+        few, most, many = pool.map(fill, (3, MOST_PENDING_BATCHES, MOST_PENDING_BATCHES + 1))
+    assert len(bert_of(nlp).store) == 3 + 2 * MOST_PENDING_BATCHES
+    textcat = nlp.get_pipe("bert_textcat")
+    assert len(list(textcat.pipe([*few, *most, *many[1:]]))) == 3 + 2 * MOST_PENDING_BATCHES
+    with pytest.raises(ValueError, match="B031"):
+        textcat(many[0])
 
 
 def test_error_handler_sees_a_failing_batch(nlp, monkeypatch):

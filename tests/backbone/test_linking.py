@@ -49,6 +49,20 @@ def test_a_head_is_added_and_trained_alone(nlp):
     assert doc._.sentiment["label"] in ("negative", "positive")
 
 
+@pytest.mark.parametrize("head", ["bert_textcat", "bert_similarity"])
+def test_a_renamed_backbone_is_missed_by_name(make_nlp, head, tmp_path):
+    nlp = make_nlp("bert_textcat") if head == "bert_textcat" else make_nlp()
+    if head == "bert_similarity":
+        nlp.add_pipe(head)
+    nlp.rename_pipe("bert", "encoder")
+    nlp.rename_pipe(head, "mine")
+    nlp.to_disk(tmp_path)
+    pipe = spacy.load(tmp_path).get_pipe("mine")
+    run = pipe.predict if head == "bert_textcat" else lambda docs: pipe.encode(["Anna"])
+    with pytest.raises(ValueError, match="B032.*'mine' listens to 'bert'"):
+        run([nlp.make_doc(TEXT)])
+
+
 def test_sourcing_leaves_the_origin_whole(nlp, tiny_bert):
     expected = nlp(TEXT).cats
     other = spacy.blank("en")

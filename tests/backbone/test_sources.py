@@ -6,16 +6,25 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from conftest import bert_model, write_tiny_bert
 from transformers import (
+    AlbertConfig,
     AutoModel,
     AutoTokenizer,
     BertConfig,
     BertModel,
+    CLIPTextConfig,
     DistilBertConfig,
     DistilBertModel,
+    ElectraConfig,
+    FNetConfig,
     GPT2Config,
+    LlamaConfig,
+    MPNetConfig,
+    RobertaConfig,
     T5Config,
+    XLNetConfig,
 )
 
 from spacy_bert_suite.backbone import sources
@@ -126,13 +135,65 @@ def test_another_encoder_works(tiny_bert, tmp_path):
     assert nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).width == 16
 
 
-@pytest.mark.parametrize("config, reason", [(T5Config(), "encoder-decoder"), (GPT2Config(), "")])
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 66,
+}
+
+
+def write_model(path, tiny_bert, config):
+    """Random weights beside the tokenizer of the tiny BERT."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.save_pretrained(path)
+    config.vocab_size = len(tokenizer)
+    AutoModel.from_config(config).save_pretrained(path)
+
+
+@pytest.mark.parametrize("config, reason", [
+    (T5Config(d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2), "encoder-decoder"),
+    (GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=64), "causal"),
+    (LlamaConfig(**SMALL), "causal"),
+    (CLIPTextConfig(**SMALL), "no inputs_embeds"),
+    (BertConfig(**SMALL, is_decoder=True), "not a text encoder"),
+    (FNetConfig(**SMALL), "no attention_mask"),
+], ids=lambda value: getattr(value, "model_type", ""))  # fmt: skip
 def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
-    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
-    config.save_pretrained(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match=f"B00[68].*{reason}"):
+    write_model(tmp_path, tiny_bert, config)
+    with pytest.raises(ValueError, match=f"B008.*{reason}"):
         start(tmp_path)
+
+
+@pytest.mark.parametrize("config", [
+    RobertaConfig(**SMALL, type_vocab_size=1, pad_token_id=0),
+    ElectraConfig(**SMALL, embedding_size=8),
+    MPNetConfig(**SMALL, pad_token_id=0),
+    AlbertConfig(**SMALL, embedding_size=8),
+    XLNetConfig(d_model=16, n_layer=2, n_head=2, d_inner=32),  # known as a causal model
+    DistilBertConfig(dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=66),
+], ids=lambda config: config.model_type)  # fmt: skip
+@pytest.mark.parametrize("layers", ["last", "scalar_mix"])
+def test_other_encoders_equal_hugging_face(tiny_bert, tmp_path, config, layers):
+    """Texts of unlike length in one batch, so that there is padding."""
+    write_model(tmp_path, tiny_bert, config)
+    nlp = start(tmp_path, window=64, stride=40, layers=layers)
+    texts = ["Anna works in Paris.", "Ben", "The film was awful at the bank near London."]
+    states = nlp.get_pipe("bert").predict([nlp.make_doc(text) for text in texts])
+    encoder, tokenizer = (
+        AutoModel.from_pretrained(tmp_path).eval(),
+        AutoTokenizer.from_pretrained(tmp_path),
+    )
+    for i, text in enumerate(texts):
+        ids = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
+        with torch.no_grad():
+            output = encoder(**ids, output_hidden_states=True)
+        mixed = torch.stack(output.hidden_states).mean(dim=0)[0]
+        expected = output.last_hidden_state[0] if layers == "last" else mixed
+        found = states.select([i])
+        torch.testing.assert_close(found.pieces, expected[1:-1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found.cls[0], expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_saved_folder_opens_in_transformers(make_nlp, tmp_path):

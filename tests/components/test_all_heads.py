@@ -1,5 +1,6 @@
 """One table over all heads: what every one of them must do."""
 
+import pickle
 import warnings
 
 import pytest
@@ -171,6 +172,22 @@ def test_docs_survive_serialization(nlp, head):
         joined = Doc.from_docs([doc, doc])
     assert len(joined.ents) == 2 * len(doc.ents)
     assert all(ent._.score is not None for ent in joined.ents)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_docs_survive_pickle_and_a_part_is_a_doc(nlp, head):
+    doc = nlp("Anna works in Paris. The film was awful.")
+    again = pickle.loads(pickle.dumps(doc))
+    assert annotations(again) == annotations(doc)
+    for sent, copied in zip(doc.sents, again.sents):
+        part = sent.as_doc(copy_user_data=True)
+        (of_part,) = part.sents
+        if head == "bert_ner":
+            assert [ent._.score for ent in part.ents] == [ent._.score for ent in sent.ents]
+        if head == "bert_sentiment":
+            assert of_part._.sentiment == copied._.sentiment == sent._.sentiment is not None
+    if head == "bert_ner":
+        assert doc.ents and all(ent._.score is not None for ent in again.ents)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -159,6 +159,12 @@ def test_batches_do_not_matter(tiny_bert):
     assert pipe.predict_pairs([]).shape == (0,)
 
 
+def test_lone_surrogates_are_replaced(tiny_bert):
+    _, _, pipe = initialized(tiny_bert)
+    found = pipe.predict_pairs([("Anna \ud800", "\udfff Ben")])
+    assert found == pytest.approx(pipe.predict_pairs([("Anna \ufffd", "\ufffd Ben")]), abs=1e-6)
+
+
 def test_temperature_makes_the_likelihood_best(tiny_bert, optimizer):
     nlp, examples, pipe = initialized(tiny_bert)
     wrong = make_pair_example(nlp, ["Anna works in Paris.", "Ben lives near Oslo."], label=0)

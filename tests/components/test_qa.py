@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 from spacy_bert_suite.answers import Answer
 from spacy_bert_suite.components import qa
 from spacy_bert_suite.open_domain import ask
+from spacy_bert_suite.open_domain import make_doc as open_domain_doc
 from spacy_bert_suite.questions import make_question_example
 from spacy_bert_suite.readers import stamped
 
@@ -59,6 +60,13 @@ def nlp(tiny_bert):
     nlp = build(tiny_bert)
     nlp.initialize(lambda: questions(nlp))
     return nlp
+
+
+def test_lone_surrogates_are_replaced(nlp):
+    pipe, doc = nlp.get_pipe("bert_qa"), nlp("Anna works in Paris.")
+    asked, clean = (pipe.answer(doc, f"where is {half}") for half in ("\udfff", "\ufffd"))
+    assert (asked.span, asked.probability) == (clean.span, pytest.approx(clean.probability))
+    assert open_domain_doc(nlp, "Anna \ud800.").text == "Anna \ufffd."
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,11 @@ def test_no_token_and_sentence_vectors(tiny_bert):
         assert doc[0].similarity(doc[1]) == 0.0
 
 
+def test_lone_surrogates_are_replaced(tiny_bert):
+    encode = make(tiny_bert).get_pipe("bert_similarity").encode
+    assert encode(["Anna \ud800."]) == pytest.approx(encode(["Anna \ufffd."]), abs=1e-6)
+
+
 def test_batches_do_not_matter(tiny_bert):
     nlp = make(tiny_bert)
     texts = [*TEXTS, LONG, "   ", "\n" * 300, "x" * 5000]
