@@ -1,16 +1,20 @@
 """The hooks behind `.vector` and `.similarity`, and what the page shows of them."""
 
+from xml.etree import ElementTree
+
 import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_bert_suite.attributes import register_attributes
-from spacy_bert_suite.heatmap import similarity_matrix
+from spacy_bert_suite.heatmap import similarity_matrix, similarity_svg
 from spacy_bert_suite.matrix import as_matrix, normalised
 from spacy_bert_suite.render import render_page
 from spacy_bert_suite.search.records import vector_of
 from spacy_bert_suite.vectors import any_vector, install_hooks, own_vector, unit
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -126,6 +130,23 @@ def test_matrix(make_doc):
     assert "one &lt;b&gt;" in page and "…" in page
     assert similarity_matrix(docs[:1]) == similarity_matrix([]) == ""
     assert similarity_matrix([docs[0]] * 25) == ""
+
+
+def test_similarity_picture(make_doc):
+    docs = [make_doc("one <b>", [1.0, 0.0]), make_doc("two", [0.6, 0.8]), make_doc("x", [-1e-9, 1])]
+    picture = ElementTree.fromstring(similarity_svg([*docs, Doc(spacy.blank("en").vocab)]))
+    texts = [node.text for node in picture.iter(f"{SVG}text")]
+    assert texts[:4] == ["one <b> 1", "1.00", "0.60", "0.00"] and len(texts) == 3 + 9
+    opacities = [float(node.get("fill-opacity")) for node in picture.iter(f"{SVG}rect")]
+    assert opacities[0] == max(opacities) and opacities[2] == 0.0 and len(opacities) == 9
+    right = max(float(node.get("x")) for node in picture.iter(f"{SVG}rect"))
+    assert right < float(picture.get("width"))
+
+
+@pytest.mark.parametrize("n", [0, 1, 25])
+def test_similarity_picture_of_too_few_or_too_many(make_doc, n):
+    with pytest.raises(ValueError, match=f"B143.*docs is {n}"):
+        similarity_svg([make_doc("one", [1.0, 0.0])] * n)
 
 
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 0), (2, 2, 3)])
