@@ -15,8 +15,8 @@ N_SHOWN = 48  # characters of a text
 CELL = 48  # units of the picture
 N_UNITS = 7  # for a character
 
-SVG = Template("""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height" width="$width"
- role="img" aria-label="Similarity of $n texts">
+SVG = Template("""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height"
+  width="$width" role="img" aria-label="Similarity of $n texts">
 <style>
 text { font: 13px system-ui, sans-serif; fill: #1c1f23; dominant-baseline: middle; }
 rect { fill: #4a6fa5; }
