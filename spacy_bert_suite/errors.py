@@ -561,10 +561,10 @@ class Errors(metaclass=WithCodes):
     )
     # Ready-made checkpoints
     B220 = (
-        "'{path}' has weights only as a pickle (pytorch_model.bin), which can run code of any kind "
-        "and is never read here. Where you trust it, convert it once: load the folder with the "
-        "class of transformers that it was made for, save it with "
-        "save_pretrained(folder, safe_serialization=True), and import that folder."
+        "'{path}' has weights only as a pickle (pytorch_model.bin), which can run any code and is "
+        "not imported. If you trust it, convert it once: load the folder with its class in "
+        "transformers, save it with save_pretrained(folder, safe_serialization=True), and import "
+        "that folder."
     )
     B221 = (
         "The weights in '{path}' have no {missing}, which {architecture} needs. The folder holds a "
