@@ -149,11 +149,11 @@ def blank_with(source, *heads):
 
 def test_a_private_copy_serves_all_passes_of_its_component(tiny_bert, optimizer, tmp_path):
     """Texts outside of Docs go through the copy as well, now and after loading."""
-    nlp = blank_with(tiny_bert, "bert_similarity", "bert_textcat")
+    nlp = blank_with(tiny_bert, "bert_similarity", "bert_textcat_multilabel")
     nlp.initialize(lambda: make_examples(nlp))
     nlp.replace_listeners("bert", "bert_similarity", ["model.bert"])
     before = nlp(TEXT).vector
-    assert nlp.get_pipe("bert").listening_components == ["bert_textcat"]
+    assert nlp.get_pipe("bert").listening_components == ["bert_textcat_multilabel"]
     for _ in range(3):
         nlp.update(make_examples(nlp), sgd=optimizer, exclude=["bert_similarity"])
     nlp.to_disk(tmp_path)
@@ -177,7 +177,7 @@ def test_a_backbone_in_the_listeners_place(tiny_bert, optimizer):
         "@architectures": "spacy-bert-suite.TextClassifier.v1",
         "bert": bert_model(tiny_bert),
     }
-    nlp.add_pipe("bert_textcat", config={"model": model})
+    nlp.add_pipe("bert_textcat_multilabel", config={"model": model})
     nlp.initialize(lambda: make_examples(nlp))
     before = nlp(TEXT).cats
     nlp.update(make_examples(nlp), sgd=optimizer)
