@@ -65,6 +65,7 @@ Texts = Tuple[str, str]
         "paraphrase_acc": None,
         "paraphrase_f": None,
         "paraphrase_ap": None,
+        "paraphrase_macro_f": None,
         "paraphrase_spearman": None,
     },
 )
@@ -240,8 +241,8 @@ class BertParaphrase(PairPipe):
         return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], gold)
 
     def calibrate(self, examples: Iterable[Example]) -> float:
-        """Fit the temperature by which logits are divided, so that probabilities are neither too
-        sure nor too timid on these examples (Guo et al. 2017). Saved with the component.
+        """Fit the temperature by which logits are divided, so that probabilities are neither
+        overconfident nor underconfident on these examples (Guo et al. 2017). Saved with the component.
 
         RETURNS (float): The temperature.
         RAISES (ValueError): If none holds a pair with gold.
@@ -304,8 +305,8 @@ def check_both(name: str, labels: Set[str]) -> None:
 
 
 def are_numbered(labels: Collection[str]) -> bool:
-    """RETURNS (bool): Whether there are three labels or more, all numbers: then 1 says not yes, it
-    is the second class.
+    """RETURNS (bool): Whether there are three labels or more, all numbers: then 1 does not mean yes,
+    but the second class.
     """
     return len(labels) > 2 and all(label.removesuffix(".0").isdigit() for label in labels)
 
