@@ -242,7 +242,8 @@ class BertParaphrase(PairPipe):
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Fit the temperature by which logits are divided, so that probabilities are neither
-        overconfident nor underconfident on these examples (Guo et al. 2017). Saved with the component.
+        overconfident nor underconfident on these examples (Guo et al. 2017). Saved with the
+        component.
 
         RETURNS (float): The temperature.
         RAISES (ValueError): If none holds a pair with gold.
@@ -305,7 +306,7 @@ def check_both(name: str, labels: Set[str]) -> None:
 
 
 def are_numbered(labels: Collection[str]) -> bool:
-    """RETURNS (bool): Whether there are three labels or more, all numbers: then 1 does not mean yes,
+    """RETURNS (bool): Whether there are three labels or more, all numbers: then 1 is not "yes",
     but the second class.
     """
     return len(labels) > 2 and all(label.removesuffix(".0").isdigit() for label in labels)
