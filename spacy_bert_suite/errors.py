@@ -153,8 +153,8 @@ class Errors(metaclass=WithCodes):
         "with {owner}.remove_extension('{attribute}') before adding '{name}'."
     )
     B057 = (
-        "The thresholds of '{name}' are tuned on predictions, but example {place}, counting from "
-        "0, has none for '{label}'. Annotate it: Example(nlp(eg.text), eg.reference)."
+        "The thresholds of '{name}' are tuned on predictions, but example number {place}, counting "
+        "from 0, has none for '{label}'. Annotate it: Example(nlp(eg.text), eg.reference)."
     )
     B058 = (
         "The category '{label}' of a training example of '{name}' is {value!r}. Give a number from "

@@ -98,7 +98,7 @@ def test_all_but_the_top_takes_off_the_top(n_components, n_off):
 def test_all_but_the_top_leaves_something(n_rows, n_components):
     """Else `set_embeddings` would bring what rounding leaves to length one."""
     n_most = min(n_rows - 1, 12)
-    with pytest.raises(ValueError, match=f"B077.*{n_components} directions.*than {n_most}:"):
+    with pytest.raises(ValueError, match=f"B077.*{n_components} directions.*only {n_most}:"):
         AllButTheTop(n_components).fit(narrow(n_rows))
     assert abs(AllButTheTop(n_most - 1).fit_transform(narrow(n_rows))).max() > 0.01
 

@@ -79,7 +79,7 @@ def test_bad_values():
     "key, unknown", [("similarity", "similarity"), ("bert_ner+x", "x"), ("bert_ner+", "")]
 )
 def test_a_corpus_for_no_component(key, unknown):
-    message = rf"B185.*'{re.escape(key)}'.*'{unknown}'.*there are: bert_ner, bert_textcat\."
+    message = rf"B185.*'{re.escape(key)}'.*'{unknown}'.*available: bert_ner, bert_textcat\."
     with pytest.raises(ValueError, match=message):
         read(make_multi_task_corpus({**CORPORA, key: make_corpus("x", 3)}))
 
