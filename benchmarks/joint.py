@@ -159,7 +159,7 @@ def run(data: Path, names: Sequence[str], options: Options, seed: int) -> List[D
         for name in names
     }
     corpus = make_multi_task_corpus(corpora, temperature=options.temperature, seed=seed)
-    batcher = make_task_batcher(32, {part.head: part.size for part in PARTS.values()})
+    batcher = make_task_batcher(32, {PARTS[name].head: PARTS[name].size for name in names})
     batches = list(batcher(corpus(nlp)))
     random.Random(seed).shuffle(batches)  # the last ones, which are not full, would come last
     nlp.initialize(lambda: [eg for batch in batches for eg in batch])
