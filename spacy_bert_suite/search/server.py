@@ -55,6 +55,7 @@ class ServerBackend:
         self.client, self.collection, self.tokenize = client, collection, tokenize
         self.storage, self.indexed = storage, indexed
         self.new_info = info or {}
+        self._quantized: Optional[bool] = None  # not known yet
         self.is_new = not self._exists()
         if not self.is_new:
             check_layout(client, collection)
@@ -72,6 +73,13 @@ class ServerBackend:
     def _config(self) -> Any:
         """RETURNS (Optional[CollectionConfig]): None before the first `add`."""
         return self.client.get_collection(self.collection).config if self._exists() else None
+
+    def _is_quantized(self) -> bool:
+        """Asked once: how a collection is stored is said when it is made."""
+        if self._quantized is None:
+            config = self._config()
+            self._quantized = None if config is None else is_quantized(config)
+        return bool(self._quantized)
 
     @property
     def width(self) -> int:
@@ -194,7 +202,7 @@ class ServerBackend:
         params = models.SearchParams(
             exact=exact,
             hnsw_ef=max(k, ef),
-            quantization=rescoring if is_quantized(self._config()) else None,
+            quantization=rescoring if self._is_quantized() else None,
         )
         return self._search([q.tolist() for q in queries], k, where, params=params)
 
@@ -302,8 +310,6 @@ def check_layout(client: Any, collection: str) -> None:
 
 def is_quantized(config: Any) -> bool:
     """RETURNS (bool): Whether a collection is searched by codes, which the vectors then rescore."""
-    if config is None:
-        return False
     own = config.params.vectors.quantization_config
     return config.quantization_config is not None or own is not None
 

@@ -9,8 +9,9 @@ import torch
 from conftest import bert_model
 from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
+from spacy_bert_suite.backbone import pairs as pairs_module
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
-from spacy_bert_suite.backbone.pairs import PairEncoder
+from spacy_bert_suite.backbone.pairs import PairEncoder, check_room, have_room
 from spacy_bert_suite.backbone.states import join_states
 
 TEXTS = ["Anna works in Paris.", "", "the film was great and it is good", " \n ", "Ben"]
@@ -126,6 +127,29 @@ def test_pairs_without_room_for_the_second_text(still_bert):
     encoder.bind(make_model(still_bert), "head", True)
     with pytest.raises(ValueError, match="B036"):
         encoder.predict([("anna " * 40, "ben " * 40)])
+
+
+FIRSTS = ["", "anna", "a" * 200, "anna " * 40, "a b " * 12, "é " * 12, "中文" * 20, "…" * 90, "x y"]
+
+
+def test_room_is_told_as_when_pairs_are_read(still_bert, monkeypatch):
+    """Also where it is seen from the characters alone."""
+    encoder = PairEncoder("bert")
+    encoder.bind(make_model(still_bert), "head", True)
+    for second in ("", "ben works", "ben " * 40):
+        fits = have_room(encoder, [(first, second) for first in FIRSTS])
+        for first, fit in zip(FIRSTS, fits):
+            if fit:
+                check_room(encoder, [(first, second)])
+                encoder.predict([(first, second)])
+                continue
+            for read in (encoder.predict, lambda pairs: check_room(encoder, pairs)):
+                with pytest.raises(ValueError, match="B036"):
+                    read([(first, second)])
+    assert not fits.all()
+    monkeypatch.setattr(pairs_module, "_pieces", None)  # short ones are not tokenized for that
+    assert have_room(encoder, [("x y", "ben")]).all()
+    check_room(encoder, [("x y", "ben")])
 
 
 def test_pair_texts_with_lone_surrogates(still_bert):

@@ -207,6 +207,15 @@ def test_codes_are_oversampled_whoever_opens_the_collection(client, monkeypatch,
     assert asked is None or (asked.rescore and asked.oversampling == 4.0)
 
 
+def test_how_a_collection_is_stored_is_asked_once(client, monkeypatch):
+    made = ServerBackend(client, "texts", indexed=False)
+    assert made.dense(toy_vectors()[:1], 1, {}, exact=True) == [[]]  # not made yet
+    SemanticIndex.on(made).add(TEXTS, ids=IDS, vectors=toy_vectors())
+    found = made.dense(toy_vectors()[:1], 1, {}, exact=True)
+    monkeypatch.setattr(client, "get_collection", None)
+    assert made.dense(toy_vectors()[:1], 1, {}, exact=True) == found != [[]]
+
+
 def test_codes_of_the_whole_collection_count_too():
     vectors = SimpleNamespace(quantization_config=None)
     config = SimpleNamespace(params=SimpleNamespace(vectors=vectors), quantization_config=object())
