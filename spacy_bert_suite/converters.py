@@ -4,6 +4,7 @@ A converter takes one file and yields Docs; `convert` writes them as a `.spacy` 
 may be gzipped. What is malformed raises an error that names the file and the line.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
-from .errors import Errors
+from .errors import Errors, Warnings
 from .pairs import PAIR, make_pair_corpus, make_pair_example
 from .pipelines import MAX_TEXT
 from .questions import QUESTION, make_question_example
@@ -117,17 +118,25 @@ def ner_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     nlp (Language): Gives the vocab.
     rename (Dict[str, str]): New names for entity labels.
     YIELDS (Doc): One per sentence.
+    RAISES (ValueError): If a line has no tag, or a tag but no word; where the tag is O, as in
+        corpora that have lost a character, the line is left out with a warning.
     """
     words: list[str] = []
     tags: list[str] = []
+    wordless: list[int] = []
     for number, line in [*read_lines(path), (0, "")]:
-        if line.split()[:1] not in ([], [DOCUMENT_START]):
+        if line.startswith("\t") and line.split() == ["O"]:
+            wordless.append(number)
+        elif line.split()[:1] not in ([], [DOCUMENT_START]):
             word, label = read_token(path, number, line)
             words.append(word)
             tags.append(begin_or_inside(label, tags, rename))
         elif words:
             yield Doc(nlp.vocab, words=words, spaces=guess_spaces(words), ents=tags)
             words, tags = [], []
+    if wordless:
+        message = Warnings.B914.format(path=path, n=len(wordless), first=wordless[0])
+        warnings.warn(message, stacklevel=2)
 
 
 def textcat_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:

@@ -52,6 +52,13 @@ def test_conll_documents_begin_without_a_word(tmp_path, line):
     assert [doc.text for doc in docs] == ["Rome", "Lyon"]
 
 
+def test_conll_leaves_out_lines_that_have_lost_their_word(tmp_path):
+    text = "Rome\tB-LOC\n\tO\n\n\tO\n\nLyon\tB-LOC\n"
+    with pytest.warns(UserWarning, match="B914.*2 lines.*line 2 first"):
+        docs = converted("ner", write(tmp_path / "a.conll", text))
+    assert [entities(doc) for doc in docs] == [[("Rome", "LOC")], [("Lyon", "LOC")]]
+
+
 @pytest.mark.parametrize(
     "kind, name, text",
     [
@@ -192,7 +199,8 @@ def test_topics_are_no_sentiments(tmp_path):
     [
         ("ner", "a.conll", "Anna\tB-PER\nPetrov\n", "B202", 2),
         ("ner", "a.conll", "Anna\tPER\n", "B202", 1),
-        ("ner", "a.conll", "\tO\n", "B202", 1),
+        ("ner", "a.conll", "Anna\tB-PER\n\tI-PER\n", "B202", 2),
+        ("ner", "a.conll", " \tO\n", "B202", 1),
         ("textcat", "a.jsonl", '{"text": "a", "label": "x"}\n{"text": \n', "B203", 2),
         ("textcat", "a.jsonl", '["a", "x"]\n', "B203", 1),
         ("textcat", "a.jsonl", '{"text": "a"}\n', "B204", 1),
