@@ -717,9 +717,7 @@ class Warnings(metaclass=WithCodes):
         "wordpieces has no room for the text: '{first}'. Shorten them, or set a larger "
         "components.bert.model.window; BERT takes up to 512."
     )
-    B914 = (
-        "{path}: {n} lines have the tag O but no word, line {first} first. They are left out."
-    )
+    B914 = "{path}: {n} lines have the tag O but no word, line {first} first. They are left out."
     B920 = (
         "The similarity of a {kind} without a vector is 0. Run it through a pipeline with "
         "'bert_similarity'; after from_bytes() or n_process, call vectors.install_hooks(doc)."
