@@ -14,6 +14,7 @@ import pipelines
 import trainer
 from common import (
     BATCH_SIZE,
+    GOEMOTIONS,
     N_THREADS,
     TASKS,
     Row,
@@ -21,6 +22,7 @@ from common import (
     append_json,
     bio_spans,
     environment,
+    macro_f1,
     n_batches,
     percent_right,
     read_json_lines,
@@ -46,6 +48,8 @@ def score(task: Task, rows: Sequence[Row], predicted: Sequence[Any]) -> float:
     gold = [row[1] for row in rows]
     if task.kind == "ner":
         return span_f1([bio_spans(tags) for tags in gold], predicted)
+    if task.kind == "multilabel":
+        return macro_f1(gold, predicted, list(predicted[0]))
     return percent_right(gold, predicted)
 
 
@@ -116,7 +120,8 @@ def spacy_scores(nlp: Language, tasks: Sequence[Task], data: Data) -> Scores:
 
 # What each system trains, and the tasks of one of its runs.
 ALL = tuple(TASKS)
-SINGLE = tuple((name,) for name in TASKS)
+EVERY = {**TASKS, GOEMOTIONS.name: GOEMOTIONS}
+SINGLE = tuple((name,) for name in EVERY)
 SYSTEMS: Dict[str, Tuple[Callable[..., Scores], Tuple[Tuple[str, ...], ...]]] = {
     "trainer": (run_trainer, SINGLE),
     "stock": (run_stock, SINGLE),
@@ -144,9 +149,9 @@ def report(out: Path) -> str:
     scores: Dict[Tuple[str, str], List[float]] = {}
     for record in read_json_lines(out):
         scores.setdefault((record["system"], record["task"]), []).append(record["score"])
-    lines = ["| system | " + " | ".join(TASKS) + " |", "|---|" + "---:|" * len(TASKS)]
+    lines = ["| system | " + " | ".join(EVERY) + " |", "|---|" + "---:|" * len(EVERY)]
     for system in SYSTEMS:
-        cells = [cell(scores.get((system, t)), scores.get(("trainer", t))) for t in TASKS]
+        cells = [cell(scores.get((system, t)), scores.get(("trainer", t))) for t in EVERY]
         lines.append(f"| {system} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -165,7 +170,7 @@ def cell(values: Any, trainer_values: Any) -> str:
 @click.option("--data", type=click.Path(path_type=Path, exists=True), help="Data folder")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 @click.option("--system", "systems", multiple=True, type=click.Choice(list(SYSTEMS)))
-@click.option("--task", "tasks", multiple=True, type=click.Choice(list(TASKS)))
+@click.option("--task", "tasks", multiple=True, type=click.Choice(list(EVERY)))
 @click.option("--seed", "seeds", multiple=True, type=int, default=(0, 1, 2), show_default=True)
 @click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--limit", default=0, help="Rows of every split, to try the script out")
@@ -184,7 +189,7 @@ def main(
         if data is None:
             raise click.UsageError("--data is needed to train.")
         torch.set_num_threads(threads)
-        for run in todo(out, systems or list(SYSTEMS), tasks or ALL, seeds):
+        for run in todo(out, systems or list(SYSTEMS), tasks or list(EVERY), seeds):
             measure(data, out, limit, *run)
     print(report(out))
 
@@ -192,7 +197,7 @@ def main(
 def measure(
     data: Path, out: Path, limit: int, seed: int, system: str, names: Tuple[str, ...]
 ) -> None:
-    tasks = [TASKS[name] for name in names]
+    tasks = [EVERY[name] for name in names]
     rows: Data = {
         task.name: {split: read_rows(data, task, split, limit) for split in ("train", "dev")}
         for task in tasks

@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterable, List, Sequence
 
 import spacy
-from common import GRAD_CLIP, LEARN_RATE, WARMUP, WEIGHT_DECAY, Row, Task
+from common import GRAD_CLIP, LEARN_RATE, WARMUP, WEIGHT_DECAY, Row, Task, as_list
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -55,7 +55,7 @@ def stock_pipeline(tasks: Sequence[Task], weights: str, multilabel: Sequence[str
     for task in tasks:
         if task.kind == "ner":
             nlp.add_pipe("ner", name=task.name, config={"model": PARSER})
-        elif task.name in multilabel:
+        elif task.name in multilabel or task.kind == "multilabel":
             model = {**REDUCE, "exclusive_classes": False}
             nlp.add_pipe("textcat_multilabel", name=task.name, config={"model": model})
         else:
@@ -119,7 +119,7 @@ def gold_doc(nlp: Language, task: Task, row: Row, labels: Sequence[str]) -> Doc:
     if task.kind == "ner":
         return Doc(nlp.vocab, words=row[0], ents=row[1])
     doc = nlp.make_doc(row[0])
-    doc.cats = {label: float(label == row[1]) for label in labels}
+    doc.cats = {label: float(label in as_list(row[1])) for label in labels}
     return doc
 
 
@@ -130,10 +130,12 @@ def train(nlp: Language, batches: Iterable[List[Example]], optimizer: Optimizer)
 
 
 def predict(nlp: Language, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> List[Any]:
-    """RETURNS (List[Any]): Sets of entity spans over words, or labels."""
+    """RETURNS (List[Any]): Sets of entity spans over words, labels, or probabilities by label."""
     docs = nlp.pipe((unlabelled(nlp, task, row) for row in rows), batch_size=128)
     if task.kind == "ner":
         return [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in docs]
+    if task.kind == "multilabel":
+        return [doc.cats for doc in docs]
     if "bert_sentiment" in nlp.pipe_names and task.head == "bert_sentiment":
         return [doc._.sentiment["label"] for doc in docs]
     return [max(labels, key=doc.cats.__getitem__) for doc in docs]

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Sequence
 
-from common import BATCH_SIZE, Row, Task, bio_spans, trainer_settings
+from common import BATCH_SIZE, Row, Task, bio_spans, torch, trainer_settings
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -34,13 +34,14 @@ def head_model(task: Task, labels: Sequence[str], weights: str, **options: Any) 
         num_labels=len(names),
         id2label=dict(enumerate(names)),
         label2id={name: i for i, name in enumerate(names)},
+        problem_type="multi_label_classification" if task.kind == "multilabel" else None,
         **options,
     )
 
 
 def encode(
     task: Task, rows: Sequence[Row], labels: Sequence[str], tokenizer: PreTrainedTokenizerBase
-) -> List[Dict[str, List[int]]]:
+) -> List[Dict[str, Any]]:
     """RETURNS (List[Dict]): Features of the rows; a word's tag sits on its first wordpiece."""
     encoded = tokenizer(
         [row[0] for row in rows],
@@ -57,6 +58,9 @@ def encode(
         for i, (feature, (_, tags)) in enumerate(zip(features, rows)):
             words = first_pieces(encoded.word_ids(i))
             feature["labels"] = [IGNORE if w is None else ids[tags[w]] for w in words]
+    elif task.kind == "multilabel":
+        for feature, (_, gold) in zip(features, rows):
+            feature["labels"] = [float(label in gold) for label in labels]
     else:
         for feature, (_, label) in zip(features, rows):
             feature["labels"] = labels.index(label)
@@ -74,7 +78,6 @@ def make_trainer(
     labels: Sequence[str],
     weights: str,
     seed: int = 0,
-    bf16: bool = True,
     max_steps: int = -1,
     group_by_length: bool = False,
 ) -> Any:
@@ -87,7 +90,6 @@ def make_trainer(
         num_train_epochs=task.epochs,
         max_steps=max_steps,
         group_by_length=group_by_length,
-        bf16=bf16,
     )
     arguments = TrainingArguments(**settings)
     trainer: Any = Trainer(
@@ -102,9 +104,11 @@ def make_trainer(
 
 
 def predict(trainer: Any, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> List[Any]:
-    """RETURNS (List[Any]): Sets of entity spans over words, or labels."""
+    """RETURNS (List[Any]): Sets of entity spans over words, labels, or probabilities by label."""
     tokenizer = trainer.processing_class
     output = trainer.predict(encode(task, rows, labels, tokenizer)).predictions
+    if task.kind == "multilabel":
+        return [dict(zip(labels, row)) for row in torch.from_numpy(output).sigmoid().tolist()]
     best = output.argmax(-1)
     if task.kind == "textcat":
         return [labels[i] for i in best]

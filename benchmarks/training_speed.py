@@ -19,6 +19,7 @@ from common import (
     Row,
     Task,
     append_json,
+    bf16_is_fast,
     environment,
     interleave,
     read_rows,
@@ -40,7 +41,8 @@ def one_head(data: Path, task: Task, steps: int) -> Dict[str, Run]:
     rows = sample(data, task, steps)
     labels = task_labels(rows)
     systems: Dict[str, Run] = {}
-    settings = {"Trainer bf16": False, "Trainer bf16, grouped by length": True}
+    precision = "bf16" if bf16_is_fast() else "fp32"
+    settings = {f"Trainer {precision}": False, f"Trainer {precision}, grouped by length": True}
     for name, grouped in settings.items():
         made = trainer.make_trainer(
             task, rows, labels, weights_folder(), max_steps=steps, group_by_length=grouped

@@ -1,15 +1,17 @@
 import numpy
 import pytest
 import spacy
-from conftest import make_examples
+from conftest import bert_model, make_examples
 from spacy.tokens import DocBin
 from spacy.training import Example
 
+from spacy_bert_suite.backbone.shim import get_shim
 from spacy_bert_suite.components.textcat import (
     best_threshold,
     make_tune_thresholds,
     score_categories,
 )
+from spacy_bert_suite.readers import TASK
 
 
 def f1(chosen, gold):
@@ -130,9 +132,22 @@ def test_labels_missing_from_the_gold_are_not_negative(make_nlp, optimizer):
     assert gradient[0, 1] < 0
 
 
-def test_one_label_is_not_enough(tiny_bert):
-    from conftest import bert_model
+def test_labels_begin_at_their_frequencies(tiny_bert):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    pipe = nlp.add_pipe("bert_textcat_multilabel")
+    cats = [{"a": 1.0, "b": 0.0}, {"a": 1.0, "c": 0.0}, {"a": 0.5, "b": 1.0}, {}]
+    examples = [Example.from_dict(nlp.make_doc("A film."), {"cats": gold}) for gold in cats]
+    examples[-1].reference.user_data[TASK] = "another"
+    examples[-1].reference.cats = {"a": 0.0, "b": 0.0, "c": 0.0}
+    nlp.initialize(lambda: examples)
+    bias = get_shim(pipe.model).module.output.bias.tolist()
+    assert bias == pytest.approx(numpy.log([3.5 / 1.5, 2 / 2, 1 / 2]).tolist())
+    nlp.initialize()
+    assert get_shim(pipe.model).module.output.bias.tolist() == [0.0, 0.0, 0.0]
 
+
+def test_one_label_is_not_enough(tiny_bert):
     nlp = spacy.blank("en")
     nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
     nlp.add_pipe("bert_textcat").add_label("only")
