@@ -533,7 +533,7 @@ class Errors(metaclass=WithCodes):
         "Correct the line or remove it."
     )
     B204 = (
-        "{path}, line {line}: '{field}' is {found!r}; it must be {expected}. "
+        "{path}, line {line}: '{field}' is {found}; it must be {expected}. "
         "Correct the line or remove it."
     )
     B205 = (

@@ -50,7 +50,12 @@ class Row:
     record: dict[str, Any]
 
     def wrong(self, field: str, expected: str) -> ValueError:
-        found = self.record.get(field)
+        """RETURNS (ValueError): One that tells what the field is; where it is missing, which there
+        are: the columns of a file often have other names.
+        """
+        fields = ", ".join(map(str, self.record)) or "none"
+        missing = f"missing (fields of the record: {fields[:200]})"
+        found = repr(self.record[field]) if field in self.record else missing
         return ValueError(
             Errors.B204.format(
                 path=self.path, line=self.number, field=field, found=found, expected=expected

@@ -52,6 +52,15 @@ def test_conll_documents_begin_without_a_word(tmp_path, line):
     assert [doc.text for doc in docs] == ["Rome", "Lyon"]
 
 
+def test_a_missing_field_is_named_beside_those_there_are(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"review": "good", "stars": 4}\n')
+    with pytest.raises(ValueError, match="B204.*line 1: 'text' is missing.*: review, stars"):
+        converted("textcat", path)
+    path = write(path, '{"text": "good", "label": null}\n')
+    with pytest.raises(ValueError, match="B204.*line 1: 'label' is None"):
+        converted("textcat", path)
+
+
 def test_conll_leaves_out_lines_that_have_lost_their_word(tmp_path):
     text = "Rome\tB-LOC\n\tO\n\n\tO\n\nLyon\tB-LOC\n"
     with pytest.warns(UserWarning, match="B914.*2 lines.*line 2 first"):
