@@ -198,7 +198,20 @@ class BertHead(BertPipe):
             had are kept.
         RAISES (ValueError): If there are too few labels; then the component is as before.
         """
-        self._build(self._all_labels(get_examples, labels))
+        all_labels = self._all_labels(get_examples, labels)
+        bias = self.first_bias(get_examples, all_labels)
+        self._build(all_labels)
+        if bias is not None:
+            with torch.no_grad():
+                get_shim(self.model).module.output.bias.copy_(torch.from_numpy(bias))
+
+    def first_bias(
+        self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]
+    ) -> Optional[numpy.ndarray]:
+        """RETURNS (Optional[ndarray]): What the output layer begins with, (n_labels,); None for
+        zeros, as by default.
+        """
+        return None
 
     def _all_labels(
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]

@@ -11,7 +11,6 @@ from spacy.training import Corpus, Example
 from spacy.util import minibatch
 from thinc.api import Config, Model
 
-from ..backbone.shim import get_shim
 from ..errors import Errors
 from ..heads import (
     BertHead,
@@ -115,23 +114,14 @@ class BertTextCategorizer(BertHead):
         super()._build(labels)
         self.cfg["thresholds"] = {}
 
-    def initialize(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Optional[Language] = None,
-        labels: Optional[Iterable[str]] = None,
-    ) -> None:
-        """Find the labels and build the model, as every head does. Where labels do not exclude one
-        another, each begins at the probability that it has in the examples (Lin et al. 2017,
-        arXiv 1708.02002, section 3.3): of many labels few are right, and hundreds of updates would
-        be spent on learning no more than that.
+    def first_bias(
+        self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]
+    ) -> Optional[numpy.ndarray]:
+        """Where labels do not exclude one another, each begins at the probability that it has in
+        the examples (Lin et al. 2017, arXiv 1708.02002, section 3.3): of many labels few are
+        right, and hundreds of updates would be spent on learning no more than that.
         """
-        super().initialize(get_examples, nlp=nlp, labels=labels)
-        if not self.cfg["exclusive"]:
-            odds = log_odds(get_examples(), self.labels, self.name)
-            with torch.no_grad():
-                get_shim(self.model).module.output.bias.copy_(odds)
+        return None if self.cfg["exclusive"] else log_odds(get_examples(), labels, self.name)
 
     def has_gold(self, eg: Example) -> bool:
         return any(label in eg.reference.cats for label in self.labels)
@@ -209,15 +199,15 @@ class BertTextCategorizer(BertHead):
         return cats[label]
 
 
-def log_odds(examples: Iterable[Example], labels: Sequence[str], name: str) -> torch.Tensor:
-    """RETURNS (Tensor): (n_labels,), the log odds of each label in the examples in which it is
+def log_odds(examples: Iterable[Example], labels: Sequence[str], name: str) -> numpy.ndarray:
+    """RETURNS (ndarray): (n_labels,), the log odds of each label in the examples in which it is
     given; as if each had been right once more, and wrong once more.
     """
     counts = numpy.ones((2, len(labels)))
     for batch in minibatch(examples, 1000):
         values, given = category_gold(batch, labels, name)
         counts += (values * given).sum(axis=0), ((1 - values) * given).sum(axis=0)
-    return torch.from_numpy(numpy.log(counts[0] / counts[1]))
+    return numpy.log(counts[0] / counts[1])
 
 
 def best_threshold(predicted: numpy.ndarray, is_gold: numpy.ndarray) -> float:
