@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -11,7 +10,7 @@ import torch
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
@@ -22,7 +21,7 @@ from .backbone.listener import BertListener
 from .backbone.shim import get_shim
 from .errors import Errors, Warnings
 from .parallel import part_of_mean, totals_of
-from .readers import is_for
+from .readers import examples_for, is_for
 from .settings import check_config
 
 N_LOOKED_AT = 1000  # examples, to see whether given labels occur
@@ -217,12 +216,10 @@ class BertHead(BertPipe):
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
     ) -> List[str]:
         """RETURNS (List[str]): The labels that were added and those that are given or found."""
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         check_list(labels, self.name)
         added = self._added if self._is_built else self.labels
         if labels is None and not added:
-            mine = [eg for eg in get_examples() if is_for(eg, self.name)]
-            new = self.find_labels(mine) or list(self.labels)
+            new = self.find_labels(examples_for(get_examples, self.name)) or list(self.labels)
         else:
             new = list(labels or ())
         for label in new:
@@ -241,8 +238,7 @@ class BertHead(BertPipe):
         self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]
     ) -> None:
         """Labels of which none occurs would train on nothing, without a word."""
-        some = [eg for eg in islice(get_examples(), N_LOOKED_AT) if is_for(eg, self.name)]
-        found = self.occurring_labels(some)
+        found = self.occurring_labels(examples_for(get_examples, self.name, N_LOOKED_AT))
         if found and labels and not set(found) & set(labels):
             given, found_names = ", ".join(labels), ", ".join(found)
             message = Warnings.B903.format(name=self.name, given=given, found=found_names)

@@ -1,6 +1,6 @@
 """What components that learn from pairs of texts have in common."""
 
-from typing import Any, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -8,7 +8,7 @@ from spacy.training import Example
 from .errors import Errors
 from .heads import BertPipe, check_label
 from .pairs import Pair, belongs_together, get_pair
-from .readers import is_for
+from .readers import examples_for, is_for
 
 
 class PairPipe(BertPipe):
@@ -41,6 +41,11 @@ class PairPipe(BertPipe):
     def pair_of(self, eg: Example) -> Optional[Pair]:
         """RETURNS (Optional[Pair]): The pair of an example that this component may read."""
         return get_pair(eg) if is_for(eg, self.name) else None
+
+    def read_pairs(self, get_examples: Callable[[], Iterable[Example]]) -> List[Pair]:
+        """RETURNS (List[Pair]): All pairs that it is initialized with."""
+        examples = examples_for(get_examples, self.name)
+        return [pair for eg in examples if (pair := self.pair_of(eg)) is not None]
 
     def is_gold(self, pair: Pair) -> bool:
         """RETURNS (bool): Whether the pair holds what this component learns from."""

@@ -2,10 +2,12 @@
 
 import random
 import warnings
+from contextvars import ContextVar
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
-from spacy.training import Example
+from spacy.training import Example, validate_get_examples
 
 from .errors import Errors, Warnings
 
@@ -15,12 +17,39 @@ MIN_TEMPERATURE = 0.1
 MAX_REPEATS = 100  # of an example, on average, in an epoch
 Corpus = Callable[[Language], Iterable[Example]]
 
+# The component that is reading: a corpus of several tasks leaves out what is for others only.
+READS: ContextVar[Optional[str]] = ContextVar("reads", default=None)
+
 
 def is_for(eg: Example, name: str) -> bool:
     """RETURNS (bool): Whether the component `name` may learn from the example: it does not
     bear the names of others only.
     """
     return name in names_in(eg.reference.user_data.get(TASK, name))
+
+
+def examples_for(
+    get_examples: Callable[[], Iterable[Example]], name: str, limit: Optional[int] = None
+) -> List[Example]:
+    """Read what a component is initialized with: once, and of a MultiTaskCorpus only what is for
+    this component, as reading may take longer than all the rest.
+
+    get_examples (Callable): Gives examples.
+    name (str): The component.
+    limit (Optional[int]): Look at so many examples at most.
+    RETURNS (List[Example]): Those that the component may learn from.
+    RAISES (TypeError): If it is no function, or gives no examples.
+    """
+    if not callable(get_examples):
+        validate_get_examples(get_examples, f"{name}.initialize")
+    token = READS.set(name)
+    try:
+        given = get_examples()
+        examples = list(islice(given or (), limit))
+    finally:
+        READS.reset(token)
+    validate_get_examples(lambda: examples or given, f"{name}.initialize")
+    return [eg for eg in examples if is_for(eg, name)]
 
 
 def names_in(key: str) -> List[str]:
@@ -62,12 +91,14 @@ class MultiTaskCorpus:
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         self._check_names(nlp)
-        examples = {name: self._read(name, nlp) for name in self.corpora}
+        reads = READS.get()
+        keys = [key for key in self.corpora if reads is None or reads in names_in(key)]
+        examples = {key: self._read(key, nlp) for key in keys}
         if not self.shuffle:
             for task in examples.values():
                 yield from task
             return
-        order = self._draw({name: len(task) for name, task in examples.items()})
+        order = self._draw({key: len(task) for key, task in examples.items()}) if keys else []
         streams = {name: self._cycle(task) for name, task in examples.items()}
         for name in order:
             yield next(streams[name])

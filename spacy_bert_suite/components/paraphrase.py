@@ -17,7 +17,7 @@ import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -202,9 +202,8 @@ class BertParaphrase(PairPipe):
         RAISES (ValueError): If there are pairs, but none with the gold that the mode needs; or if
             there are no classes.
         """
-        validate_get_examples(get_examples, "BertParaphrase.initialize")
         check_list(labels, self.name)
-        pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
+        pairs = self.read_pairs(get_examples)
         if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = "pairs with a score" if self.mode == "graded" else "pairs with a label"
             raise ValueError(Errors.B070.format(name=self.name, mode=self.mode, needs=needs))

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
 
@@ -29,7 +29,7 @@ from ..pretraining.masking import (
     vocabulary_of,
 )
 from ..pretraining.scoring import total
-from ..readers import is_for
+from ..readers import examples_for, is_for
 from ..settings import check_config
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -161,7 +161,7 @@ class BertPretrainer(BertPipe):
         get_examples (Callable): Gives examples. The first instance says whether there are pairs.
         RAISES (ValueError): If there is no instance, and no head in the checkpoint either.
         """
-        validate_get_examples(get_examples, "BertPretrainer.initialize")
+        examples_for(get_examples, self.name, limit=1)  # that it gives any at all
         get_shim(self.model).module = None
         self.model.initialize()
         imported = get_shim(self.model).cfg["imported"]

@@ -16,7 +16,7 @@ from typing import (
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -36,7 +36,7 @@ from ..extraction import answer_loss
 from ..heads import BertPipe
 from ..parallel import in_group, totals_of
 from ..questions import Question, check_question, get_question
-from ..readers import is_for
+from ..readers import examples_for, is_for
 from ..settings import check_config
 from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
 
@@ -257,8 +257,8 @@ class BertQuestionAnswering(BertPipe):
         get_examples (Callable): Gives examples with questions.
         RAISES (ValueError): If none has a question.
         """
-        validate_get_examples(get_examples, "BertQuestionAnswering.initialize")
-        questions = [found for eg in get_examples() if (found := self._question(eg))]
+        examples = examples_for(get_examples, self.name)
+        questions = [found for eg in examples if (found := self._question(eg))]
         if not questions:
             raise ValueError(Errors.B244.format(name=self.name))
         if self.given_threshold is None:

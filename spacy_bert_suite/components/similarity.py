@@ -7,7 +7,7 @@ import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -282,9 +282,8 @@ class BertSimilarity(PairPipe):
             reads more dimensions than the vectors have. Examples without any pairs are no error:
             the component need not be trained.
         """
-        validate_get_examples(get_examples, "BertSimilarity.initialize")
         check_list(labels, self.name)
-        pairs = [pair for eg in get_examples() if (pair := self.pair_of(eg)) is not None]
+        pairs = self.read_pairs(get_examples)
         if pairs and not any(self.is_gold(pair) for pair in pairs):
             needs = NEEDS[self.needs]
             raise ValueError(Errors.B067.format(name=self.name, needs=needs))

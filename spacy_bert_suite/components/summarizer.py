@@ -8,7 +8,7 @@ import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -17,7 +17,7 @@ from ..backbone.listener import BertListener
 from ..errors import Errors, Warnings
 from ..heads import BertPipe, Gradients, loss_and_gradients
 from ..parallel import part_of_mean
-from ..readers import is_for
+from ..readers import examples_for, is_for
 from ..settings import check_choice, check_config
 from ..summarization.gold import gold_labels, has_summary, score_summaries
 from ..summarization.length import Length
@@ -181,14 +181,13 @@ class BertSummarizer(BertPipe):
         get_examples (Callable): Gives examples.
         RAISES (ValueError): If none of them has a gold summary.
         """
-        validate_get_examples(get_examples, "BertSummarizer.initialize")
         if not self.is_trainable:
             return
         for node in self.model.walk():
             if isinstance(node, BertListener) and node.store is None:
                 upstream = node.upstream_name
                 raise ValueError(Errors.B032.format(name=self.name, upstream=upstream))
-        if not any(self._has_gold(eg) for eg in get_examples()):
+        if not any(self._has_gold(eg) for eg in examples_for(get_examples, self.name)):
             raise ValueError(Errors.B081.format(name=self.name, key=self.spans_key))
         self.model.initialize()
 

@@ -24,6 +24,7 @@ from ..heads import (
 )
 from ..layers import TextScores
 from ..parallel import part_of_mean
+from ..readers import examples_for
 from ..settings import check_config
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -121,7 +122,9 @@ class BertTextCategorizer(BertHead):
         the examples (Lin et al. 2017, arXiv 1708.02002, section 3.3): of many labels few are
         right, and hundreds of updates would be spent on learning no more than that.
         """
-        return None if self.cfg["exclusive"] else log_odds(get_examples(), labels, self.name)
+        if self.cfg["exclusive"]:
+            return None
+        return log_odds(examples_for(get_examples, self.name), labels, self.name)
 
     def has_gold(self, eg: Example) -> bool:
         return any(label in eg.reference.cats for label in self.labels)
