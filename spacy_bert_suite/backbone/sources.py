@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_MAPPING,
     AutoConfig,
     AutoModel,
     AutoTokenizer,
@@ -157,11 +158,19 @@ def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True)
         tokenizer = _load_tokenizer(source, name, options)
         _check_tokenizer(tokenizer, config, name)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
-        encoder, report = AutoModel.from_pretrained(source, **options)
+        encoder, report = _encoder_class(config).from_pretrained(source, **options)
     _check_weights(encoder, report["missing_keys"], name)
     _check_forward(encoder.eval(), tokenizer, name)
     _check_vocabulary(encoder, tokenizer, name)
     return Checkpoint(encoder, tokenizer)
+
+
+def _encoder_class(config: Any) -> Any:
+    """RETURNS: The class that AutoModel would open, or AutoModel itself where it has to choose.
+    AutoModel imports the configurations of all architectures first, which takes a second.
+    """
+    found = MODEL_MAPPING[type(config)] if type(config) in MODEL_MAPPING else AutoModel
+    return AutoModel if isinstance(found, tuple) else found
 
 
 def _load_tokenizer(source: Union[str, Path], name: str, options: Dict[str, Any]) -> Any:
