@@ -11,7 +11,7 @@ import pytest
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 ONE_PROCESS = Path(__file__).parent / "one_process.py"
-MADE = ("corpus", "training", "metrics", "packages", "output", "project.lock", "*.py")
+MADE = ("corpus", "training", "metrics", "packages", "output", "project.lock", "test_*.py")
 
 
 @pytest.fixture

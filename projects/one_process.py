@@ -1,5 +1,5 @@
 """`python one_process.py run WORKFLOW ...` does what `python -m spacy project run` does, but every
-`python -m spacy` of the workflow runs in this one process: torch is imported once, not six times.
+`python` of the workflow runs in this one process: torch is imported once, not six times.
 """
 
 import runpy
@@ -9,11 +9,11 @@ import weasel.cli.run
 
 
 def run_here(command, *, stdin=None, capture=False):
-    if command[1:3] != ["-m", "spacy"]:
-        raise SystemExit(f"not a spaCy command: {command}")
-    before, sys.argv = sys.argv, command[2:]
+    is_module = command[1] == "-m"
+    before, sys.argv = sys.argv, command[1 + is_module :]
+    run = runpy.run_module if is_module else runpy.run_path
     try:
-        runpy.run_module("spacy", run_name="__main__")
+        run(sys.argv[0], run_name="__main__")
     except SystemExit as done:
         if done.code not in (None, 0):
             raise

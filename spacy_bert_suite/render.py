@@ -111,7 +111,7 @@ def best_category(doc: Doc) -> str:
 
 
 def _table_rows(doc: Doc, width: int) -> Iterator[list[list[str]]]:
-    parts = parts_of(doc)
+    parts = [part for part in parts_of(doc) if part.span.text.strip()] or parts_of(doc)[:1]
     if len(parts) == 1:
         yield _table_row(parts[0], best_category(doc), width)
         return

@@ -2,9 +2,12 @@ import click
 import pytest
 import spacy
 from click.testing import CliRunner
+from spacy.tokens import DocBin
+from spacy.training import Example
 
 from spacy_bert_suite.cli import main
 from spacy_bert_suite.cli.main import cli, parse_renames, run_pipeline
+from spacy_bert_suite.pairs import get_pair
 
 
 @pytest.fixture
@@ -63,6 +66,43 @@ def test_convert_several_splits_at_once(tmp_path):
     result = run("convert", "sentiment", tmp_path, tmp_path / "one.spacy", *splits)
     assert result.exit_code == 2 and "{split}" in result.output
     assert not (tmp_path / "one.spacy").exists()
+
+
+def test_convert_several_datasets_at_once(tmp_path):
+    for folder, line in {"near": "A\tB\t5", "mood": "fine\t1"}.items():
+        (tmp_path / folder).mkdir()
+        header = "text1\ttext2\tscore" if folder == "near" else "text\tlabel"
+        (tmp_path / folder / "dev.tsv").write_text(f"{header}\n{line}\n")
+    options = ["--split", "dev", "--max-score", "5", "--dataset", "near"]
+    others = ["--dataset", "sentiment=mood"]
+    target = tmp_path / "to" / "{dataset}_{split}.spacy"
+    result = run("convert", "pairs", tmp_path, target, *options, *others)
+    assert result.exit_code == 0, result.output
+    docs = {path.name: list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+            for path in (tmp_path / "to").iterdir()}  # fmt: skip
+    assert sorted(docs) == ["mood_dev.spacy", "near_dev.spacy"]
+    assert docs["mood_dev.spacy"][0].cats == {"1": 1.0}
+    assert get_pair(Example(docs["near_dev.spacy"][0], docs["near_dev.spacy"][0])).score == 1.0
+
+
+@pytest.mark.parametrize(
+    "target, options, message",
+    [
+        ("{split}.spacy", ["--split", "dev", "--dataset", "a", "--dataset", "b"], "{dataset}"),
+        ("dev.spacy", ["--dataset", "a"], "--split train"),
+    ],
+)
+def test_datasets_without_a_place_or_a_split(tmp_path, target, options, message):
+    result = run("convert", "pairs", tmp_path, tmp_path / target, *options)
+    assert result.exit_code == 2 and message in result.output
+
+
+def test_dataset_of_an_unknown_kind(tmp_path):
+    args = ["--split", "dev", "--dataset", "parsing=a"]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "dev.tsv").write_text("A\tB\t5\n")
+    result = run("convert", "pairs", tmp_path, tmp_path / "out.spacy", *args)
+    assert result.exit_code == 1 and "[B206]" in result.output
 
 
 def test_annotate_prints_texts_and_files(tmp_path, model):

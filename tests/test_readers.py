@@ -5,7 +5,13 @@ import pytest
 import spacy
 from spacy.training import Example
 
-from spacy_bert_suite.readers import TASK, is_for, make_multi_task_corpus, make_task_batcher
+from spacy_bert_suite.readers import (
+    TASK,
+    examples_for,
+    is_for,
+    make_multi_task_corpus,
+    make_task_batcher,
+)
 
 
 def make_corpus(name, n):
@@ -136,6 +142,40 @@ def test_several_components_learn_from_one_corpus(make_nlp, optimizer):
     scores = nlp.evaluate([shared])
     assert scores["ents_f"] is not None and scores["cats_score"] is not None
     assert "sentiment_acc" not in scores
+
+
+def test_a_component_reads_only_its_own_corpora():
+    n_read = Counter()
+
+    def counted(name):
+        def corpus(nlp):
+            n_read[name] += 1
+            return CORPORA[name.split("+")[0]](nlp)
+
+        return corpus
+
+    keys = ("bert_ner", "bert_textcat", "bert_ner+bert_textcat")
+    corpus = make_multi_task_corpus({key: counted(key) for key in keys})
+    found = examples_for(lambda: corpus(blank()), "bert_textcat")
+    assert n_read == {"bert_textcat": 1, "bert_ner+bert_textcat": 1}
+    assert {eg.reference.user_data[TASK] for eg in found} == set(n_read)
+    assert len(found) == 80
+    assert examples_for(lambda: corpus(blank()), "bert_qa") == []
+    assert len(list(corpus(blank()))) == 140  # all of them for everyone else
+
+
+def test_a_component_reads_what_bears_no_name():
+    examples = list(make_multi_task_corpus(CORPORA)(blank()))
+    plain = make_corpus("plain", 3)(blank())
+    found = examples_for(lambda: iter([*examples, *plain]), "bert_textcat")
+    assert len(found) == 23
+    assert len(examples_for(lambda: iter(plain), "bert_textcat", limit=2)) == 2
+
+
+@pytest.mark.parametrize("get_examples", [None, [], lambda: None, list, lambda: [1, 2]])
+def test_what_gives_no_examples(get_examples):
+    with pytest.raises(TypeError, match="bert_ner.initialize"):
+        examples_for(get_examples, "bert_ner")
 
 
 def test_batches_of_several_sizes():

@@ -134,7 +134,9 @@ def test_empty_and_blank_texts_with_sentences(nlp):
     Checker(page)
     assert page.count("<article") == 3
     assert page.count("<a href") == 2
-    assert "(empty)" in table([nlp("")])
+    assert "(empty)" in table([nlp("")]) and "(empty)" in table([blank])
+    rows = table([doc])
+    assert "One" in rows and "Two" in rows and "(empty)" not in rows
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "One."])

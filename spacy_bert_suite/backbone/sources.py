@@ -169,7 +169,7 @@ def _encoder_class(config: Any) -> Any:
     """RETURNS: The class that AutoModel would open, or AutoModel itself where it has to choose.
     AutoModel imports the configurations of all architectures first, which takes a second.
     """
-    found = MODEL_MAPPING[type(config)] if type(config) in MODEL_MAPPING else AutoModel
+    found = MODEL_MAPPING.get(type(config), AutoModel)
     return AutoModel if isinstance(found, tuple) else found
 
 

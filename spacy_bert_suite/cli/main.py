@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,14 @@ def cli() -> None:
     multiple=True,
     help="INPUT is a folder: convert its file of this name. Repeatable, with {split} in OUTPUT.",
 )
-@click.option("--dataset", default="", help="Folder inside INPUT that holds the split, if any.")
+@click.option(
+    "--dataset",
+    "datasets",
+    metavar="[KIND=]FOLDER",
+    multiple=True,
+    help="Folder inside INPUT that holds the split, if any. Repeatable, with {dataset} in OUTPUT; "
+    "KIND= where it is of another kind.",
+)
 @click.option("--rename", default="", help="New names for labels: OLD=NEW,OLD=NEW.")
 @click.option("--lang", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--max-score", default=1.0, show_default=True,
@@ -69,7 +77,7 @@ def convert(
     source: Path,
     target: Path,
     splits: tuple[str, ...],
-    dataset: str,
+    datasets: tuple[str, ...],
     rename: str,
     lang: str,
     max_score: float,
@@ -85,15 +93,15 @@ def convert(
     """
     from .. import converters
 
-    if len(splits) > 1 and "{split}" not in str(target):
-        raise click.UsageError("Several splits need {split} in OUTPUT: corpus/{split}.spacy")
+    check_places(target, splits, datasets)
     with clean_errors():
         renames = parse_renames(rename)
-        for split in splits or ("",):
-            path = converters.find_split(source, split, dataset) if split else source
-            output = Path(str(target).replace("{split}", split)) if split else target
+        for dataset, split in product(datasets or ("",), splits or ("",)):
+            own_kind, _, folder = dataset.rpartition("=")
+            path = converters.find_split(source, split, folder) if split else source
+            output = place_of(target, split=split, dataset=folder)
             n_docs = converters.convert(
-                kind,
+                own_kind or kind,
                 path,
                 output,
                 lang=lang,
@@ -102,6 +110,24 @@ def convert(
                 keep_labels=split_names(keep_labels) if keep_labels else None,
             )
             click.echo(f"{n_docs} texts: {path} -> {output}")
+
+
+def check_places(target: Path, splits: tuple[str, ...], datasets: tuple[str, ...]) -> None:
+    """Several files need a place for each."""
+    for name, given in (("split", splits), ("dataset", datasets)):
+        if len(given) > 1 and f"{{{name}}}" not in str(target):
+            place = f"corpus/{{{name}}}.spacy"
+            raise click.UsageError(f"Several of --{name} need {{{name}}} in OUTPUT: {place}")
+    if datasets and not splits:
+        raise click.UsageError("--dataset is a folder of splits: say which, such as --split train")
+
+
+def place_of(target: Path, **names: str) -> Path:
+    """RETURNS (Path): The target with the names that are given in the places for them."""
+    path = str(target)
+    for place, name in names.items():
+        path = path.replace(f"{{{place}}}", name) if name else path
+    return Path(path)
 
 
 @cli.command()
