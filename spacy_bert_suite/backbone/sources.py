@@ -251,6 +251,8 @@ def _check_forward(encoder: PreTrainedModel, tokenizer, name: str) -> None:
         reason = f"its forward pass takes no {missing[0]}"
     elif _looks_back_only(encoder, tokenizer):
         reason = "its states know nothing of what follows (a causal model)"
+    elif _pools(encoder, tokenizer):
+        reason = "not all of its layers have a state for each wordpiece"
     else:
         return
     architecture = encoder.config.model_type
@@ -271,6 +273,14 @@ def _looks_back_only(encoder: PreTrainedModel, tokenizer) -> bool:
         )
     # Without any attention the rest is rounding; one random layer, 16 wide, gives 1e-3.
     return bool((state - other).abs().max() <= 1e-5 * state.abs().max())
+
+
+def _pools(encoder: PreTrainedModel, tokenizer) -> bool:
+    """Whether some layers are shorter than the text, as in a Funnel Transformer."""
+    ids = torch.full((1, 8), tokenizer.cls_token_id)
+    with torch.inference_mode():
+        layers = encoder(input_ids=ids, output_hidden_states=True).hidden_states
+    return any(layer.shape[1] != ids.shape[1] for layer in layers)
 
 
 def _check_vocabulary(encoder: PreTrainedModel, tokenizer, name: str) -> None:

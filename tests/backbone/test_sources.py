@@ -19,6 +19,7 @@ from transformers import (
     DistilBertModel,
     ElectraConfig,
     FNetConfig,
+    FunnelConfig,
     GPT2Config,
     LlamaConfig,
     MPNetConfig,
@@ -142,6 +143,7 @@ SMALL = {
     "intermediate_size": 32,
     "max_position_embeddings": 66,
 }
+FUNNEL = {"d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32, "block_sizes": [1, 1]}
 
 
 def write_model(path, tiny_bert, config):
@@ -159,6 +161,10 @@ def write_model(path, tiny_bert, config):
     (CLIPTextConfig(**SMALL), "no inputs_embeds"),
     (BertConfig(**SMALL, is_decoder=True), "not a text encoder"),
     (FNetConfig(**SMALL), "no attention_mask"),
+    pytest.param(
+        FunnelConfig(**FUNNEL, architectures=["FunnelModel"]), "not all of its layers",
+        marks=pytest.mark.filterwarnings("ignore:.*non-tuple sequence"),  # transformers' own
+    ),
 ], ids=lambda value: getattr(value, "model_type", ""))  # fmt: skip
 def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
     write_model(tmp_path, tiny_bert, config)
