@@ -574,10 +574,6 @@ class Errors(metaclass=WithCodes):
         "'{path}' is a '{model_type}', whose heads are not supported. Heads can be imported from "
         "and exported to: {known}. It may work as a backbone alone: task = 'bert'."
     )
-    B223 = (
-        "Pairs of texts are encoded as in BERT, but '{path}' is a '{model_type}', which encodes "
-        "them differently. This head is supported for: {known}. Use a checkpoint of one of these."
-    )
     B224 = (
         "The outputs of '{path}' have no names ({found}). Give {n} of them in their order: "
         "labels=[...], or --labels NAME,NAME on the command line."

@@ -83,9 +83,10 @@ def _with_special_tokens(
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """RETURNS (Tuple[ndarray, ndarray]): Ids and segments of [CLS] first [SEP] (second [SEP])."""
     texts = (text,) if isinstance(text, str) else text
+    n_after = [*(tokenizer.n_between for _ in texts[1:]), 1]
     ids, segments = [tokenizer.cls_id], [0]
-    for i, each in enumerate(texts):
-        added = [*tokenizer([clean(each)]).ids.tolist(), tokenizer.sep_id]
+    for i, (each, n_seps) in enumerate(zip(texts, n_after)):
+        added = [*tokenizer([clean(each)]).ids.tolist(), *[tokenizer.sep_id] * n_seps]
         ids.extend(added)
         segments.extend([i] * len(added))
     return numpy.asarray(ids, dtype="int64"), numpy.asarray(segments, dtype="int64")

@@ -19,7 +19,6 @@ from .wordpieces import (
     offsets_of,
 )
 
-N_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
 MOST_SHOWN = 60  # characters of a text in an error
 Pair = Tuple[str, str]
 
@@ -64,6 +63,14 @@ class PairEncoder(BoundEncoder):
     def __init__(self, upstream_name: str, grad_factor: float = 1.0):
         super().__init__("pair-encoder", forward, upstream_name, grad_factor)
         self.cuts_first = False
+
+    @property
+    def n_pieces(self) -> int:
+        """RETURNS (int): Most wordpieces of two texts in a window; the rest of it are the special
+        tokens: [CLS] first [SEP] second [SEP] in BERT, with two in the middle in RoBERTa.
+        """
+        backbone = self.get_backbone()
+        return backbone.window - 2 - backbone.wordpieces.n_between
 
 
 def make_pair_encoder(
@@ -117,30 +124,28 @@ def _is_surely_short(model: PairEncoder, first: str) -> bool:
     """Most questions: no tokenizer makes more pieces of ASCII than it has characters, and a mark at
     the beginning. Pairs are tokenized when they are read; this saves doing it twice.
     """
-    window = model.get_backbone().window
-    return first.isascii() and len(first) < window - N_SPECIAL - window // 8
+    return first.isascii() and len(first) < model.n_pieces - model.get_backbone().window // 8
 
 
 def _cut(model: PairEncoder, pairs: Sequence[Pair]) -> Tuple[Wordpieces, Wordpieces, "_Spans"]:
     """RETURNS (Tuple): Wordpieces of the first and of the second texts, and their windows."""
-    backbone = model.get_backbone()
     firsts, seconds = _pieces(model, pairs)
     _check_room(model, pairs, firsts, seconds)
-    return firsts, seconds, _windows(firsts, seconds, backbone.window, backbone.stride)
+    return firsts, seconds, _windows(model, firsts, seconds)
 
 
 def _pieces(model: PairEncoder, pairs: Sequence[Pair]) -> Tuple[Wordpieces, Wordpieces]:
     backbone = model.get_backbone()
     firsts = backbone.wordpieces([clean(first) for first, _ in pairs])
     if model.cuts_first:
-        firsts = cut_texts(firsts, (backbone.window - N_SPECIAL) // 2)
+        firsts = cut_texts(firsts, model.n_pieces // 2)
     return firsts, backbone.wordpieces([clean(second) for _, second in pairs])
 
 
 def _is_enough(model: PairEncoder, firsts: Wordpieces, seconds: Wordpieces) -> numpy.ndarray:
-    window = model.get_backbone().window
-    n_room = window - N_SPECIAL - numpy.diff(firsts.offsets)
-    return n_room >= numpy.minimum(window // 8, numpy.diff(seconds.offsets))
+    n_room = model.n_pieces - numpy.diff(firsts.offsets)
+    least = model.get_backbone().window // 8
+    return n_room >= numpy.minimum(least, numpy.diff(seconds.offsets))
 
 
 def _check_room(
@@ -150,7 +155,7 @@ def _check_room(
     if len(too_long):
         first, second = (shortened(text) for text in pairs[too_long[0]])
         n_first, window = numpy.diff(firsts.offsets)[too_long[0]], model.get_backbone().window
-        n_room = max(0, window - N_SPECIAL - int(n_first))
+        n_room = max(0, model.n_pieces - int(n_first))
         raise ValueError(
             Errors.B036.format(
                 first=first, n_first=n_first, n_room=n_room, second=second, window=window
@@ -172,15 +177,16 @@ class _Spans:
     window_offsets: numpy.ndarray
 
 
-def _windows(firsts: Wordpieces, seconds: Wordpieces, window: int, stride: int) -> _Spans:
+def _windows(model: PairEncoder, firsts: Wordpieces, seconds: Wordpieces) -> _Spans:
     """Windows over each second text, beside the whole of the first."""
+    window, stride = model.get_backbone().window, model.get_backbone().stride
     pair: List[int] = []
     starts: List[int] = []
     ends: List[int] = []
     n_windows = [0]
     for i, n_first in enumerate(numpy.diff(firsts.offsets)):
         begin, end = seconds.offsets[i : i + 2]
-        n_room = window - N_SPECIAL - int(n_first)
+        n_room = model.n_pieces - int(n_first)
         step = max(1, n_room * stride // (window - 2))
         cut = make_windows(numpy.asarray([begin, end]), max(1, n_room), step)
         pair.extend([i] * len(cut.starts))
@@ -195,11 +201,12 @@ def _rows(
     tokenizer: WordpieceTokenizer, firsts: Wordpieces, seconds: Wordpieces, spans: _Spans
 ) -> Tuple[Rows, numpy.ndarray]:
     cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
+    between = sep * tokenizer.n_between
     ids, types = [], []
     for i, start, end in zip(spans.pair, spans.starts, spans.ends):
         first = firsts.ids[firsts.offsets[i] : firsts.offsets[i + 1]]
         second = seconds.ids[start:end]
-        ids.append(numpy.concatenate([cls, first, sep, second, sep]))
-        types.append(numpy.repeat([0, 1], [len(first) + 2, len(second) + 1]))
+        ids.append(numpy.concatenate([cls, first, between, second, sep]))
+        types.append(numpy.repeat([0, 1], [1 + len(first) + len(between), len(second) + 1]))
     row_offsets = offsets_of([len(window) for window in ids])
     return Rows(ids, numpy.arange(row_offsets[-1]), types), row_offsets

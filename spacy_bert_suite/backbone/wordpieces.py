@@ -42,6 +42,7 @@ class WordpieceTokenizer:
         self.cls_id = tokenizer.cls_token_id
         self.sep_id = tokenizer.sep_token_id
         self.pad_id = tokenizer.pad_token_id or 0
+        self.n_between = _count_between(self.backend, self.sep_id)
         self._chunks = ChunkCache(self.backend)
 
     def __call__(self, texts: Sequence[str]) -> Wordpieces:
@@ -51,6 +52,18 @@ class WordpieceTokenizer:
         if self.by_chunk:
             return self._chunks(texts)
         return _pack(self.backend.encode_batch(list(texts), add_special_tokens=False))
+
+
+def _count_between(backend, sep_id: int) -> int:
+    """RETURNS (int): How many [SEP] stand between two texts: one in BERT, two in RoBERTa. One too
+    for a tokenizer that does not say.
+    """
+    pair = backend.encode("a", "a")
+    texts = pair.sequence_ids
+    if 0 not in texts or 1 not in texts:
+        return 1
+    between = pair.ids[len(texts) - texts[::-1].index(0) : texts.index(1)]
+    return len(between) if between and set(between) == {sep_id} else 1
 
 
 class ChunkCache:

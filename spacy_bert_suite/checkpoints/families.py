@@ -11,21 +11,21 @@ class Family(NamedTuple):
     dense (str): Name of the dense layer over [CLS], in the weights of the whole model.
     output (str): Name of the layer above, with an output for each label.
     activation (str): Between the two; a name in torch.nn.
-    reads_pairs (bool): Whether two texts are written [CLS] a [SEP] b [SEP].
     """
 
     dense: str
     output: str
     activation: str
-    reads_pairs: bool
 
 
-ROBERTA = Family("classifier.dense", "classifier.out_proj", "Tanh", False)  # a </s></s> b
+ROBERTA = Family("classifier.dense", "classifier.out_proj", "Tanh")
 FAMILIES: Dict[str, Family] = {
-    "bert": Family("bert.pooler.dense", "classifier", "Tanh", True),
+    "bert": Family("bert.pooler.dense", "classifier", "Tanh"),
     "camembert": ROBERTA,
-    "distilbert": Family("pre_classifier", "classifier", "ReLU", True),
-    "electra": Family("classifier.dense", "classifier.out_proj", "GELU", True),
+    "deberta-v2": Family("pooler.dense", "classifier", "GELU"),
+    "distilbert": Family("pre_classifier", "classifier", "ReLU"),
+    "electra": Family("classifier.dense", "classifier.out_proj", "GELU"),
+    "mpnet": ROBERTA,
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
 }
@@ -41,14 +41,3 @@ def find_family(model_type: str, name: Any) -> Family:
         known = ", ".join(FAMILIES)
         raise ValueError(Errors.B222.format(path=name, model_type=model_type, known=known))
     return FAMILIES[model_type]
-
-
-def find_pair_family(model_type: str, name: Any) -> Family:
-    """RETURNS (Family): That of an encoder of pairs.
-    RAISES (ValueError): If pairs of texts would be read in another way than in transformers.
-    """
-    family = find_family(model_type, name)
-    if not family.reads_pairs:
-        known = ", ".join(k for k, v in FAMILIES.items() if v.reads_pairs)
-        raise ValueError(Errors.B223.format(path=name, model_type=model_type, known=known))
-    return family

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 
 from ..pairs import is_positive
-from .families import ANSWERS, find_pair_family
+from .families import ANSWERS, find_family
 from .labels import REGRESSION, is_nameless, names_in_order, read_names, refuse_numbers
 from .plan import Plan, Wishes, dropout_of, known
 from .shape import Shape, check_activation, names_of, refuse
@@ -20,7 +20,7 @@ Tensors = Dict[str, torch.Tensor]
 
 def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
     """A `bert_qa`."""
-    find_pair_family(source.model_type, source.name)
+    find_family(source.model_type, source.name)
     layer = source.linear(ANSWERS)
     weights = {f"output.{key}": value for key, value in layer.items()}
     model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
@@ -30,7 +30,7 @@ def plan_answers(source: Source, config: Any, wishes: Wishes) -> Plan:
 
 
 def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
-    find_pair_family(encoder.config.model_type, pipe.name)
+    find_family(encoder.config.model_type, pipe.name)
     extra = {key: getattr(pipe, key) for key in ("null_threshold", "max_answer_pieces")}
     tensors = names_of(module.output, ANSWERS)
     return Shape("AutoModelForQuestionAnswering", tensors, extra=extra)
@@ -38,7 +38,7 @@ def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
 
 def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
     """RETURNS (Plan): A `bert_paraphrase`."""
-    family = find_pair_family(source.model_type, source.name)
+    family = find_family(source.model_type, source.name)
     dense, output = source.linear(family.dense), source.linear(family.output)
     is_single = len(output["bias"]) == 1
     mode, output, labels = read_output(source, config, wishes, output)
@@ -123,7 +123,7 @@ def _activation(source: Source) -> Optional[str]:
 
 def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
     """A cross-encoder, as sentence-transformers has them too."""
-    family = find_pair_family(encoder.config.model_type, pipe.name)
+    family = find_family(encoder.config.model_type, pipe.name)
     if module.pooling != "pooler":
         reason = (
             f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'

@@ -15,6 +15,7 @@ from transformers import (
     BertConfig,
     BertModel,
     CLIPTextConfig,
+    DebertaV2Config,
     DistilBertConfig,
     DistilBertModel,
     ElectraConfig,
@@ -172,6 +173,7 @@ def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
         start(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by DeBERTa
 @pytest.mark.parametrize("config", [
     RobertaConfig(**SMALL, type_vocab_size=1, pad_token_id=0),
     ElectraConfig(**SMALL, embedding_size=8),
@@ -179,6 +181,7 @@ def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
     AlbertConfig(**SMALL, embedding_size=8),
     XLNetConfig(d_model=16, n_layer=2, n_head=2, d_inner=32),  # known as a causal model
     DistilBertConfig(dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=66),
+    DebertaV2Config(**SMALL, relative_attention=True, pos_att_type=["p2c", "c2p"]),
 ], ids=lambda config: config.model_type)  # fmt: skip
 @pytest.mark.parametrize("layers", ["last", "scalar_mix"])
 def test_other_encoders_equal_hugging_face(tiny_bert, tmp_path, config, layers):

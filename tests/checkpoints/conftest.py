@@ -13,9 +13,16 @@ from transformers import AutoTokenizer
 def make_original(tiny_bert, tmp_path) -> Callable[..., Path]:
     """Write a random model of a class of transformers; its weights are large enough to matter."""
 
-    def make(kind: str, *, names: Any = None, folder: str = "original", **settings: Any) -> Path:
+    def make(
+        kind: str,
+        *,
+        names: Any = None,
+        folder: str = "original",
+        tokenizer: Any = None,
+        **settings: Any,
+    ) -> Path:
         model_class = getattr(transformers, kind)
-        tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+        tokenizer = tokenizer or AutoTokenizer.from_pretrained(tiny_bert)
         sizes = {
             "vocab_size": len(tokenizer),
             "hidden_size": 16,

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 
 def open_original(path: Path, auto: str) -> Any:
@@ -31,3 +32,21 @@ def change_config(path: Path, **values: Any) -> None:
     file = path / "config.json"
     config = json.loads(file.read_text(encoding="utf8"))
     file.write_text(json.dumps({**config, **values}), encoding="utf8")
+
+
+def roberta_tokenizer() -> PreTrainedTokenizerFast:
+    """RETURNS (PreTrainedTokenizerFast): One that writes two texts as RoBERTa does, with two marks
+    between them. Its pieces are single bytes.
+    """
+    marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {piece: i for i, piece in enumerate([*marks, *alphabet])}
+    backend = Tokenizer(models.BPE(vocab, [], unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", cls_token="<s>",
+        sep_token="</s>", unk_token="<unk>", pad_token="<pad>", mask_token="<mask>",
+        model_input_names=["input_ids", "attention_mask"],
+    )  # fmt: skip

@@ -24,9 +24,12 @@ OTHERS = {
         "hidden_dim": 8,
     },
     "ElectraForSequenceClassification": {"embedding_size": 8},
+    "MPNetForSequenceClassification": {"max_position_embeddings": 66, "pad_token_id": 0},
+    "DebertaV2ForSequenceClassification": {"relative_attention": True, "pos_att_type": ["p2c"]},
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by DeBERTa
 @pytest.mark.parametrize("kind", [KIND, *OTHERS])
 def test_categories_equal_the_original(make_original, kind, tmp_path):
     path = make_original(kind, names=NAMES, **OTHERS.get(kind, {}))
