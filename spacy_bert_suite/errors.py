@@ -52,6 +52,11 @@ class Errors(metaclass=WithCodes):
         "The tokenizer in '{path}' has {n_pieces} wordpieces, but the weights have embeddings for "
         "{n_rows}. They do not belong together: copy or save the model again."
     )
+    B011 = (
+        "The tokenizer in '{path}' is a SentencePiece model, which has to be converted once. For "
+        "that, run: pip install sentencepiece protobuf. A pipeline that is saved afterwards has "
+        "the converted tokenizer, and needs neither."
+    )
     # Values in the config
     B020 = "components.bert.model.{key} is {value!r}; it must be {expected}."
     B021 = (

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Dict, Iterator, Union
 
@@ -155,7 +156,8 @@ def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True)
         with _damaged(name, "configuration"):
             config = AutoConfig.from_pretrained(source, **options)
         _check_architecture(config, name)
-        tokenizer = _load_tokenizer(source, name, options)
+        with _sentencepiece_at_hand(name):
+            tokenizer = _load_tokenizer(source, name, options)
         _check_tokenizer(tokenizer, config, name)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
         encoder, report = _encoder_class(config).from_pretrained(source, **options)
@@ -181,6 +183,16 @@ def _load_tokenizer(source: Union[str, Path], name: str, options: Dict[str, Any]
             if type(error) is Exception:  # all that tokenizers raises for a damaged file
                 raise ValueError(str(error)) from error
             raise
+
+
+@contextlib.contextmanager
+def _sentencepiece_at_hand(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "sentencepiece" in str(error).lower() and not find_spec("sentencepiece"):
+            raise ImportError(Errors.B011.format(path=name)) from error
+        raise
 
 
 @contextlib.contextmanager

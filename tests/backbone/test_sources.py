@@ -26,6 +26,7 @@ from transformers import (
     MPNetConfig,
     RobertaConfig,
     T5Config,
+    XLMRobertaConfig,
     XLNetConfig,
 )
 
@@ -153,6 +154,17 @@ def write_model(path, tiny_bert, config):
     tokenizer.save_pretrained(path)
     config.vocab_size = len(tokenizer)
     AutoModel.from_config(config).save_pretrained(path)
+
+
+def test_tokenizers_that_have_to_be_converted(tmp_path, monkeypatch):
+    config = XLMRobertaConfig(**SMALL, type_vocab_size=1)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(b"no tokenizer.json beside it")
+    settings = {"tokenizer_class": "XLMRobertaTokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf8")
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="B011.*pip install sentencepiece protobuf"):
+        start(tmp_path)
 
 
 @pytest.mark.parametrize("config, reason", [
