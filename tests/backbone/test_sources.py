@@ -185,7 +185,6 @@ def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
         start(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by DeBERTa
 @pytest.mark.parametrize("config", [
     RobertaConfig(**SMALL, type_vocab_size=1, pad_token_id=0),
     ElectraConfig(**SMALL, embedding_size=8),

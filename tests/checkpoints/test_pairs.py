@@ -52,7 +52,6 @@ def test_pairs_equal_the_original(make_original, tmp_path, names, options, mode,
     assert torch.allclose(pair_logits(exported), pipe._logits(PAIRS), atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by DeBERTa
 @pytest.mark.parametrize("kind", ["DistilBert", "Electra", "MPNet", "DebertaV2"])
 def test_other_encoders_of_pairs(make_original, tmp_path, kind):
     sizes = OTHERS.get(f"{kind}ForQuestionAnswering", {})

@@ -29,7 +29,6 @@ OTHERS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by DeBERTa
 @pytest.mark.parametrize("kind", [KIND, *OTHERS])
 def test_categories_equal_the_original(make_original, kind, tmp_path):
     path = make_original(kind, names=NAMES, **OTHERS.get(kind, {}))
