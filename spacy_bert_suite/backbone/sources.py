@@ -162,8 +162,8 @@ def _load(source: Union[str, Path], name: str, *, local_files_only: bool = True)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
         encoder, report = _encoder_class(config).from_pretrained(source, **options)
     _check_weights(encoder, report["missing_keys"], name)
-    _check_forward(encoder.eval(), tokenizer, name)
     _check_vocabulary(encoder, tokenizer, name)
+    _check_forward(encoder.eval(), tokenizer, name)
     return Checkpoint(encoder, tokenizer)
 
 
@@ -261,14 +261,29 @@ def _check_forward(encoder: PreTrainedModel, tokenizer, name: str) -> None:
     missing = [key for key in FORWARD_ARGUMENTS if key not in taken]
     if missing:
         reason = f"its forward pass takes no {missing[0]}"
-    elif _looks_back_only(encoder, tokenizer):
-        reason = "its states know nothing of what follows (a causal model)"
-    elif _pools(encoder, tokenizer):
-        reason = "not all of its layers have a state for each wordpiece"
     else:
-        return
-    architecture = encoder.config.model_type
-    raise ValueError(Errors.B008.format(name=name, architecture=architecture, reason=reason))
+        reason = _fault(encoder, tokenizer)
+    if not reason and _looks_back_only(encoder, tokenizer):
+        reason = "its states know nothing of what follows (a causal model)"
+    if reason:
+        architecture = encoder.config.model_type
+        raise ValueError(Errors.B008.format(name=name, architecture=architecture, reason=reason))
+
+
+def _fault(encoder: PreTrainedModel, tokenizer) -> str:
+    """RETURNS (str): What is wrong with the states of a short text, given as in training; "" if
+    there is one for each wordpiece in each layer. A Funnel Transformer pools, a Nystromformer
+    reads texts of one length only.
+    """
+    ids = torch.full((1, 8), tokenizer.cls_token_id)
+    try:
+        with torch.inference_mode():
+            embedded = encoder.get_input_embeddings()(ids)
+            layers = encoder(inputs_embeds=embedded, output_hidden_states=True).hidden_states
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        return f"it fails on a short text ({first_line(error)})"
+    is_whole = all(layer.shape[1] == ids.shape[1] for layer in layers)
+    return "" if is_whole else "not all of its layers have a state for each wordpiece"
 
 
 def _looks_back_only(encoder: PreTrainedModel, tokenizer) -> bool:
@@ -285,14 +300,6 @@ def _looks_back_only(encoder: PreTrainedModel, tokenizer) -> bool:
         )
     # Without any attention the rest is rounding; one random layer, 16 wide, gives 1e-3.
     return bool((state - other).abs().max() <= 1e-5 * state.abs().max())
-
-
-def _pools(encoder: PreTrainedModel, tokenizer) -> bool:
-    """Whether some layers are shorter than the text, as in a Funnel Transformer."""
-    ids = torch.full((1, 8), tokenizer.cls_token_id)
-    with torch.inference_mode():
-        layers = encoder(input_ids=ids, output_hidden_states=True).hidden_states
-    return any(layer.shape[1] != ids.shape[1] for layer in layers)
 
 
 def _check_vocabulary(encoder: PreTrainedModel, tokenizer, name: str) -> None:

@@ -23,7 +23,9 @@ from transformers import (
     FunnelConfig,
     GPT2Config,
     LlamaConfig,
+    ModernBertConfig,
     MPNetConfig,
+    NystromformerConfig,
     RobertaConfig,
     T5Config,
     XLMRobertaConfig,
@@ -174,6 +176,7 @@ def test_tokenizers_that_have_to_be_converted(tmp_path, monkeypatch):
     (CLIPTextConfig(**SMALL), "no inputs_embeds"),
     (BertConfig(**SMALL, is_decoder=True), "not a text encoder"),
     (FNetConfig(**SMALL), "no attention_mask"),
+    (NystromformerConfig(**SMALL, num_landmarks=8), "fails on a short text"),
     pytest.param(
         FunnelConfig(**FUNNEL, architectures=["FunnelModel"]), "not all of its layers",
         marks=pytest.mark.filterwarnings("ignore:.*non-tuple sequence"),  # transformers' own
@@ -188,6 +191,10 @@ def test_not_an_encoder(tiny_bert, tmp_path, config, reason):
 @pytest.mark.parametrize("config", [
     RobertaConfig(**SMALL, type_vocab_size=1, pad_token_id=0),
     ElectraConfig(**SMALL, embedding_size=8),
+    ModernBertConfig(
+        **SMALL, pad_token_id=0, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3,
+        local_attention=8, reference_compile=False,
+    ),
     MPNetConfig(**SMALL, pad_token_id=0),
     AlbertConfig(**SMALL, embedding_size=8),
     XLNetConfig(d_model=16, n_layer=2, n_head=2, d_inner=32),  # known as a causal model
