@@ -47,8 +47,10 @@ for n_deadly in range(1, 200):
     path.mkdir()
     pid = os.fork()
     if not pid:
+        # Path has its own hold of these calls in Python 3.10.
         for module, name in [(os, "fsync"), (os, "rename"), (os, "unlink"), (os, "rmdir"),
-                             (os, "mkdir"), (Path, "write_bytes"), (Path, "write_text")]:
+                             (os, "mkdir"), (Path, "write_bytes"), (Path, "write_text"),
+                             (Path, "rename"), (Path, "unlink"), (Path, "mkdir")]:
             setattr(module, name, deadly(getattr(module, name)))
         n_deadly, limit = 0, n_deadly
         write(1)
