@@ -40,7 +40,8 @@ def nearest(
         own_row = None if first_row is None else first_row + start
         chunk = to_tensor(queries[start:end], device)
         keys = _best_keys(chunk, vectors, k, own_row)
-        scores[start:end], rows[start:end] = _scores_of(keys).cpu(), _rows_of(keys).cpu()
+        scores[start:end] = _scores_of(keys).cpu().numpy()
+        rows[start:end] = _rows_of(keys).cpu().numpy()
     return scores, rows
 
 
