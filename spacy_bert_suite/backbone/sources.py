@@ -259,10 +259,7 @@ def _check_weights(encoder: PreTrainedModel, missing, name: str) -> None:
 def _check_forward(encoder: PreTrainedModel, tokenizer, name: str) -> None:
     taken = inspect.signature(encoder.forward).parameters
     missing = [key for key in FORWARD_ARGUMENTS if key not in taken]
-    if missing:
-        reason = f"its forward pass takes no {missing[0]}"
-    else:
-        reason = _fault(encoder, tokenizer)
+    reason = f"its forward pass takes no {missing[0]}" if missing else _fault(encoder, tokenizer)
     if not reason and _looks_back_only(encoder, tokenizer):
         reason = "its states know nothing of what follows (a causal model)"
     if reason:
