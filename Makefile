@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# What is compiled here would mostly never be imported: Python compiles the rest at first use, and
-# keeps it, which images for containers often forbid: each command would compile all anew.
+# What is compiled here would mostly never be imported: Python compiles the rest at first use. It
+# has to keep that, which container images often forbid, or each command compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check -q install --no-compile -c constraints.txt
 DATA ?= data
