@@ -2,8 +2,9 @@
 for each task and the same learn rate; scores on dev.
 
 `--mode single` trains a pipeline for each task; `--mode joint` one for all, in batches of one task
-each, shuffled together. `--temperature`, `--grad-factor`, `--distillation` and `--bert` try what
-may help; runs with other options are other rows in the table. `--report` prints it for all runs.
+each, shuffled together. `--temperature`, `--weight`, `--grad-factor`, `--distillation` and `--bert`
+try what may help; runs with other options are other rows in the table. `--report` prints it for
+all runs.
 """
 
 import json
@@ -123,6 +124,7 @@ class Options(NamedTuple):
     temperature: float
     grad_factors: Dict[str, float]
     bert: Dict[str, Any]
+    weights: Dict[str, float]
     loss: str = LOSSES[0]
     distillation: float = 0.0
 
@@ -158,7 +160,9 @@ def run(data: Path, names: Sequence[str], options: Options, seed: int) -> List[D
         PARTS[name].head: repeat(read(nlp, data, name, "train", options.rows), options.epochs)
         for name in names
     }
-    corpus = make_multi_task_corpus(corpora, temperature=options.temperature, seed=seed)
+    corpus = make_multi_task_corpus(
+        corpora, temperature=options.temperature, seed=seed, weights=options.weights
+    )
     batcher = make_task_batcher(32, {PARTS[name].head: PARTS[name].size for name in names})
     batches = list(batcher(corpus(nlp)))
     random.Random(seed).shuffle(batches)  # the last ones, which are not full, would come last
@@ -240,6 +244,7 @@ def settings(pairs: Sequence[str]) -> Dict[str, Any]:
 @click.option("--epochs", default=2, show_default=True)
 @click.option("--learn-rate", default=1e-4, show_default=True)
 @click.option("--temperature", default=1.0, show_default=True, help="Of the sampling of tasks")
+@click.option("--weight", "weights", multiple=True, help="HEAD=FACTOR of how often; repeatable")
 @click.option("--grad-factor", "factors", multiple=True, help="HEAD=FACTOR; repeatable")
 @click.option("--loss", type=click.Choice(LOSSES), default=LOSSES[0], help="Of the vectors.")
 @click.option("--distillation", default=0.0, help="How strongly vectors are held.")
@@ -248,16 +253,17 @@ def settings(pairs: Sequence[str]) -> Dict[str, Any]:
 @click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
-def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, factors, loss,
-         distillation, bert, seeds, threads, out, only_report):  # fmt: skip
+def main(data, modes, tasks, rows, dev, epochs, learn_rate, temperature, weights, factors,
+         loss, distillation, bert, seeds, threads, out, only_report):  # fmt: skip
     torch.set_num_threads(threads)
     names = list(tasks or PARTS)
     tried = [f"temperature={temperature:g}"] if temperature != 1.0 else []
     tried += [loss] if loss != LOSSES[0] else []
     tried += [f"distillation={distillation:g}"] if distillation else []
+    tried += [f"weight {weight}" for weight in weights]
     label = " ".join([*tried, *factors, *bert])
     options = Options(rows, dev, epochs, learn_rate, temperature, settings(factors), settings(bert),
-                      loss, distillation)  # fmt: skip
+                      settings(weights), loss, distillation)  # fmt: skip
     for seed in [] if only_report else seeds:
         for mode in modes or ("single", "joint"):
             for together in [names] if mode == "joint" else [[name] for name in names]:

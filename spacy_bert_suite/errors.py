@@ -252,7 +252,7 @@ class Errors(metaclass=WithCodes):
     )
     B103 = (
         "At temperature {temperature}, an epoch that covers all {n_examples} examples has "
-        "{n_drawn}. Set temperature to 1 or more."
+        "{n_drawn}. Set temperature to 1 or more, and weights nearer to 1."
     )
     B104 = (
         "training_length has epochs = {epochs} and evaluations = {evaluations}. Give epochs of 0 "
@@ -506,6 +506,14 @@ class Errors(metaclass=WithCodes):
         "{path} has labels that are topics as well as sentiments: {labels}. A text has one value "
         "for each label, so one would overwrite the other: give them other names in one of the "
         "two fields."
+    )
+    B188 = (
+        "The weights of MultiTaskCorpus.v1 name the corpus '{key}', which is not there. Use the "
+        "keys of its corpora: {found}."
+    )
+    B189 = (
+        "The weight of the corpus '{key}' is {weight}. Give a number above 0: 2 draws from it "
+        "twice as often."
     )
     # Features kept on disk
     B190 = (

@@ -57,8 +57,17 @@ def names_in(key: str) -> List[str]:
     return [name.strip() for name in key.split(AND)]
 
 
+def normalized(key: str) -> str:
+    """RETURNS (str): The key of a corpus without white space."""
+    return AND.join(names_in(key))
+
+
 def make_multi_task_corpus(
-    corpora: Dict[str, Any], temperature: float = 1.0, shuffle: bool = True, seed: int = 0
+    corpora: Dict[str, Any],
+    temperature: float = 1.0,
+    shuffle: bool = True,
+    seed: int = 0,
+    weights: Optional[Dict[str, float]] = None,
 ) -> Corpus:
     """Registered as "spacy-bert-suite.MultiTaskCorpus.v1".
 
@@ -70,6 +79,8 @@ def make_multi_task_corpus(
         repeats large ones.
     shuffle (bool): False reads the corpora one after the other, whole: for evaluation.
     seed (int): Of the order.
+    weights (Optional[Dict[str, float]]): Factors to that proportion for some corpora, by key: with
+        2, an example of this corpus comes twice where one of another comes once.
     RETURNS (Callable): The corpus. Each call gives every example at least once, and raises an
         error where the pipeline lacks a component of a key.
     """
@@ -77,15 +88,30 @@ def make_multi_task_corpus(
         raise ValueError(Errors.B100)
     if not temperature >= MIN_TEMPERATURE:
         raise ValueError(Errors.B102.format(temperature=temperature))
-    return MultiTaskCorpus(corpora, temperature, shuffle, seed)
+    factors = {normalized(key): weight for key, weight in (weights or {}).items()}
+    keys = [normalized(key) for key in corpora]
+    for key, weight in factors.items():
+        if key not in keys:
+            raise ValueError(Errors.B188.format(key=key, found=", ".join(keys)))
+        if not 0 < weight < float("inf"):
+            raise ValueError(Errors.B189.format(key=key, weight=weight))
+    return MultiTaskCorpus(corpora, temperature, shuffle, seed, factors)
 
 
 class MultiTaskCorpus:
     """Examples of several tasks; each bears the names of the components that it is for."""
 
-    def __init__(self, corpora: Dict[str, Corpus], temperature: float, shuffle: bool, seed: int):
+    def __init__(
+        self,
+        corpora: Dict[str, Corpus],
+        temperature: float,
+        shuffle: bool,
+        seed: int,
+        weights: Dict[str, float],
+    ):
         self.corpora = corpora
         self.temperature = temperature
+        self.weights = weights
         self.shuffle = shuffle
         self.random = random.Random(seed)
 
@@ -118,7 +144,10 @@ class MultiTaskCorpus:
 
     def _draw(self, sizes: Dict[str, int]) -> List[str]:
         """RETURNS (List[str]): A task for each example of an epoch."""
-        weights = {name: size ** (1 / self.temperature) for name, size in sizes.items()}
+        weights = {
+            name: self.weights.get(normalized(name), 1.0) * size ** (1 / self.temperature)
+            for name, size in sizes.items()
+        }
         # As many rounds as the corpus needs that is drawn from least for its size: spaCy may
         # read the corpus only once, and no example is to be left out.
         rounds = max(sizes[name] / weight for name, weight in weights.items())
@@ -145,7 +174,7 @@ def stamped(eg: Example, name: str) -> Example:
     other tasks too.
     """
     reference = eg.reference.copy()
-    reference.user_data[TASK] = AND.join(names_in(name))
+    reference.user_data[TASK] = normalized(name)
     return Example(eg.predicted, reference)
 
 
@@ -159,7 +188,7 @@ def make_task_batcher(
     sizes (Optional[Dict[str, int]]): Other sizes for some tasks, by the key of their corpus: fewer
         long texts, for example.
     """
-    of_task = {AND.join(names_in(key)): value for key, value in (sizes or {}).items()}
+    of_task = {normalized(key): value for key, value in (sizes or {}).items()}
     for value in (size, *of_task.values()):
         if value < 1:
             raise ValueError(Errors.B192.format(size=value))

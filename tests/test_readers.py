@@ -56,6 +56,21 @@ def test_nothing_is_left_out_at_any_temperature():
         assert len(set(rows)) == 80
 
 
+def test_weights_multiply_the_proportion():
+    counts = Counter(
+        task for task, _ in read(make_multi_task_corpus(CORPORA, weights={"bert_textcat": 3}))
+    )
+    assert counts == {"bert_ner": 60, "bert_textcat": 60}
+    rows = read(
+        make_multi_task_corpus(CORPORA, weights={"bert_ner": 0.5})
+    )  # no example is left out
+    assert Counter(task for task, _ in rows) == {"bert_ner": 60, "bert_textcat": 40}
+    assert len(set(rows)) == 80
+    both = {"bert_ner + bert_textcat": CORPORA["bert_ner"], "bert_textcat": CORPORA["bert_textcat"]}
+    rows = read(make_multi_task_corpus(both, temperature=2, weights={"bert_ner+bert_textcat": 2}))
+    assert Counter(task for task, _ in rows)["bert_ner+bert_textcat"] == round(2 * 20 * 3**0.5)
+
+
 def test_deterministic_and_new_in_every_epoch():
     first, second = make_multi_task_corpus(CORPORA), make_multi_task_corpus(CORPORA)
     epoch = read(first)
@@ -77,6 +92,13 @@ def test_bad_values():
             make_multi_task_corpus(CORPORA, temperature=temperature)
     with pytest.raises(ValueError, match="B103"):
         read(make_multi_task_corpus(CORPORA, temperature=0.1))
+    with pytest.raises(ValueError, match="B103.*weights"):
+        read(make_multi_task_corpus(CORPORA, weights={"bert_ner": 500}))
+    with pytest.raises(ValueError, match="B188.*'bert_qa'.*bert_ner, bert_textcat"):
+        make_multi_task_corpus(CORPORA, weights={"bert_qa": 2})
+    for weight in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="B189.*'bert_ner'"):
+            make_multi_task_corpus(CORPORA, weights={"bert_ner": weight})
     with pytest.raises(ValueError, match="B101.*bert_ner"):
         read(make_multi_task_corpus({"bert_ner": make_corpus("x", 0)}))
 
