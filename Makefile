@@ -23,7 +23,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 # Threads that wait give their core away: with another process on it they would halve the speed.
 demo: export OMP_WAIT_POLICY = passive
 demo: install
-	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python ../one_process.py run all . --force
+	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python ../one_process.py run all . --force --vars.build none
 	@echo "Open projects/multitask/output/article.html in a browser."
 
 # One thread for each worker: two that share a core wait for one another.

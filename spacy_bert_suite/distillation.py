@@ -2,8 +2,10 @@
 these weights: learning without forgetting (Li and Hoiem 2016).
 """
 
-from typing import Optional, Sequence
+from hashlib import blake2b
+from typing import Callable, Dict, Optional, Sequence
 
+import numpy
 import torch
 from torch.nn.functional import cosine_similarity
 
@@ -13,7 +15,12 @@ from .backbone.texts import TextEncoder
 from .embedding import SentenceEmbedder, load_dense
 from .errors import Errors
 from .pair_training import LossOf
-from .parallel import part_of_mean, totals_of
+from .parallel import in_group, part_of_mean, totals_of
+
+KEY_BYTES = 16
+MOST_KNOWN = 20_000  # texts; with 384 dimensions they take 30 MB, also in a checkpoint
+
+Encode = Callable[[Sequence[str]], torch.Tensor]
 
 
 class Distillation:
@@ -24,6 +31,7 @@ class Distillation:
 
     def __init__(self, weight: float = 0.0):
         self.weight = weight
+        self.known = KnownVectors()
         self._teacher: Optional[Teacher] = None
 
     def __reduce__(self):
@@ -45,7 +53,7 @@ class Distillation:
             return None
         if self._teacher is None:
             self._teacher = make_teacher(encoder, student)
-        targets = self._teacher.encode(texts)
+        targets = self.known.get(texts, self._teacher.encode)
         return lambda vectors: part_of_mean(
             self.weight * cosine_distance(vectors, targets), len(targets)
         )
@@ -69,6 +77,53 @@ class Teacher:
         """RETURNS (Tensor): *Shape:* ``(n_texts, width)``, float32"""
         with torch.no_grad():
             return self.module.embed(self.encoder.predict(list(texts)))
+
+
+class KnownVectors:
+    """The teacher's vectors of the first texts that it has seen: they stay the same in all epochs.
+
+    A vector depends in its last bits on the texts beside it, so a checkpoint holds those that are
+    known: a training that is resumed has the same. Of several processes only one writes
+    checkpoints, so they keep none.
+    """
+
+    def __init__(self) -> None:
+        self._rows: Dict[bytes, torch.Tensor] = {}
+
+    def get(self, texts: Sequence[str], encode: Encode) -> torch.Tensor:
+        """encode (Callable): Gives the vectors of those that are not known.
+        RETURNS (Tensor): *Shape:* ``(n_texts, width)``
+        """
+        if in_group():
+            return encode(texts)
+        keys = [key_of(text) for text in texts]
+        new = {key: text for key, text in zip(keys, texts) if key not in self._rows}
+        found = dict(zip(new, encode(list(new.values())))) if new else {}
+        rows = torch.stack([found[key] if key in found else self._rows[key] for key in keys])
+        n_free = max(0, MOST_KNOWN - len(self._rows))
+        self._rows.update(list(found.items())[:n_free])
+        return rows
+
+    def state(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, Tensor]): Nothing, or the keys and the vectors.
+        *Shapes:* ``(n_texts, 16)``, uint8, and ``(n_texts, width)``
+        """
+        if not self._rows:
+            return {}
+        keys = numpy.frombuffer(b"".join(self._rows), dtype="uint8").reshape(-1, KEY_BYTES)
+        return {
+            "keys": torch.from_numpy(keys.copy()),
+            "vectors": torch.stack([*self._rows.values()]),
+        }
+
+    def load(self, tensors: Dict[str, torch.Tensor], device: torch.device) -> None:
+        """Take up what `state` gave."""
+        keys = [key.tobytes() for key in tensors["keys"].numpy()]
+        self._rows = dict(zip(keys, tensors["vectors"].to(device)))
+
+
+def key_of(text: str) -> bytes:
+    return blake2b(text.encode("utf8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 def make_teacher(encoder: TextEncoder, student: SentenceEmbedder) -> Teacher:

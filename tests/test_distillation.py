@@ -13,7 +13,9 @@ from thinc.api import Adam
 from torch.nn.functional import cosine_similarity
 from transformers import AutoModel, AutoTokenizer
 
+from spacy_bert_suite import distillation
 from spacy_bert_suite.backbone.model import get_backbone
+from spacy_bert_suite.distillation import KnownVectors
 from spacy_bert_suite.pairs import make_pair_example
 from spacy_bert_suite.questions import make_question_example
 from spacy_bert_suite.readers import stamped
@@ -155,6 +157,53 @@ def test_an_update_without_the_backbone_holds_nothing(still_bert):
     nlp = make(still_bert)
     nlp.update(initialize(nlp), exclude=["bert", "bert_ner"])
     assert nlp.get_pipe("bert_similarity").distillation._teacher is None
+
+
+class Encoder:
+    """Counts what it is given; the vector of a text is its length."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, texts):
+        self.seen.append(list(texts))
+        return torch.tensor([[float(len(text)), 1.0] for text in texts])
+
+
+def test_a_text_is_encoded_once():
+    known, encode = KnownVectors(), Encoder()
+    assert known.get(["a", "bcd", "a"], encode).tolist() == [[1, 1], [3, 1], [1, 1]]
+    assert known.get(["bcd", "ef", "\ud800"], encode).tolist() == [[3, 1], [2, 1], [1, 1]]
+    assert known.get(["ef", "a"], encode).tolist() == [[2, 1], [1, 1]]
+    assert encode.seen == [["a", "bcd"], ["ef", "\ud800"]]
+
+
+def test_only_so_many_texts_are_kept(monkeypatch):
+    monkeypatch.setattr(distillation, "MOST_KNOWN", 3)
+    known, encode = KnownVectors(), Encoder()
+    for _ in range(2):
+        assert known.get(["a", "bb", "ccc", "dddd", "e" * 5], encode)[:, 0].tolist() == [
+            1,
+            2,
+            3,
+            4,
+            5,
+        ]
+    assert encode.seen[1:] == [["dddd", "e" * 5]]
+
+
+def test_what_is_known_goes_into_a_checkpoint():
+    known, encode = KnownVectors(), Encoder()
+    assert known.state() == {}
+    known.get(["a", "bb"], encode)
+    again = KnownVectors()
+    again.load(known.state(), torch.device("cpu"))
+    assert again.get(["bb", "a"], encode).tolist() == [[2, 1], [1, 1]]
+    assert len(encode.seen) == 1
+    assert {key: tuple(t.shape) for key, t in again.state().items()} == {
+        "keys": (2, 16),
+        "vectors": (2, 2),
+    }
 
 
 def test_random_numbers_stay_as_they_are(still_bert):

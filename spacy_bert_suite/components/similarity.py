@@ -335,6 +335,17 @@ class BertSimilarity(PairPipe):
             return None
         return learn_at_once(self._embed_docs, docs, lambda vectors: distance(vectors[others]))
 
+    def training_state(self) -> Dict[str, torch.Tensor]:
+        """RETURNS (Dict[str, Tensor]): What a resumed run needs beside the weights: those of the
+        vectors that `distillation` holds to that are kept.
+        """
+        return self.distillation.known.state()
+
+    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None:
+        """Take up what `training_state` gave."""
+        device = self.text_encoder.get_backbone().module.device
+        self.distillation.known.load(tensors, device)
+
     def learn_nothing(self) -> None:
         device = self.text_encoder.get_backbone().module.device
         gather(torch.zeros((0, 0), device=device), ([], [], []))

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import safetensors.numpy
 import safetensors.torch
 import srsly
+import torch
 from spacy.language import Language
 from thinc.api import Optimizer
 
@@ -44,7 +45,9 @@ def write_snapshot(
             pipe.to_disk(folder / COMPONENTS / name, exclude=["vocab"])
     (folder / MOMENTS).mkdir()
     for name, shim in torch_shims(nlp):
-        safetensors.torch.save_file(contiguous(shim), folder / MOMENTS / f"{name}.safetensors")
+        save_tensors(shim.training_state(), folder / MOMENTS, name)
+    for name, pipe in nlp.pipeline:
+        save_tensors(getattr(pipe, "training_state", dict)(), folder / MOMENTS, name)
     arrays, rest = thinc_optimizer.get_state(nlp, optimizer)
     safetensors.numpy.save_file(arrays, folder / OPTIMIZER)
     state = {
@@ -68,9 +71,11 @@ def load_weights(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
     nlp._link_components()
     move_heads(nlp)  # the state of an optimizer stays where the weights are when it is loaded
     for name, shim in torch_shims(nlp):
-        shim.load_training_state(
-            safetensors.torch.load_file(folder / MOMENTS / f"{name}.safetensors")
-        )
+        shim.load_training_state(load_tensors(folder / MOMENTS, name))
+    for name, pipe in nlp.pipeline:
+        state = load_tensors(folder / MOMENTS, name)
+        if state:
+            getattr(pipe, "load_training_state")(state)  # noqa: B009 (spaCy types it as a function)
     arrays = safetensors.numpy.load_file(folder / OPTIMIZER)
     rest = srsly.read_msgpack(folder / STATE)["optimizer"]
     thinc_optimizer.set_state(nlp, optimizer, arrays, rest)
@@ -93,10 +98,17 @@ def torch_shims(nlp: Language) -> Iterator[Tuple[str, TorchShim]]:
                     yield f"{name}.{i}.{j}", shim
 
 
-def contiguous(shim: TorchShim) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Tensor]): The shim's state, as safetensors writes it."""
-    state = shim.training_state()
-    return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+def save_tensors(state: Dict[str, torch.Tensor], folder: Path, name: str) -> None:
+    """Write a file, unless there is nothing to write."""
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    if plain:
+        safetensors.torch.save_file(plain, folder / f"{name}.safetensors")
+
+
+def load_tensors(folder: Path, name: str) -> Dict[str, torch.Tensor]:
+    """RETURNS (Dict[str, Tensor]): What was written; nothing if nothing was."""
+    path = folder / f"{name}.safetensors"
+    return safetensors.torch.load_file(path) if path.exists() else {}
 
 
 def link_weights(nlp: Language, source: Optional[Path], target: Path) -> None:

@@ -30,6 +30,7 @@ from spacy_bert_suite.training import steps
 from spacy_bert_suite.training.signals import stop_requests
 
 STREAM = {"augmenter": {"@augmenters": "spacy.lower_case.v1", "level": 0.5}}
+HELD = {"factory": "bert_similarity", "distillation": 1.0}
 SENTENCIZER = {"sentencizer": {"factory": "sentencizer"}}
 
 # Settings, and the updates at which the process dies: before any checkpoint, right after an
@@ -56,6 +57,10 @@ CASES = {
             "annotating_components": ["sentencizer", "bert", "bert_ner"],
         },
         [2, 5, 9],
+    ),
+    "vectors that are held": (
+        {"heads": ["bert_ner"], "others": {"bert_similarity": HELD}, "max_steps": 14},
+        [2, 6, 9],
     ),
     "features, whole epochs": (
         {"bert": {"trainable": False}, "max_steps": 0, "max_epochs": 3},
