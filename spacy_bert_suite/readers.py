@@ -107,11 +107,11 @@ class MultiTaskCorpus:
         temperature: float,
         shuffle: bool,
         seed: int,
-        weights: Dict[str, float],
+        weights: Optional[Dict[str, float]] = None,
     ):
         self.corpora = corpora
         self.temperature = temperature
-        self.weights = weights
+        self.weights = weights or {}
         self.shuffle = shuffle
         self.random = random.Random(seed)
 
