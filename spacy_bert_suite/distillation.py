@@ -118,6 +118,8 @@ class KnownVectors:
 
     def load(self, tensors: Dict[str, torch.Tensor], device: torch.device) -> None:
         """Take up what `state` gave."""
+        if not tensors:
+            return
         keys = [key.tobytes() for key in tensors["keys"].numpy()]
         self._rows = dict(zip(keys, tensors["vectors"].to(device)))
 

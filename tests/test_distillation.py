@@ -197,6 +197,8 @@ def test_what_is_known_goes_into_a_checkpoint():
     assert known.state() == {}
     known.get(["a", "bb"], encode)
     again = KnownVectors()
+    again.load({}, torch.device("cpu"))
+    assert again.state() == {}
     again.load(known.state(), torch.device("cpu"))
     assert again.get(["bb", "a"], encode).tolist() == [[2, 1], [1, 1]]
     assert len(encode.seen) == 1

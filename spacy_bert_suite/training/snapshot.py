@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Protocol, Tuple, runtime_checkable
 
 import safetensors.numpy
 import safetensors.torch
@@ -25,6 +25,15 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.msgpack"
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """What has a state in training that its weights do not tell."""
+
+    def training_state(self) -> Dict[str, torch.Tensor]: ...
+
+    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None: ...
+
+
 def write_snapshot(
     folder: Path,
     nlp: Language,
@@ -44,10 +53,8 @@ def write_snapshot(
         if hasattr(pipe, "to_disk"):
             pipe.to_disk(folder / COMPONENTS / name, exclude=["vocab"])
     (folder / MOMENTS).mkdir()
-    for name, shim in torch_shims(nlp):
-        save_tensors(shim.training_state(), folder / MOMENTS, name)
-    for name, pipe in nlp.pipeline:
-        save_tensors(getattr(pipe, "training_state", dict)(), folder / MOMENTS, name)
+    for name, part in learners(nlp):
+        safetensors.torch.save_file(contiguous(part), folder / MOMENTS / f"{name}.safetensors")
     arrays, rest = thinc_optimizer.get_state(nlp, optimizer)
     safetensors.numpy.save_file(arrays, folder / OPTIMIZER)
     state = {
@@ -70,12 +77,10 @@ def load_weights(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
             pipe.from_disk(folder / COMPONENTS / name, exclude=["vocab"])
     nlp._link_components()
     move_heads(nlp)  # the state of an optimizer stays where the weights are when it is loaded
-    for name, shim in torch_shims(nlp):
-        shim.load_training_state(load_tensors(folder / MOMENTS, name))
-    for name, pipe in nlp.pipeline:
-        state = load_tensors(folder / MOMENTS, name)
-        if state:
-            getattr(pipe, "load_training_state")(state)  # noqa: B009 (spaCy types it as a function)
+    for name, part in learners(nlp):
+        part.load_training_state(
+            safetensors.torch.load_file(folder / MOMENTS / f"{name}.safetensors")
+        )
     arrays = safetensors.numpy.load_file(folder / OPTIMIZER)
     rest = srsly.read_msgpack(folder / STATE)["optimizer"]
     thinc_optimizer.set_state(nlp, optimizer, arrays, rest)
@@ -98,17 +103,20 @@ def torch_shims(nlp: Language) -> Iterator[Tuple[str, TorchShim]]:
                     yield f"{name}.{i}.{j}", shim
 
 
-def save_tensors(state: Dict[str, torch.Tensor], folder: Path, name: str) -> None:
-    """Write a file, unless there is nothing to write."""
-    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    if plain:
-        safetensors.torch.save_file(plain, folder / f"{name}.safetensors")
+def learners(nlp: Language) -> Iterator[Tuple[str, Learner]]:
+    """YIELDS (Tuple[str, Learner]): The torch modules, and the components that have a state of
+    their own.
+    """
+    yield from torch_shims(nlp)
+    for name, pipe in nlp.pipeline:
+        if isinstance(pipe, Learner):
+            yield name, pipe
 
 
-def load_tensors(folder: Path, name: str) -> Dict[str, torch.Tensor]:
-    """RETURNS (Dict[str, Tensor]): What was written; nothing if nothing was."""
-    path = folder / f"{name}.safetensors"
-    return safetensors.torch.load_file(path) if path.exists() else {}
+def contiguous(part: Learner) -> Dict[str, torch.Tensor]:
+    """RETURNS (Dict[str, Tensor]): Its state, as safetensors writes it."""
+    state = part.training_state()
+    return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
 
 
 def link_weights(nlp: Language, source: Optional[Path], target: Path) -> None:
