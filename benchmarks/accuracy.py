@@ -15,6 +15,7 @@ import trainer
 from common import (
     BATCH_SIZE,
     GOEMOTIONS,
+    LEARN_RATE,
     N_THREADS,
     TASKS,
     Row,
@@ -72,13 +73,15 @@ def run_ours(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
     return run_spacy(pipelines.our_pipeline(tasks), tasks, data, seed)
 
 
-def run_spacy(nlp: Language, tasks: Sequence[Task], data: Data, seed: int) -> Scores:
+def run_spacy(
+    nlp: Language, tasks: Sequence[Task], data: Data, seed: int, learn_rate: float = LEARN_RATE
+) -> Scores:
     (task,) = tasks
     rows = data[task.name]["train"]
     labels = task_labels(rows)
     examples = pipelines.make_examples(nlp, task, rows, labels)
     pipelines.initialize(nlp, examples, {})
-    optimizer = pipelines.make_optimizer(n_batches(len(rows), task.epochs))
+    optimizer = pipelines.make_optimizer(n_batches(len(rows), task.epochs), learn_rate)
     pipelines.train(nlp, shuffled_batches(examples, task.epochs, seed), optimizer)
     return spacy_scores(nlp, tasks, data)
 

@@ -88,9 +88,9 @@ def initialize(nlp: Language, examples: Sequence[Example], labels: Dict[str, Lis
     nlp.initialize(lambda: examples)
 
 
-def make_optimizer(n_steps: int) -> Optimizer:
+def make_optimizer(n_steps: int, learn_rate: float = LEARN_RATE) -> Optimizer:
     """RETURNS (Optimizer): Adam with the learn rate, decay and clip that every system gets."""
-    schedule: Any = warmup_linear(LEARN_RATE, max(1, int(WARMUP * n_steps)), n_steps)
+    schedule: Any = warmup_linear(learn_rate, max(1, int(WARMUP * n_steps)), n_steps)
     return Optimizer(
         schedule,
         beta1=0.9,

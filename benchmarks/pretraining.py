@@ -6,7 +6,8 @@ same random weights, with the same vocabulary, batch, steps and schedule.
 the same for all; `--part speed` counts the instances a second that both learn from; `--part memory`
 streams generated text (5 million sentences) and reports the memory that it takes; `--part continue`
 trains the embedded weights further on tweets and news, and measures entities before and after;
-`--report` prints tables of all runs so far.
+`--part gain` fine-tunes random weights and what pretraining made of them; `--report` prints tables
+of all runs so far.
 """
 
 import gzip
@@ -20,6 +21,7 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -30,10 +32,12 @@ import pipelines
 import spacy
 from common import (
     GRAD_CLIP,
+    LEARN_RATE,
     N_THREADS,
     TASKS,
     WARMUP,
     WEIGHT_DECAY,
+    Task,
     append_json,
     environment,
     interleave,
@@ -66,6 +70,9 @@ SIZES = {  # layers, width, heads
 }
 EPSILON = 1e-6
 N_SHARDS = 50
+# The largest values of Turc et al. (2019) for models as small as these.
+SMALL_EPOCHS = 4
+SMALL_RATE = 3e-4
 STARTED = 256  # instances, after which other processes prepare the rest
 PREPARED = 10_000  # instances to time without any training
 Scores = Dict[str, Any]
@@ -316,8 +323,6 @@ def go_on(data: Path, settings: Settings, limit: int) -> Iterator[Scores]:
     """Train the embedded weights further on the train texts of tweets and news; then entities, from
     these and from the embedded weights.
     """
-    task = TASKS["wnut17"]
-    rows = {split: read_rows(data, task, split, limit) for split in ("train", "dev")}
     with tempfile.TemporaryDirectory() as folder:
         text = write_texts(data, Path(folder) / "text.jsonl.gz", limit)
         nlp = our_pipeline(settings, "embedded", text, "mlm")
@@ -325,10 +330,38 @@ def go_on(data: Path, settings: Settings, limit: int) -> Iterator[Scores]:
         train_ours(nlp, instances(nlp, settings, text, "mlm"), settings)
         nlp.get_pipe("bert_pretrainer").write_checkpoint(Path(folder) / "continued")
         for name, weights in (("embedded", "embedded"), ("continued", f"{folder}/continued")):
-            set_seed(settings.seed)
-            pipeline = pipelines.our_pipeline([task], weights)
-            scores = accuracy.run_spacy(pipeline, [task], {task.name: rows}, settings.seed)
-            yield {"part": "continue", "system": name, "wnut17": scores[task.name]}
+            score = fine_tuned(data, TASKS["wnut17"], weights, settings.seed, limit)
+            yield {"part": "continue", "system": name, "wnut17": score}
+
+
+def gain(data: Path, settings: Settings, n_dev: int, limit: int) -> Iterator[Scores]:
+    """Pretrain random weights; then entities and sentiment, from the random and the pretrained."""
+    text = data / TEXT
+    with tempfile.TemporaryDirectory() as folder:
+        weights = initial_folder(settings, Path(folder) / "random")
+        nlp = our_pipeline(settings, str(weights), text / "dev.txt.gz", "mlm+nsp")
+        set_seed(settings.seed)
+        train_ours(nlp, instances(nlp, settings, text / "train.txt.gz", "mlm+nsp"), settings)
+        nlp.get_pipe("bert_pretrainer").write_checkpoint(Path(folder) / "pretrained")
+        pretrained = dev_scores(nlp, settings, text / "dev.txt.gz", n_dev)
+        tasks = [replace(TASKS[name], epochs=SMALL_EPOCHS) for name in ("wnut17", "sst2")]
+        for name, found in (("random", {}), ("pretrained", pretrained)):
+            scores = {
+                task.name: fine_tuned(
+                    data, task, f"{folder}/{name}", settings.seed, limit, SMALL_RATE
+                )
+                for task in tasks
+            }
+            yield {"part": "gain", "system": name, **found, **scores}
+
+
+def fine_tuned(
+    data: Path, task: Task, weights: str, seed: int, limit: int, learn_rate: float = LEARN_RATE
+) -> float:
+    rows = {split: read_rows(data, task, split, limit) for split in ("train", "dev")}
+    set_seed(seed)
+    nlp = pipelines.our_pipeline([task], weights)
+    return accuracy.run_spacy(nlp, [task], {task.name: rows}, seed, learn_rate)[task.name]
 
 
 def write_texts(data: Path, path: Path, limit: int) -> Path:
@@ -358,7 +391,7 @@ def report(out: Path) -> str:
     return "\n".join(lines)
 
 
-PARTS = ("tune", "speed", "memory", "continue", "stream")
+PARTS = ("tune", "speed", "memory", "continue", "gain", "stream")
 
 
 @click.command(help=__doc__)
@@ -402,6 +435,9 @@ def runs(
 ) -> Iterator[Scores]:
     if part == "continue":
         yield from go_on(data, settings, limit)
+        return
+    if part == "gain":
+        yield from gain(data, settings, n_dev, limit)
         return
     names: Sequence[str] = systems or ("trainer", "ours")
     for name in names:
