@@ -43,7 +43,7 @@ def _scan(
     found = nothing(len(queries))
     for start in range(0, len(vectors) if rows is None else len(rows), CHUNK):
         if rows is None:
-            own = numpy.arange(start, min(start + CHUNK, len(vectors)))
+            own: numpy.ndarray = numpy.arange(start, min(start + CHUNK, len(vectors)))
             part = vectors[start : start + CHUNK]
         else:
             own = rows[start : start + CHUNK]
