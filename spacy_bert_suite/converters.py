@@ -6,7 +6,7 @@ may be gzipped. What is malformed raises an error that names the file and the li
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ def is_annotated(doc: Doc) -> bool:
     return bool(doc.cats) or has_texts or doc.has_annotation("ENT_IOB")
 
 
+@lru_cache(maxsize=1)  # a dataset has several files, and to make one takes half a second
 def tokenizer_of(lang: str) -> Language:
     try:
         nlp = spacy.blank(lang)
