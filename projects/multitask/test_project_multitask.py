@@ -12,11 +12,18 @@ SAMPLES = {
     "qa": "asked/f",
     "summaries": "short/g",
 }
+QUICK = {
+    "batch_size": 8,
+    "qa_batch_size": 4,
+    "summaries_batch_size": 2,
+    "epochs": 0,
+    "build": "none",
+}
 FOLDERS = {"summaries": "summarization"}  # templates that have another name
 
 
 def test_multitask_project(run_project):
-    root = run_project("multitask", "all", steps=100, epochs=0, build="none")
+    root = run_project("multitask", "all", steps=100, **QUICK)
     scores = srsly.read_json(root / "metrics" / "dev.json")
     assert scores["ents_f"] > 0.2
     assert scores["cats_macro_f"] > 0.5
@@ -44,7 +51,7 @@ def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
         sample = template / FOLDERS.get(task, task) / "assets" / "sample"
         shutil.copytree(sample, tmp_path / "data" / dataset)
     folders = {"data": tmp_path / "data", **SAMPLES}
-    root = run_project("multitask", "separate", separate_steps=100, epochs=0, **folders)
+    root = run_project("multitask", "separate", separate_steps=100, **folders, **QUICK)
     scores = {task: srsly.read_json(root / "metrics" / f"separate_{task}.json") for task in SAMPLES}
     assert scores["ner"]["ents_f"] > 0.1
     assert scores["textcat"]["cats_macro_f"] > 0.4
