@@ -256,7 +256,7 @@ class Errors(metaclass=WithCodes):
     )
     B104 = (
         "training_length has epochs = {epochs} and evaluations = {evaluations}. Give epochs of 0 "
-        "(changes nothing) or more, and at least one evaluation."
+        "(keeps max_steps) or more, and at least one evaluation."
     )
     B105 = (
         "The pipeline '{name}' writes no summaries. Add 'bert_summarizer' after 'bert', or give "

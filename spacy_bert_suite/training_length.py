@@ -16,9 +16,11 @@ def make_training_length(epochs: float, evaluations: int = 10) -> Callable[[Lang
     """Registered as the callback "spacy-bert-suite.training_length.v1", for
     `initialize.after_init`. Where `epochs` passes over the training data are more updates than
     `training.max_steps`, trains for so many, and stretches the schedules of the optimizer: those
-    with `total_steps` end with the training, and their warm-up takes the same part of it.
+    with `total_steps` end with the training, and their warm-up takes the same part of it. A run
+    that would end before its first evaluation, and so save untrained weights as the best, is
+    evaluated at its end.
 
-    epochs (float): Passes over the data; 0 changes nothing.
+    epochs (float): Passes over the data; 0 leaves the length as it is.
     evaluations (int): Evaluate at most so often, by a larger `eval_frequency`; the last time at
         the end.
     RETURNS (Callable): The callback. What it sets is saved in the pipeline's config.
@@ -36,6 +38,8 @@ def make_training_length(epochs: float, evaluations: int = 10) -> Callable[[Lang
             training["eval_frequency"] = frequency
             training["max_steps"] = math.ceil(n_steps / frequency) * frequency
             training["optimizer"] = stretched(values["optimizer"], training["max_steps"])
+        elif values["eval_frequency"] > values["max_steps"] > 0:
+            training["eval_frequency"] = values["max_steps"]
         return nlp
 
     return set_training_length

@@ -127,6 +127,17 @@ def test_fewer_epochs_leave_the_config_alone(config, epochs):
     assert schedule["total_steps"] == 10 and schedule["warmup_steps"] == 2
 
 
+@pytest.mark.parametrize("epochs", [0, 0.1])
+def test_a_short_run_is_evaluated_at_its_end(config, epochs):
+    config.pop("n")
+    assert training_of(config, epochs, eval_frequency=100)["eval_frequency"] == 10
+
+
+def test_a_run_without_a_last_step_keeps_its_evaluations(config):
+    config.pop("n")
+    assert training_of(config, 0, max_steps=0, eval_frequency=100)["eval_frequency"] == 100
+
+
 @pytest.mark.parametrize("values", [{"epochs": -1}, {"epochs": 1, "evaluations": 0}])
 def test_impossible_lengths_are_refused(values):
     with pytest.raises(ValueError, match="B104"):

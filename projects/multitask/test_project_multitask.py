@@ -23,11 +23,11 @@ FOLDERS = {"summaries": "summarization"}  # templates that have another name
 
 
 def test_multitask_project(run_project):
-    root = run_project("multitask", "all", steps=100, **QUICK)
+    root = run_project("multitask", "all", steps=60, **QUICK)
     scores = srsly.read_json(root / "metrics" / "dev.json")
-    assert scores["ents_f"] > 0.2
-    assert scores["cats_macro_f"] > 0.5
-    assert scores["sentiment_acc"] > 0.5
+    assert scores["ents_f"] > 0.3
+    assert scores["cats_macro_f"] > 0.6
+    assert scores["sentiment_acc"] > 0.6
     assert scores["similarity_spearman"] > 0.3
     assert scores["paraphrase_acc"] is not None
     assert scores["qa_f1"] is not None
@@ -51,7 +51,7 @@ def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
         sample = template / FOLDERS.get(task, task) / "assets" / "sample"
         shutil.copytree(sample, tmp_path / "data" / dataset)
     folders = {"data": tmp_path / "data", **SAMPLES}
-    root = run_project("multitask", "separate", separate_steps=100, **folders, **QUICK)
+    root = run_project("multitask", "separate", separate_steps=80, **folders, **QUICK)
     scores = {task: srsly.read_json(root / "metrics" / f"separate_{task}.json") for task in SAMPLES}
     assert scores["ner"]["ents_f"] > 0.1
     assert scores["textcat"]["cats_macro_f"] > 0.4
