@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 import spacy
 import torch
+from spacy.lang.en import English
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import fix_random_seed
@@ -58,6 +59,17 @@ WORDS = [
     "goal",
     "law",
 ]
+
+# Most of the time that `spacy.blank("en")` takes goes into a thousand special cases such as "don't",
+# and the suite makes thousands of pipelines.
+SPECIAL_CASES = English.Defaults.tokenizer_exceptions
+English.Defaults.tokenizer_exceptions = {}
+
+
+@pytest.fixture
+def english(monkeypatch):
+    """spaCy's English as users have it, for tests that depend on its tokens."""
+    monkeypatch.setattr(English.Defaults, "tokenizer_exceptions", SPECIAL_CASES)
 
 
 def pytest_collection_modifyitems(items):

@@ -18,6 +18,8 @@ from thinc.api import Config
 from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.errors import Errors, Warnings
 
+pytestmark = pytest.mark.usefixtures("english")
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -88,12 +88,16 @@ def test_cache_starts_anew_when_full(wordpieces, monkeypatch):
     assert list(wordpieces._chunks.rows) == ["five"]
 
 
+@pytest.fixture
+def nlp(english):
+    return spacy.blank("en")
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=3))
-def test_every_token_has_exactly_the_pieces_that_share_a_character(wordpieces, texts):
-    nlp = spacy.blank("en")
+def test_every_token_has_exactly_the_pieces_that_share_a_character(wordpieces, nlp, texts):
     docs = [nlp.make_doc(text) for text in texts]
     pieces = wordpieces([doc.text for doc in docs])
     starts, ends, offsets = align_tokens(docs, pieces)
