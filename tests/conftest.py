@@ -60,8 +60,8 @@ WORDS = [
     "law",
 ]
 
-# Most of the time that `spacy.blank("en")` takes goes into a thousand special cases such as "don't",
-# and the suite makes thousands of pipelines.
+# A thousand special cases such as "don't" take most of the time of `spacy.blank("en")`, and the
+# suite makes thousands of pipelines. Processes that tests start have them.
 SPECIAL_CASES = English.Defaults.tokenizer_exceptions
 English.Defaults.tokenizer_exceptions = {}
 

@@ -126,7 +126,7 @@ def test_spacy_train_takes_over(trained, tmp_path):
     assert spacy.load(tmp_path / "again" / "model-best").pipe_names == ["bert", "bert_pretrainer"]
 
 
-def test_two_processes_write_what_one_does(still_bert, tmp_path):
+def test_two_processes_write_what_one_does(still_bert, tmp_path, english):
     path = write_text(tmp_path / "a.txt", make_documents(20))
     options = ["--model", still_bert, "--max-length", 32, "--steps", 4, "--eval-every", 2,
                "--batch-size", 8, "--dev", path, "--dev-instances", 8, "--device", "cpu",
