@@ -6,6 +6,7 @@ table of all runs of "tune" so far. `--part equal` takes chance out of "tune": n
 same batches for both.
 """
 
+import copy
 import gzip
 import json
 import random
@@ -172,14 +173,21 @@ def tune_ours(data: Path, loss: str, epochs: int, seed: int) -> float:
     return spearman(nlp.get_pipe("bert_similarity").encode, stsb(data, "dev"))
 
 
-def train_ours(nlp: Language, loss: str, rows: Sequence[List[Scored]]) -> None:
-    """rows (Sequence): One batch after the other."""
+def train_ours(
+    nlp: Language, loss: str, rows: Sequence[List[Scored]], classifier: Any = None
+) -> None:
+    """rows (Sequence): One batch after the other.
+    classifier (Any): State that the classifier of pairs begins with, if not its own.
+    """
     gold = {"stsb": "score", "nli": "label", "entailment": ""}[LOSSES[loss][0]]
     examples = [
         [make_pair_example(nlp, row[:2], **({gold: row[2]} if gold else {})) for row in batch]
         for batch in rows
     ]
     nlp.initialize(lambda: [eg for batch in examples for eg in batch])
+    if classifier is not None:
+        module = nlp.get_pipe("bert_similarity").model.shims[0].module
+        module.classifier.load_state_dict(classifier)
     n = len(examples)
     schedule: Any = warmup_linear(LEARN_RATE, max(1, int(WARMUP * n)), n)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
@@ -225,7 +233,7 @@ TUNE = {"sentence-transformers": tune_peer, "ours": tune_ours}
 
 
 def equal(data: Path, loss: str, seed: int, precision: str, n_rows: int) -> Dict[str, float]:
-    """Train both without dropout, ours on the batches of the peer.
+    """Train both without dropout, ours on the batches of the peer and from its classifier of pairs.
 
     RETURNS (Dict[str, float]): Spearman of both, and how far apart their weights end, as a part of
         the way that the weights of the peer have gone.
@@ -238,9 +246,11 @@ def equal(data: Path, loss: str, seed: int, precision: str, n_rows: int) -> Dict
         settings = {"num_train_epochs": 1, "bf16": precision == "bf16"}
         trainer = peer_trainer(model, loss, rows, seed, **settings)
         trainer.data_collator = collator = Recorder(trainer.data_collator)
+        classifier = getattr(trainer.loss, "classifier", None)
+        classifier = copy.deepcopy(classifier and classifier.state_dict())
         trainer.train()
         nlp = our_pipeline(loss, name=weights, precision=precision)
-        train_ours(nlp, loss, collator.batches)
+        train_ours(nlp, loss, collator.batches, classifier)
         ours = nlp.get_pipe("bert").model.shims[0].module.plain_transformer()
     return {
         "sentence-transformers": spearman(model.eval().encode, stsb(data, "dev")),
@@ -266,11 +276,15 @@ class Recorder:
         self.batches: List[List[Scored]] = []
 
     def __call__(self, rows: Sequence[Dict[str, Any]]) -> Any:
-        self.batches.append([(row["a"], row["b"], row.get("score")) for row in rows])
+        self.batches.append([(row["a"], row["b"], gold_of(row)) for row in rows])
         return self.collator(rows)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.collator, name)
+
+
+def gold_of(row: Dict[str, Any]) -> Any:
+    return CLASSES[row["label"]] if "label" in row else row.get("score")
 
 
 def distance(first: torch.nn.Module, second: torch.nn.Module) -> float:
@@ -320,8 +334,6 @@ def main(
     elif part == "speed":
         speed(data, rounds, texts)
     elif part == "equal":
-        if loss == "softmax":
-            raise click.UsageError("The classifiers of the two begin at random: no part equal.")
         found = equal(data, loss, seed, precision, limit)
         setting = {"loss": loss, "precision": precision, "pairs": limit, "seed": seed}
         append_json(RESULTS, {"equal": found, **setting, **environment()})

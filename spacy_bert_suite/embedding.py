@@ -13,7 +13,7 @@ from .backbone.shim import TorchShim
 from .backbone.states import BertStates, Layout
 from .backbone.wordpieces import ranges
 from .errors import Errors
-from .layers import forward, make_output
+from .layers import forward
 from .pooling import (
     join_windows,
     max_of_segments,
@@ -108,7 +108,8 @@ class SentenceEmbedder(nn.Module):
             width = n_out
         self.n_out = min(width, cfg["truncate_dim"] or width)
         if cfg["n_labels"]:
-            self.classifier = make_output(N_CLASSIFIED * self.n_out, cfg["n_labels"])
+            # Starts as in sentence-transformers: a wider start turns the vectors further away.
+            self.classifier = nn.Linear(N_CLASSIFIED * self.n_out, cfg["n_labels"])
         self.pooler: List[Optional[nn.Module]] = [None]  # in a list: no part of this module
 
     @property

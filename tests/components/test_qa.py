@@ -482,9 +482,9 @@ def test_the_last_step_is_taken_before_answers(tiny_bert, optimizer):
 
 
 def test_missing_gold_is_skipped(nlp, optimizer):
-    before = nlp.get_pipe("bert_qa").to_bytes()
     bare = [Example.from_dict(nlp.make_doc(text), {}) for text in ("Anna", "", " ")]
     others = [stamped(eg, "bert_ner") for eg in questions(nlp)]
+    before = nlp.get_pipe("bert_qa").to_bytes()  # once the vocabulary has all words
     assert nlp.update(bare + others, sgd=optimizer)["bert_qa"] == 0.0
     assert nlp.get_pipe("bert_qa").to_bytes() == before
     assert "qa_f1" not in nlp.evaluate(bare + others)
