@@ -60,7 +60,7 @@ def initialized(source, mode="binary", **config):
 def test_learns_and_survives_saving(tiny_bert, optimizer, tmp_path, mode, pooling):
     nlp, examples, pipe = initialized(tiny_bert, mode, pooling=pooling)
     first = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
-    for _ in range(120):
+    for _ in range(60):
         last = nlp.update(examples, sgd=optimizer)["bert_paraphrase"]
     assert last < first
     scores = nlp.evaluate(examples)
