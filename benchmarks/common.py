@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import platform
 import random
 import statistics
@@ -146,6 +147,11 @@ def trainer_settings(seed: int, **settings: Any) -> Dict[str, Any]:
         "disable_tqdm": True,
         **settings,
     }
+
+
+def warmup_steps(n_steps: int) -> int:
+    """RETURNS (int): Steps of warm-up, as the trainers of the transformers family round them."""
+    return math.ceil(WARMUP * n_steps)
 
 
 def shuffled_batches(rows: Sequence[Any], epochs: int, seed: int) -> Iterator[List[Any]]:

@@ -20,7 +20,6 @@ from common import (
     GRAD_CLIP,
     N_THREADS,
     TASKS,
-    WARMUP,
     WEIGHT_DECAY,
     Row,
     Task,
@@ -33,6 +32,7 @@ from common import (
     shuffled_batches,
     task_labels,
     torch,
+    warmup_steps,
 )
 from spacy.language import Language
 from thinc.api import Optimizer
@@ -80,7 +80,7 @@ def make_pipeline(task: Task, system: System, cache: Any) -> Language:
 
 
 def make_optimizer(n_steps: int, learn_rate: float) -> Optimizer:
-    schedule: Any = warmup_linear(learn_rate, max(1, int(WARMUP * n_steps)), n_steps)
+    schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     return Optimizer(schedule, eps=1e-8, use_averages=False, **options)
 

@@ -22,7 +22,6 @@ from common import (
     GRAD_CLIP,
     N_THREADS,
     TASKS,
-    WARMUP,
     WEIGHT_DECAY,
     append_json,
     environment,
@@ -31,6 +30,7 @@ from common import (
     set_seed,
     task_labels,
     torch,
+    warmup_steps,
 )
 from spacy.language import Language
 from spacy.training import Example
@@ -187,7 +187,7 @@ def repeat(examples: Examples, epochs: int) -> Callable[[Language], Examples]:
 
 
 def make_optimizer(n_steps: int, learn_rate: float) -> Optimizer:
-    schedule: Any = warmup_linear(learn_rate, max(1, int(WARMUP * n_steps)), n_steps)
+    schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     return Optimizer(schedule, eps=1e-8, use_averages=False, **options)
 

@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterable, List, Sequence
 
 import spacy
-from common import GRAD_CLIP, LEARN_RATE, WARMUP, WEIGHT_DECAY, Row, Task, as_list
+from common import GRAD_CLIP, LEARN_RATE, WEIGHT_DECAY, Row, Task, as_list, warmup_steps
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -90,7 +90,7 @@ def initialize(nlp: Language, examples: Sequence[Example], labels: Dict[str, Lis
 
 def make_optimizer(n_steps: int, learn_rate: float = LEARN_RATE) -> Optimizer:
     """RETURNS (Optimizer): Adam with the learn rate, decay and clip that every system gets."""
-    schedule: Any = warmup_linear(learn_rate, max(1, int(WARMUP * n_steps)), n_steps)
+    schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
     return Optimizer(
         schedule,
         beta1=0.9,

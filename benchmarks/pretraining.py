@@ -35,7 +35,6 @@ from common import (
     LEARN_RATE,
     N_THREADS,
     TASKS,
-    WARMUP,
     WEIGHT_DECAY,
     Task,
     append_json,
@@ -47,6 +46,7 @@ from common import (
     speed_table,
     torch,
     trainer_settings,
+    warmup_steps,
     weights_folder,
 )
 from spacy.language import Language
@@ -135,7 +135,7 @@ def instances(
 
 def train_ours(nlp: Language, examples: Iterator[Any], settings: Settings) -> None:
     n = settings.steps
-    schedule: Any = warmup_linear(settings.learn_rate, max(1, int(WARMUP * n)), n)
+    schedule: Any = warmup_linear(settings.learn_rate, warmup_steps(n), n)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     sgd = Optimizer(schedule, eps=EPSILON, use_averages=False, **options)
     pipelines.train(nlp, islice(minibatch(examples, settings.batch), n), sgd)
@@ -192,7 +192,7 @@ def make_trainer(settings: Settings, weights: Path, pairs: Any) -> Any:
         per_device_train_batch_size=settings.batch,
         learning_rate=settings.learn_rate,
         warmup_ratio=0.0,
-        warmup_steps=max(1, int(WARMUP * settings.steps)),
+        warmup_steps=warmup_steps(settings.steps),
         adam_epsilon=EPSILON,
     )
     arguments = TrainingArguments(**options)

@@ -25,7 +25,6 @@ import spacy
 from common import (
     GRAD_CLIP,
     N_THREADS,
-    WARMUP,
     WEIGHT_DECAY,
     append_json,
     environment,
@@ -36,6 +35,7 @@ from common import (
     speed_table,
     torch,
     trainer_settings,
+    warmup_steps,
     weights_folder,
 )
 from spacy.language import Language
@@ -140,7 +140,7 @@ def train_ours(settings: Settings, rows: Sequence[Row]) -> Language:
     batches = [[example(nlp, row) for row in batch] for batch in shuffled(rows, settings)]
     n = len(batches)
     rate = settings.learn_rate * settings.head_factor
-    schedule: Any = warmup_linear(rate, max(1, int(WARMUP * n)), n)
+    schedule: Any = warmup_linear(rate, warmup_steps(n), n)
     options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
     pipelines.train(nlp, batches, Optimizer(schedule, eps=1e-8, use_averages=False, **options))
     return nlp
