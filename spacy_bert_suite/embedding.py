@@ -108,7 +108,7 @@ class SentenceEmbedder(nn.Module):
             width = n_out
         self.n_out = min(width, cfg["truncate_dim"] or width)
         if cfg["n_labels"]:
-            # Starts as in sentence-transformers: a wider start turns the vectors further away.
+            # Starts as in sentence-transformers.
             self.classifier = nn.Linear(N_CLASSIFIED * self.n_out, cfg["n_labels"])
         self.pooler: List[Optional[nn.Module]] = [None]  # in a list: no part of this module
 
