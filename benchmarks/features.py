@@ -17,10 +17,8 @@ import pipelines
 import spacy
 from accuracy import score
 from common import (
-    GRAD_CLIP,
     N_THREADS,
     TASKS,
-    WEIGHT_DECAY,
     Row,
     Task,
     append_json,
@@ -32,11 +30,8 @@ from common import (
     shuffled_batches,
     task_labels,
     torch,
-    warmup_steps,
 )
 from spacy.language import Language
-from thinc.api import Optimizer
-from thinc.schedules import warmup_linear
 
 RESULTS = Path(__file__).parent / "results" / "features.jsonl"
 ON = ("wnut17", "sst2")
@@ -79,12 +74,6 @@ def make_pipeline(task: Task, system: System, cache: Any) -> Language:
     return nlp
 
 
-def make_optimizer(n_steps: int, learn_rate: float) -> Optimizer:
-    schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
-    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
-    return Optimizer(schedule, eps=1e-8, use_averages=False, **options)
-
-
 def train(
     nlp: Language, task: Task, rows: Sequence[Row], epochs: int, learn_rate: float, seed: int
 ) -> List[float]:
@@ -92,7 +81,7 @@ def train(
     labels = task_labels(rows)
     examples = pipelines.make_examples(nlp, task, rows, labels)
     pipelines.initialize(nlp, examples, {})
-    optimizer = make_optimizer(n_batches(len(rows), epochs), learn_rate)
+    optimizer = pipelines.make_optimizer(n_batches(len(rows), epochs), learn_rate)
     seconds = []
     for epoch in range(epochs):
         start = time.perf_counter()

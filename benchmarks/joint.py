@@ -19,10 +19,8 @@ import click
 import pipelines
 import spacy
 from common import (
-    GRAD_CLIP,
     N_THREADS,
     TASKS,
-    WEIGHT_DECAY,
     append_json,
     environment,
     read_json_lines,
@@ -30,12 +28,9 @@ from common import (
     set_seed,
     task_labels,
     torch,
-    warmup_steps,
 )
 from spacy.language import Language
 from spacy.training import Example
-from thinc.api import Optimizer
-from thinc.schedules import warmup_linear
 
 from spacy_bert_suite.pairs import make_pair_corpus
 from spacy_bert_suite.readers import TASK, make_multi_task_corpus, make_task_batcher
@@ -168,7 +163,7 @@ def run(data: Path, names: Sequence[str], options: Options, seed: int) -> List[D
     random.Random(seed).shuffle(batches)  # the last ones, which are not full, would come last
     nlp.initialize(lambda: [eg for batch in batches for eg in batch])
     start = time.perf_counter()
-    pipelines.train(nlp, batches, make_optimizer(len(batches), options.learn_rate))
+    pipelines.train(nlp, batches, pipelines.make_optimizer(len(batches), options.learn_rate))
     seconds = time.perf_counter() - start
     counts = Counter(batch[0].reference.user_data[TASK] for batch in batches)
     return [
@@ -184,12 +179,6 @@ def run(data: Path, names: Sequence[str], options: Options, seed: int) -> List[D
 
 def repeat(examples: Examples, epochs: int) -> Callable[[Language], Examples]:
     return lambda nlp: examples * epochs
-
-
-def make_optimizer(n_steps: int, learn_rate: float) -> Optimizer:
-    schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
-    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
-    return Optimizer(schedule, eps=1e-8, use_averages=False, **options)
 
 
 def evaluate(nlp: Language, data: Path, name: str, n_rows: int) -> float:

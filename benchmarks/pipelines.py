@@ -88,14 +88,14 @@ def initialize(nlp: Language, examples: Sequence[Example], labels: Dict[str, Lis
     nlp.initialize(lambda: examples)
 
 
-def make_optimizer(n_steps: int, learn_rate: float = LEARN_RATE) -> Optimizer:
+def make_optimizer(n_steps: int, learn_rate: float = LEARN_RATE, eps: float = 1e-8) -> Optimizer:
     """RETURNS (Optimizer): Adam with the learn rate, decay and clip that every system gets."""
     schedule: Any = warmup_linear(learn_rate, warmup_steps(n_steps), n_steps)
     return Optimizer(
         schedule,
         beta1=0.9,
         beta2=0.999,
-        eps=1e-8,
+        eps=eps,
         L2=WEIGHT_DECAY,
         L2_is_weight_decay=True,
         grad_clip=GRAD_CLIP,

@@ -31,11 +31,9 @@ import click
 import pipelines
 import spacy
 from common import (
-    GRAD_CLIP,
     LEARN_RATE,
     N_THREADS,
     TASKS,
-    WEIGHT_DECAY,
     Task,
     append_json,
     environment,
@@ -51,8 +49,6 @@ from common import (
 )
 from spacy.language import Language
 from spacy.util import minibatch
-from thinc.api import Optimizer
-from thinc.schedules import warmup_linear
 
 from spacy_bert_suite.pretraining.corpus import make_pretrain_corpus
 from spacy_bert_suite.pretraining.instance import get_instance
@@ -135,9 +131,7 @@ def instances(
 
 def train_ours(nlp: Language, examples: Iterator[Any], settings: Settings) -> None:
     n = settings.steps
-    schedule: Any = warmup_linear(settings.learn_rate, warmup_steps(n), n)
-    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
-    sgd = Optimizer(schedule, eps=EPSILON, use_averages=False, **options)
+    sgd = pipelines.make_optimizer(n, settings.learn_rate, eps=EPSILON)
     pipelines.train(nlp, islice(minibatch(examples, settings.batch), n), sgd)
     nlp.get_pipe("bert").settle()
 

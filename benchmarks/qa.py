@@ -23,9 +23,7 @@ import numpy
 import pipelines
 import spacy
 from common import (
-    GRAD_CLIP,
     N_THREADS,
-    WEIGHT_DECAY,
     append_json,
     environment,
     interleave,
@@ -35,12 +33,9 @@ from common import (
     speed_table,
     torch,
     trainer_settings,
-    warmup_steps,
     weights_folder,
 )
 from spacy.language import Language
-from thinc.api import Optimizer
-from thinc.schedules import warmup_linear
 
 from spacy_bert_suite.questions import make_question_example
 from spacy_bert_suite.squad import best_null_threshold, f1_score, squad_scores
@@ -138,11 +133,8 @@ def example(nlp: Language, row: Row) -> Any:
 def train_ours(settings: Settings, rows: Sequence[Row]) -> Language:
     nlp = our_pipeline(settings, rows)
     batches = [[example(nlp, row) for row in batch] for batch in shuffled(rows, settings)]
-    n = len(batches)
     rate = settings.learn_rate * settings.head_factor
-    schedule: Any = warmup_linear(rate, warmup_steps(n), n)
-    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
-    pipelines.train(nlp, batches, Optimizer(schedule, eps=1e-8, use_averages=False, **options))
+    pipelines.train(nlp, batches, pipelines.make_optimizer(len(batches), rate))
     return nlp
 
 

@@ -24,9 +24,7 @@ import pipelines
 import spacy
 from common import (
     BATCH_SIZE,
-    GRAD_CLIP,
     N_THREADS,
-    WEIGHT_DECAY,
     append_json,
     count_words,
     environment,
@@ -37,13 +35,10 @@ from common import (
     speed_table,
     torch,
     trainer_settings,
-    warmup_steps,
     weights_folder,
 )
 from scipy.stats import spearmanr
 from spacy.language import Language
-from thinc.api import Optimizer
-from thinc.schedules import warmup_linear
 
 from spacy_bert_suite.pairs import make_pair_example
 
@@ -194,11 +189,7 @@ def train_ours(
     if classifier is not None:
         module = nlp.get_pipe("bert_similarity").model.shims[0].module
         module.classifier.load_state_dict(classifier)
-    n = len(examples)
-    schedule: Any = warmup_linear(learn_rate, warmup_steps(n), n)
-    options: Any = {"L2": WEIGHT_DECAY, "L2_is_weight_decay": True, "grad_clip": GRAD_CLIP}
-    optimizer = Optimizer(schedule, eps=1e-8, use_averages=False, **options)
-    pipelines.train(nlp, examples, optimizer)
+    pipelines.train(nlp, examples, pipelines.make_optimizer(len(examples), learn_rate))
 
 
 def tune_peer(data: Path, loss: str, epochs: int, seed: int, clears: bool = False) -> float:
