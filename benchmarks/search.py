@@ -19,6 +19,7 @@ import numpy
 import spacy
 from common import N_THREADS, append_json, environment, torch, weights_folder
 from memory import peak, resident
+from spacy.tokens import Doc
 
 from spacy_bert_suite.search import SemanticIndex
 from spacy_bert_suite.search.metrics import evaluate
@@ -86,7 +87,7 @@ def measure_set(data: Path, cache: Path, name: str) -> Dict[str, Dict[str, float
     index = SemanticIndex()
     index.add(texts, ids=ids, vectors=cached(cache, f"{name}_ours", our_vectors, texts))
     vectors = cached(cache, f"{name}_queries_ours", our_vectors, questions)
-    pairs = [WithVector(text, vector) for text, vector in zip(questions, vectors)]
+    asked = with_vectors(questions, vectors)
     figures = {}
     for system, options in {
         "bm25": {"mode": "bm25"},
@@ -94,24 +95,25 @@ def measure_set(data: Path, cache: Path, name: str) -> Dict[str, Dict[str, float
         "hybrid, weighted": {"mode": "hybrid"},
         "hybrid, ranks": {"mode": "hybrid", "fusion": "rrf"},
     }.items():
-        found = index.batch(pairs, k=100, **options)  # type: ignore[arg-type]
+        found = index.batch(asked, k=100, **options)  # type: ignore[arg-type]
         figures[system] = evaluate_hits(queries, found, judgements)
     first = partial(our_vectors, long_documents="first")
     cut = SemanticIndex()
     cut.add(texts, ids=ids, vectors=cached(cache, f"{name}_first", first, texts))
-    asked = list(cached(cache, f"{name}_queries_first", first, questions))
-    found = cut.batch(asked, k=100)
+    found = cut.batch(list(cached(cache, f"{name}_queries_first", first, questions)), k=100)
     figures["vectors of the first window"] = evaluate_hits(queries, found, judgements)
     figures["sentence-transformers"] = measure_peer(cache, name, ids, texts, questions, queries,
                                                     judgements)  # fmt: skip
     return figures
 
 
-class WithVector:
-    """A text whose vector is known: what the index reads of a Doc."""
-
-    def __init__(self, text: str, vector: numpy.ndarray) -> None:
-        self.text, self.vector = text, vector
+def with_vectors(texts: List[str], vectors: numpy.ndarray) -> List[Doc]:
+    """RETURNS (List[Doc]): Texts whose vectors are known, for searches by both."""
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc(text) for text in texts]
+    for doc, vector in zip(docs, vectors):
+        doc.vector = vector
+    return docs
 
 
 def evaluate_hits(queries, found, judgements) -> Dict[str, float]:

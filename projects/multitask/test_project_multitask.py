@@ -51,12 +51,12 @@ def test_heads_learn_from_separate_corpora(run_project, template, tmp_path):
         sample = template / FOLDERS.get(task, task) / "assets" / "sample"
         shutil.copytree(sample, tmp_path / "data" / dataset)
     folders = {"data": tmp_path / "data", **SAMPLES}
-    root = run_project("multitask", "separate", separate_steps=120, **folders, **QUICK)
+    root = run_project("multitask", "separate", separate_steps=100, **folders, **QUICK)
     scores = {task: srsly.read_json(root / "metrics" / f"separate_{task}.json") for task in SAMPLES}
     assert scores["ner"]["ents_f"] > 0.3
-    assert scores["textcat"]["cats_macro_f"] > 0.4
-    assert scores["sentiment"]["sentiment_acc"] > 0.4
-    assert scores["similarity"]["similarity_spearman"] > 0.3
+    assert scores["textcat"]["cats_macro_f"] > 0.6
+    assert scores["sentiment"]["sentiment_acc"] > 0.7
+    assert scores["similarity"]["similarity_spearman"] > 0.6
     assert scores["paraphrase"]["paraphrase_acc"] is not None
     assert scores["qa"]["qa_f1"] is not None
     assert scores["summaries"]["summary_rouge1"] > 0.2
