@@ -187,10 +187,12 @@ def _load_tokenizer(source: Union[str, Path], name: str, options: Dict[str, Any]
 
 @contextlib.contextmanager
 def _sentencepiece_at_hand(name: str) -> Iterator[None]:
+    """transformers 5 names what it tries last, tiktoken, where sentencepiece is missing."""
     try:
         yield
     except ValueError as error:
-        if "sentencepiece" in str(error).lower() and not find_spec("sentencepiece"):
+        is_named = any(kind in str(error).lower() for kind in ("sentencepiece", "tiktoken"))
+        if is_named and not find_spec("sentencepiece"):
             raise ImportError(Errors.B011.format(path=name)) from error
         raise
 
