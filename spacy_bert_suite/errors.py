@@ -538,8 +538,8 @@ class Errors(metaclass=WithCodes):
     B200 = "There is no file or folder '{path}'."
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
     B202 = (
-        "{path}, line {line}: expected 'token<TAB>tag' with a BIO tag such as O, B-PER or I-PER, "
-        "found {found!r}. Correct the line or remove it."
+        "{path}, line {line}: expected 'token<TAB>tag' with a BIO, BILOU or IOBES tag such as O, "
+        "B-PER or I-PER, found {found!r}. Correct the line or remove it."
     )
     B203 = (
         "{path}, line {line}: expected a JSON object, found {found!r}. "

@@ -45,6 +45,16 @@ def test_conll_reads_iob1_and_more_columns(tmp_path):
     assert entities(doc) == [("Rome", "LOC"), ("Lyon", "LOC"), ("Kite Labs", "FIRM")]
 
 
+@pytest.mark.parametrize("last, single", ["LU", "ES"])
+def test_conll_reads_bilou_and_iobes(tmp_path, last, single):
+    tags = ["B-PER", "I-PER", f"{last}-PER", f"{single}-PER", f"{single}-LOC", "O", f"{last}-LOC"]
+    words = ["Ada", "de", "Wit", "Ole", "Rome", "and", "Lyon"]
+    text = "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags))
+    (doc,) = converted("ner", write(tmp_path / "a.conll", text))
+    found = [("Ada de Wit", "PER"), ("Ole", "PER"), ("Rome", "LOC"), ("Lyon", "LOC")]
+    assert entities(doc) == found
+
+
 @pytest.mark.parametrize("line", ["-DOCSTART- -X- -X- O", "-DOCSTART-"])
 def test_conll_documents_begin_without_a_word(tmp_path, line):
     text = f"{line}\n\nRome NNP I-LOC\n{line}\nLyon NNP I-LOC\n"

@@ -85,11 +85,12 @@ def convert(
 ) -> None:
     """Convert annotated texts to a .spacy corpus.
 
-    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO tags; 'textcat'
-    and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv; 'multitask' .jsonl
-    records with text, entities, topic and sentiment; 'pairs' records with text1, text2 and score,
-    label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl records with context,
-    question and answers; 'summaries' .jsonl records with document or sentences, and references.
+    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO, BILOU or IOBES
+    tags; 'textcat' and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv;
+    'multitask' .jsonl records with text, entities, topic and sentiment; 'pairs' records with text1,
+    text2 and score, label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl
+    records with context, question and answers; 'summaries' .jsonl records with document or
+    sentences, and references.
     """
     from .. import converters
 
