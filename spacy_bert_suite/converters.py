@@ -19,6 +19,7 @@ from .pairs import PAIR, make_pair_corpus, make_pair_example
 from .pipelines import MAX_TEXT
 from .questions import QUESTION, make_question_example
 from .records import RECORD_SUFFIXES, Renames, Row, is_name, read_lines, read_rows
+from .schemes import PART_OF
 from .squad import QuestionCorpus
 from .summarization.corpus import summary_docs
 from .summarization.gold import REFERENCES
@@ -29,8 +30,6 @@ CLOSING = {*".,;:!?)]}%", "...", "…", "”"}
 OPENING = {*"([{$€£#", "“"}
 CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
 DOCUMENT_START = "-DOCSTART-"
-# Of a tag, and whether such a token goes on with an entity: BIO, BILOU and IOBES.
-PREFIXES = {"B-": False, "I-": True, "L-": True, "U-": False, "E-": True, "S-": False}
 
 
 def convert(
@@ -113,7 +112,7 @@ def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
 
 
 def ner_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
-    """Entities from `token<TAB>tag` lines with BIO, BILOU or IOBES tags and a blank line between
+    """Entities from `token<TAB>tag` lines with BIO, BILOU or BIOES tags and a blank line between
     sentences (or a -DOCSTART- line). The tokens are kept as they are; more columns may stand
     between token and tag.
 
@@ -252,7 +251,7 @@ def read_token(path: Path, number: int, line: str) -> tuple[str, str]:
     """Word and tag of a CoNLL line: its first and last column."""
     columns = line.split("\t") if "\t" in line else line.split()
     word, tag = columns[0], columns[-1].strip()
-    bad_tag = tag != "O" and not (tag[:2] in PREFIXES and tag[2:])
+    bad_tag = tag != "O" and not (tag[:1] in PART_OF and tag[1:2] == "-" and tag[2:])
     if len(columns) < 2 or not word.strip() or bad_tag:
         raise ValueError(Errors.B202.format(path=path, line=number, found=line[:60]))
     return word, tag
@@ -264,7 +263,7 @@ def begin_or_inside(tag: str, before: list[str], rename: Renames) -> str:
         return tag
     label = rename.get(tag[2:], tag[2:])
     continues = bool(before) and before[-1] in (f"B-{label}", f"I-{label}")
-    return f"I-{label}" if PREFIXES[tag[:2]] and continues else f"B-{label}"
+    return f"I-{label}" if PART_OF[tag[0]] in "IL" and continues else f"B-{label}"
 
 
 def guess_spaces(words: list[str]) -> list[bool]:

@@ -538,7 +538,7 @@ class Errors(metaclass=WithCodes):
     B200 = "There is no file or folder '{path}'."
     B201 = "Nothing to convert: {path} holds no annotated text. Check that it is the right file."
     B202 = (
-        "{path}, line {line}: expected 'token<TAB>tag' with a BIO, BILOU or IOBES tag such as O, "
+        "{path}, line {line}: expected 'token<TAB>tag' with a BIO, BILOU or BIOES tag such as O, "
         "B-PER or I-PER, found {found!r}. Correct the line or remove it."
     )
     B203 = (

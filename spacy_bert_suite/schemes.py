@@ -17,6 +17,8 @@ from .biluo import NEVER
 from .decoding import Entity, find_entities
 
 PARTS = {"biluo": "BILU", "bio": "BI", "iob1": "BI", "io": "I"}
+# BIOES, BILOU and BMEWO are BILUO with other letters.
+PART_OF = {**dict(zip("BILU", "BILU")), "M": "I", "E": "L", "S": "U", "W": "U"}
 
 # For each way to begin an entity: whose scores B, I, L and U take. What begins by I may not follow
 # an entity of its own label: it would be a part of that.

@@ -45,9 +45,10 @@ def test_conll_reads_iob1_and_more_columns(tmp_path):
     assert entities(doc) == [("Rome", "LOC"), ("Lyon", "LOC"), ("Kite Labs", "FIRM")]
 
 
-@pytest.mark.parametrize("last, single", ["LU", "ES"])
-def test_conll_reads_bilou_and_iobes(tmp_path, last, single):
-    tags = ["B-PER", "I-PER", f"{last}-PER", f"{single}-PER", f"{single}-LOC", "O", f"{last}-LOC"]
+@pytest.mark.parametrize("middle, last, single", ["ILU", "IES", "MEW"])
+def test_conll_reads_bilou_bioes_and_bmewo(tmp_path, middle, last, single):
+    tags = [f"{part}-PER" for part in f"B{middle}{last}{single}"]
+    tags += [f"{single}-LOC", "O", f"{last}-LOC"]
     words = ["Ada", "de", "Wit", "Ole", "Rome", "and", "Lyon"]
     text = "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags))
     (doc,) = converted("ner", write(tmp_path / "a.conll", text))

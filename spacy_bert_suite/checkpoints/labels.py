@@ -7,13 +7,11 @@ import torch
 
 from ..biluo import NEVER
 from ..errors import Errors
-from ..schemes import make_tags
+from ..schemes import PART_OF, make_tags
 from ..settings import check_choice
 
 NAMELESS = re.compile(r"LABEL_\d+")
 PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)", re.IGNORECASE)
-# BIOES, BILOU and BMEWO are BILUO with other letters.
-PART_OF = {**dict(zip("BILU", "BILU")), "M": "I", "E": "L", "S": "U", "W": "U"}
 OUTSIDE = "O"
 REGRESSION = "regression"  # problem_type in config.json
 

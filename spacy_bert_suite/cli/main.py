@@ -85,7 +85,7 @@ def convert(
 ) -> None:
     """Convert annotated texts to a .spacy corpus.
 
-    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO, BILOU or IOBES
+    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO, BILOU or BIOES
     tags; 'textcat' and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv;
     'multitask' .jsonl records with text, entities, topic and sentiment; 'pairs' records with text1,
     text2 and score, label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl
