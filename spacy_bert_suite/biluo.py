@@ -29,9 +29,9 @@ def valid_first(n_labels: int) -> numpy.ndarray:
     return numpy.concatenate([[True], numpy.tile([True, False, False, True], n_labels), [False]])
 
 
-def space_scores(n_labels: int) -> numpy.ndarray:
-    """RETURNS (ndarray): Scores of tags for white space, which says nothing about entities: it
-    is inside one or out, never at its edge. (n_tags,)
+def blank_scores(n_labels: int) -> numpy.ndarray:
+    """RETURNS (ndarray): Scores of tags for blanks, which say nothing about entities: they
+    are inside one or out, never at an edge. (n_tags,)
     """
     return numpy.concatenate([[0.0], numpy.tile([NEVER, 0.0, NEVER, NEVER], n_labels)])
 

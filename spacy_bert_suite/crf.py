@@ -6,14 +6,14 @@ import numpy
 import torch
 from torch.nn.functional import one_hot, pad
 
-from .biluo import MISSING, NEVER, space_scores, valid_first, valid_transitions
+from .biluo import MISSING, NEVER, blank_scores, valid_first, valid_transitions
 
 
 def crf_loss(
     emissions: torch.Tensor,
     transitions: torch.Tensor,
     gold: Sequence[numpy.ndarray],
-    is_space: numpy.ndarray,
+    is_blank: numpy.ndarray,
 ) -> torch.Tensor:
     """Negative log-likelihood of the gold tags, averaged over words (Lafferty et al. 2001).
 
@@ -21,15 +21,15 @@ def crf_loss(
     transitions (Tensor): Scores of pairs of tags, (n_tags, n_tags).
     gold (Sequence[ndarray]): Tags of each doc; MISSING leaves a word open, so that the loss
         is that of all sequences which agree with the rest. At least one tag is given.
-    is_space (ndarray): Words that are white space, scored as when decoding, (n_words,).
+    is_blank (ndarray): Words that are blank, scored as when decoding, (n_words,).
     RETURNS (Tensor): A scalar.
     """
     n_labels = (emissions.shape[1] - 1) // 4
     device = emissions.device
     valid = torch.from_numpy(valid_transitions(n_labels)).to(device)
     first = torch.from_numpy(valid_first(n_labels)).to(device)
-    of_space = torch.from_numpy(space_scores(n_labels)).to(emissions)
-    emissions = torch.where(torch.from_numpy(is_space).to(device)[:, None], of_space, emissions)
+    of_blank = torch.from_numpy(blank_scores(n_labels)).to(emissions)
+    emissions = torch.where(torch.from_numpy(is_blank).to(device)[:, None], of_blank, emissions)
     steps = torch.where(valid, pad(transitions, (0, 1, 0, 1)), NEVER)
     parts = pad(emissions, (0, 1), value=NEVER).split([len(tags) for tags in gold])
     given = [(part, tags) for part, tags in zip(parts, gold) if (tags != MISSING).any()]

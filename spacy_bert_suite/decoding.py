@@ -11,10 +11,10 @@ import numpy
 
 from .biluo import (
     NEVER,
+    blank_scores,
     free_best_before,
     free_sum_after,
     free_sum_before,
-    space_scores,
     valid_first,
     valid_transitions,
 )
@@ -37,7 +37,7 @@ def find_entities(
     emissions: numpy.ndarray,
     transitions: numpy.ndarray,
     offsets: numpy.ndarray,
-    is_space: numpy.ndarray,
+    is_blank: numpy.ndarray,
     labels: Sequence[str],
 ) -> List[List[Entity]]:
     """Decode a batch of docs.
@@ -45,14 +45,14 @@ def find_entities(
     emissions (ndarray): Scores of tags for each word, (n_words, n_tags).
     transitions (ndarray): Scores of pairs of tags, (n_tags, n_tags).
     offsets (ndarray): Word offsets of the docs, (n_docs + 1,).
-    is_space (ndarray): Words that are white space, (n_words,).
+    is_blank (ndarray): Words that are blank, (n_words,).
     labels (Sequence[str]): In the order of the tags.
     RETURNS (List[List[Entity]]): The entities of the best path of each doc. The score of one
         is its probability given the text: that of all valid sequences which have it, by the
         forward-backward algorithm (Rabiner 1989).
     """
     scores = emissions.astype("float64")
-    scores[is_space] = space_scores(len(labels))
+    scores[is_blank] = blank_scores(len(labels))
     entities: List[List[Entity]] = [[] for _ in range(len(offsets) - 1)]
     most_words = min(1 << 16, MOST_CELLS // scores.shape[1])
     for docs in _group_by_length(numpy.diff(offsets), most_words):

@@ -49,7 +49,7 @@ def decode(
     emissions: numpy.ndarray,
     transitions: numpy.ndarray,
     offsets: numpy.ndarray,
-    is_space: numpy.ndarray,
+    is_blank: numpy.ndarray,
     labels: Sequence[str],
     scheme: str,
 ) -> List[List[Entity]]:
@@ -61,13 +61,13 @@ def decode(
     RETURNS (List[List[Entity]]): The entities of each doc.
     """
     if scheme == "biluo":
-        return find_entities(emissions, transitions, offsets, is_space, labels)
+        return find_entities(emissions, transitions, offsets, is_blank, labels)
     # Without white space, which would come between the parts of a run.
-    words = numpy.flatnonzero(~is_space)
+    words = numpy.flatnonzero(~is_blank)
     starts = numpy.searchsorted(words, offsets)
     biluo, steps = to_biluo(emissions[words], len(labels), scheme)
     every = [label for label in labels for _ in WAYS[scheme]]
-    found = find_entities(biluo, steps, starts, is_space[words], every)
+    found = find_entities(biluo, steps, starts, is_blank[words], every)
     return [
         [_on_tokens(entity, words[start:] - offset) for entity in entities]
         for entities, start, offset in zip(found, starts, offsets)

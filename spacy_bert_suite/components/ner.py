@@ -93,7 +93,7 @@ class BertEntityRecognizer(BertHead):
             scores.emissions.cpu().numpy(),
             scores.transitions.cpu().numpy(),
             offsets,
-            find_spaces(docs),
+            find_blanks(docs),
             self.labels,
             self.scheme,
         )
@@ -133,8 +133,8 @@ class BertEntityRecognizer(BertHead):
         emissions = scores.emissions.requires_grad_()
         transitions = scores.transitions.requires_grad_(crf)
         if crf:
-            is_space = find_spaces([eg.predicted for eg in examples])
-            loss = crf_loss(emissions, transitions, gold, is_space)
+            is_blank = find_blanks([eg.predicted for eg in examples])
+            loss = crf_loss(emissions, transitions, gold, is_blank)
         else:
             tags = torch.from_numpy(numpy.concatenate(gold)).to(emissions.device)
             loss = torch.nn.functional.cross_entropy(emissions, tags, ignore_index=MISSING)
@@ -145,7 +145,7 @@ class BertEntityRecognizer(BertHead):
         tags = numpy.full(len(eg.predicted), MISSING, dtype="int64")
         if is_for(eg, self.name) and self.has_gold(eg):
             index = {tag: i for i, tag in enumerate(make_tags(self.labels, self.scheme))}
-            words = [token.i for token in eg.predicted if not token.is_space]
+            words = numpy.flatnonzero(~find_blanks([eg.predicted])).tolist()
             aligned = aligned_tags(eg)
             for i, tag in zip(words, from_biluo([aligned[i] for i in words], self.scheme)):
                 if tag is not None:
@@ -154,13 +154,13 @@ class BertEntityRecognizer(BertHead):
 
 
 def aligned_tags(eg: Example) -> List[Optional[str]]:
-    """RETURNS (List[Optional[str]]): The gold BILUO tag of each predicted word. White space at
-    the edges of an entity is no part of it, as when decoding.
+    """RETURNS (List[Optional[str]]): The gold BILUO tag of each predicted word. Blanks at the
+    edges of an entity are no part of it, as when decoding.
     """
     ents, aligned = eg.get_aligned_ents_and_ner()
     tags: List[Optional[str]] = list(aligned)
     for ent in ents:
-        words = [token.i for token in ent if not token.is_space]
+        words = [token.i for token in ent if not is_blank(token.text)]
         if words:
             first, last = words[0], words[-1]
             tags[first] = f"B-{ent.label_}"
@@ -176,9 +176,22 @@ def count_words(tags: numpy.ndarray, crf: bool) -> int:
     return len(tags) if crf and n_given else n_given
 
 
-def find_spaces(docs: Sequence[Doc]) -> numpy.ndarray:
-    """RETURNS (ndarray): Whether each word of the docs is white space."""
-    return numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
+def find_blanks(docs: Sequence[Doc]) -> numpy.ndarray:
+    """RETURNS (ndarray): Whether each word of the docs is blank, (n_words,). None is ever at the
+    edge of an entity.
+    """
+    words, places = numpy.unique(
+        numpy.concatenate([doc.to_array("ORTH") for doc in docs]), return_inverse=True
+    )
+    strings = docs[0].vocab.strings
+    return numpy.asarray([is_blank(strings[word]) for word in words.tolist()], dtype=bool)[places]
+
+
+def is_blank(text: str) -> bool:
+    """RETURNS (bool): Whether it is only white space and characters that cannot be seen, such as
+    a zero-width space, of which BERT makes no wordpiece.
+    """
+    return all(char.isspace() or not char.isprintable() for char in text)
 
 
 def find_blocked(doc: Doc) -> List[Span]:

@@ -94,6 +94,15 @@ def annotate(pipe, doc, *tags):
     return [(ent.text, ent.label_) for ent in doc.ents]
 
 
+def test_invisible_words_are_no_entities(make_nlp):
+    nlp = make_nlp("bert_ner")
+    pipe = nlp.get_pipe("bert_ner")
+    doc = nlp.make_doc("\u200b Anna \ufeff Ben \xad")
+    tags = ["U-PER", "B-PER", "I-PER", "L-PER", "U-LOC"]
+    assert annotate(pipe, doc, *tags) == [("Anna \ufeff Ben", "PER")]
+    assert annotate(pipe, nlp.make_doc("\u200b"), "U-PER") == []
+
+
 def test_blocked_words_stay_blocked(make_nlp):
     nlp = make_nlp("bert_ner")
     pipe = nlp.get_pipe("bert_ner")
@@ -136,6 +145,7 @@ def test_scores_go_with_their_entities(make_nlp):
         ("\n Anna works \n met", 0, 4, [None, "B-PER", "L-PER", None, "O"]),
         ("Anna \n works", 0, 3, ["B-PER", None, "L-PER"]),
         ("Anna \n works", 1, 2, ["O", None, "O"]),
+        ("\u200b Anna works \ufeff met", 0, 4, [None, "B-PER", "L-PER", None, "O"]),
     ],
 )
 def test_white_space_at_the_edge_of_gold_is_left_out(make_nlp, text, start, end, expected):
