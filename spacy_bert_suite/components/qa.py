@@ -15,7 +15,7 @@ from typing import (
 )
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
@@ -159,8 +159,8 @@ class BertQuestionAnswering(BertPipe):
         RAISES (ValueError): If a question is empty, or longer than a window has room for; if
             something else than a Doc is given.
         """
-        doc_list = [docs] if isinstance(docs, (Doc, str)) else list(docs)
-        asked = [questions] if isinstance(questions, str) else list(questions)
+        doc_list = as_list(docs)
+        asked = as_list(questions)
         pairs = [(doc, question) for doc in doc_list for question in asked]
         found = iter(self.answer_pairs(pairs, top_k))
         by_doc: List[Any] = []
@@ -361,6 +361,12 @@ def questions_of(doc: Doc) -> Optional[List[str]]:
     if questions is None:
         return None
     return list(questions) if isinstance(questions, (list, tuple)) else [questions]
+
+
+def as_list(values: Any) -> List[Any]:
+    """RETURNS (List[Any]): All of an iterable; a text, a Doc or anything else as the only one."""
+    is_one = isinstance(values, (str, Doc, Span)) or not isinstance(values, Iterable)
+    return [values] if is_one else list(values)
 
 
 def check_doc(doc: object, name: str) -> None:

@@ -254,6 +254,8 @@ def test_text_without_words(nlp, text):
 def test_empty_question(nlp, question):
     with pytest.raises(ValueError, match="B240.*bert_qa"):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), [question])
+    with pytest.raises(ValueError, match="B240.*bert_qa"):
+        nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), question)
     doc = nlp.make_doc("Anna")
     for value in ([question], question):
         doc._.questions = value
@@ -336,10 +338,15 @@ def test_top_k_is_at_least_one(nlp):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), "who", top_k=0)
 
 
-@pytest.mark.parametrize("text", ["Anna works", ["Anna works"], [None]])
+@pytest.mark.parametrize("text", ["Anna works", ["Anna works"], [None], None])
 def test_a_text_is_no_doc(nlp, text):
     with pytest.raises(ValueError, match="B248.*bert_qa.*nlp.make_doc"):
         nlp.get_pipe("bert_qa").answer(text, "who")
+
+
+def test_a_span_is_no_doc(nlp):
+    with pytest.raises(ValueError, match="B248.*a Span.*nlp.make_doc"):
+        nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna works")[:1], "who")
 
 
 def passes(nlp, monkeypatch):
