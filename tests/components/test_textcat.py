@@ -2,6 +2,7 @@ import numpy
 import pytest
 import spacy
 from conftest import bert_model, make_examples
+from spacy.cli import find_threshold
 from spacy.tokens import DocBin
 from spacy.training import Example
 
@@ -53,6 +54,23 @@ def test_tuning_callback(make_nlp, tmp_path):
         predicted = numpy.asarray([doc.cats[label] for doc in nlp.pipe(texts)])
         gold = numpy.asarray([doc.cats[label] > 0 for doc in docs])
         assert f1(predicted >= threshold, gold) >= f1(predicted >= 0.5, gold)
+
+
+def test_one_threshold_is_found_by_spacy(make_nlp, tmp_path):
+    nlp = make_nlp("bert_textcat_multilabel")
+    DocBin(docs=[eg.reference for eg in make_examples(nlp)]).to_disk(tmp_path / "dev.spacy")
+    nlp.to_disk(tmp_path / "model")
+    best, score, scores = find_threshold(
+        str(tmp_path / "model"),
+        tmp_path / "dev.spacy",
+        "bert_textcat_multilabel",
+        "threshold",
+        "labels_micro_f",
+        n_trials=5,
+        silent=True,
+    )
+    assert scores[0.0] > scores[1.0] == 0  # all labels, none
+    assert score == scores[best] == max(scores.values())
 
 
 def test_thresholds_need_predictions(make_nlp):
