@@ -216,7 +216,9 @@ def places_of_rows(layout: Layout) -> numpy.ndarray:
 
 
 def first_windows(states: BertStates) -> BertStates:
-    """RETURNS (BertStates): Only the first window of every text, and its pieces."""
+    """RETURNS (BertStates): Only the first window of every text, and its pieces. Those that overlap
+    with the second window are only in part of the first.
+    """
     layout = states.layout
     if (numpy.diff(layout.window_offsets) == 1).all():
         return states

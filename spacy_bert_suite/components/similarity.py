@@ -217,11 +217,24 @@ class BertSimilarity(PairPipe):
         states = self.model.layers[0].predict(docs)
         with torch.no_grad():
             found = embedder(states, docs, sentences=in_context, tokens=self.token_vectors)
+        if embedder.cfg["long_documents"] == "first":
+            self._read_beginnings(docs, states, found.docs)
         if self._sentences_from == "alone":
             texts = [sent.text for doc in docs if has_sentences(doc) for sent in doc.sents]
             alone = torch.from_numpy(self._encode(texts)).to(found.docs)
             found = found._replace(sentences=alone)
         return found
+
+    def _read_beginnings(
+        self, docs: Sequence[Doc], states: BertStates, vectors: torch.Tensor
+    ) -> None:
+        """Give the docs with several windows the vectors of the first. It is read once more: where
+        windows overlap, a wordpiece has but one state, and its last ones are of the second.
+        """
+        n_windows = numpy.diff(states.layout.window_offsets)
+        long = numpy.flatnonzero(n_windows > 1).tolist()
+        if long:
+            vectors[long] = torch.from_numpy(self._encode([docs[i].text for i in long])).to(vectors)
 
     @property
     def _sentences_from(self) -> str:
