@@ -359,11 +359,12 @@ def mean(records: Sequence[Scores], name: str) -> str:
 @click.option("--train", "n_train", default=0, help="Questions to train on; 0 for all.")
 @click.option("--dev", "n_dev", default=0, help="Questions to score or to time; 0 for all.")
 @click.option("--rounds", default=3, show_default=True)
+@click.option("--threads", default=N_THREADS, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 @click.option("--report", "only_report", is_flag=True, help="Print what was measured, and stop.")
 def main(data, part, name, system, seed, epochs, batch, learn_rate, head_factor, window, overlap,
-         n_train, n_dev, rounds, out, only_report):  # fmt: skip
-    torch.set_num_threads(N_THREADS)
+         n_train, n_dev, rounds, threads, out, only_report):  # fmt: skip
+    torch.set_num_threads(threads)
     settings = Settings(window, overlap, epochs, batch, learn_rate, seed, head_factor)
     if only_report:
         print(report(out))
