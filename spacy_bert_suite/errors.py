@@ -621,6 +621,26 @@ class Errors(metaclass=WithCodes):
         "{path} cannot be written: {reason}. Free disk space, correct the permissions or give "
         "another folder; partial output was removed."
     )
+    B235 = (
+        "'{path}' predicts masked words by a table of its own (tie_word_embeddings = false in "
+        "config.json), and 'bert_pretrainer' by that of the word embeddings. Import the encoder "
+        "alone with task = 'bert'."
+    )
+    B236 = (
+        "'{path}' gives each of its {n} classes a probability of its own (problem_type = "
+        "'multi_label_classification'); the classes of 'bert_paraphrase' exclude one another. A "
+        "classifier of single texts can be imported with task = 'textcat_multilabel'."
+    )
+    B237 = (
+        "'{path}' holds only adapters of peft, which belong to another model. Merge them first: "
+        "PeftModel.from_pretrained(model, path).merge_and_unload().save_pretrained(folder), and "
+        "save the tokenizer there too."
+    )
+    B238 = (
+        "The weights in '{path}' are quantized (quantization_config in config.json), which is not "
+        "supported. Open the folder in transformers, call model.dequantize(), and save it with "
+        "its tokenizer to another one."
+    )
     # Questions
     B240 = (
         "A question to '{name}' must be a text that is not empty, got {question!r}. Remove it from "
@@ -748,7 +768,15 @@ class Warnings(metaclass=WithCodes):
         "logit itself. The order of pairs is the same."
     )
     B939 = (
-        "'{name}' is a backbone beside {others}, with weights of its own: nothing is shared, and "
-        "each text runs through all of them. Heads share a backbone where they were trained on "
-        "one, or are trained together in one pipeline."
+        "'{name}' is a backbone beside {others}: nothing is shared, and each text runs through all "
+        "of them. Heads share a backbone where they were trained on one and it runs in the same "
+        "precision, or are trained together in one pipeline."
+    )
+    B940 = (
+        "config.json of '{path}' does not say what the model is for (architectures), so only its "
+        "encoder is imported, without the layer '{head}'. To import that too, give a task."
+    )
+    B941 = (
+        "components.{name}.model.adapter has no effect, as components.{name}.trainable is false. "
+        "To train only the adapters set trainable = true: they leave the weights as they are."
     )

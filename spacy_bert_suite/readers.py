@@ -93,7 +93,7 @@ def make_multi_task_corpus(
     for key, weight in factors.items():
         if key not in keys:
             raise ValueError(Errors.B188.format(key=key, found=", ".join(keys)))
-        if not 0 < weight < float("inf"):
+        if not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
             raise ValueError(Errors.B189.format(key=key, weight=weight))
     return MultiTaskCorpus(corpora, temperature, shuffle, seed, factors)
 

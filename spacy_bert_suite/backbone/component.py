@@ -375,6 +375,8 @@ class Bert(Transformer):
     ) -> None:
         """Load the weights; a hub id is downloaded here, and only here."""
         self.model.initialize()
+        if not self.trainable and get_backbone(self.model).settings.adapter is not None:
+            warnings.warn(Warnings.B941.format(name=self.name), stacklevel=2)
         if nlp is not None:
             for _, component in nlp.pipeline:
                 self.find_listeners(component)

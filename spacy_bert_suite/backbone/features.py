@@ -2,7 +2,9 @@
 them. Devlin et al. 2019, section 5.3, call this the feature-based approach.
 """
 
+import errno
 import json
+import os
 import warnings
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +22,7 @@ from .states import BertStates, Layout
 from .wordpieces import ranges
 
 FORMAT = 1  # of what is stored; another number makes another folder
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # They change nothing in the states, and not every way of loading gives the same.
 NOT_IN_STATES = ("transformers_version", "torch_dtype", "dtype", "architectures")
 
@@ -51,13 +54,14 @@ class FeatureCache:
     """
 
     def __init__(self, path: Union[str, Path], max_gb: float):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.max_gb = max_gb
         self.is_on = False
         self._files: Optional[BlockFiles] = None
         self._stamp: Any = None
         self._n_bytes = 0
         self._is_full = False
+        self._pid = os.getpid()
 
     def __reduce__(self):
         return FeatureCache, (self.path, self.max_gb)
@@ -70,14 +74,16 @@ class FeatureCache:
         RETURNS (BertStates): The same as without the cache, up to what else was in the batch.
         """
         rows, layout = backbone.prepare(docs)
-        if not rows.ids:
+        if not rows.ids or os.getpid() != self._pid:  # a fork shares the places in open files
             return BertStates(backbone.run(rows, False)[0], layout)
         files = self._open(backbone)
         keys = keys_of(rows, layout)
         index, offsets = rows_by_doc(layout)
         blocks = torch.empty((len(index), backbone.module.width), dtype=self._dtype)
         parts = split(blocks, offsets)
-        missing = [i for i, key in enumerate(keys) if not files.read(key, view(parts[i]))]
+        missing = [
+            i for i, key in enumerate(keys) if files is None or not files.read(key, view(parts[i]))
+        ]
         if missing:
             self._compute(backbone, docs, keys, parts, missing)
         by_layout = torch.empty_like(blocks)
@@ -119,38 +125,51 @@ class FeatureCache:
             files.write(keys, blocks)
             self._n_bytes += n_new
         except OSError as error:
-            self._is_full = True
-            message = Warnings.B196.format(path=self.path, reason=error)
-            warnings.warn(message, stacklevel=2)
+            self._stop_writing(error)
+
+    def _stop_writing(self, error: OSError) -> None:
+        self._is_full = True
+        warnings.warn(Warnings.B196.format(path=self.path, reason=error), stacklevel=3)
 
     @property
     def _n_most(self) -> int:
         return int(self.max_gb * 1e9)
 
-    def _open(self, backbone: Any) -> BlockFiles:
-        """The folder of these weights and settings; anew when the weights have changed."""
+    def _open(self, backbone: Any) -> Optional[BlockFiles]:
+        """The folder of these weights and settings, anew when the weights have changed; None if
+        the disk has no room for it.
+        """
         module = backbone.module
         stamp = module, sum(parameter._version for parameter in module.parameters())
-        if self._files is not None and self._stamp == stamp:
+        if self._stamp == stamp:
             return self._files
         self.close()
         self._dtype = dtype_of(backbone)
         settings = settings_of(backbone, self._dtype)
         folder = self.path / digest(json.dumps(settings, sort_keys=True).encode()).hex()
+        self._is_full = False
         try:
             self._files = BlockFiles(folder)
-            (folder / "settings.json").write_text(json.dumps(settings, indent=1), encoding="utf8")
             self._n_bytes = prune(self.path, folder, self._n_most)
+            describe(folder, settings)
         except OSError as error:
-            raise ValueError(Errors.B191.format(path=self.path, reason=error)) from error
+            if error.errno not in NO_ROOM:
+                raise ValueError(Errors.B191.format(path=self.path, reason=error)) from error
+            self._stop_writing(error)
         self._stamp = stamp
-        self._is_full = False
         return self._files
 
     def close(self) -> None:
         if self._files is not None:
             self._files.close()
-            self._files = None
+        self._files = self._stamp = None
+
+
+def describe(folder: Path, settings: Dict[str, Any]) -> None:
+    """Write beside the blocks what they are of, for people to read."""
+    path, text = folder / "settings.json", json.dumps(settings, indent=1)
+    if not path.is_file() or path.read_bytes() != text.encode("utf8"):
+        path.write_bytes(text.encode("utf8"))
 
 
 def keys_of(rows: Rows, layout: Layout) -> List[bytes]:

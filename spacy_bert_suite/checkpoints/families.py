@@ -33,11 +33,24 @@ TAGS = "classifier"  # the layer of token classification, in all families
 ANSWERS = "qa_outputs"  # that of question answering
 
 
-def find_family(model_type: str, name: Any) -> Family:
-    """RETURNS (Family): That of an encoder.
+# Names of activations in config.json, and in torch.nn.
+POOLED_BY = {"gelu": "GELU", "relu": "ReLU", "tanh": "Tanh"}
+
+
+def find_family(model_type: str, name: Any, config: Any = None) -> Family:
+    """config (Optional[PretrainedConfig]): Of the encoder, where it counts what follows the dense
+        layer: DeBERTa's says so.
+    RETURNS (Family): That of an encoder.
     RAISES (ValueError): If its heads are not known.
     """
     if model_type not in FAMILIES:
         known = ", ".join(FAMILIES)
         raise ValueError(Errors.B222.format(path=name, model_type=model_type, known=known))
-    return FAMILIES[model_type]
+    family = FAMILIES[model_type]
+    pooled_by = getattr(config, "pooler_hidden_act", None)
+    if pooled_by is None:
+        return family
+    if pooled_by not in POOLED_BY:
+        found = f"{model_type} with pooler_hidden_act = '{pooled_by}'"
+        raise ValueError(Errors.B222.format(path=name, model_type=found, known=", ".join(FAMILIES)))
+    return family._replace(activation=POOLED_BY[pooled_by])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
 import spacy
-import torch
 from spacy.language import Language
 from thinc.api import Config
 
@@ -17,11 +16,13 @@ from ..backbone.sources import Checkpoint, load_folder
 from ..errors import Errors, Warnings
 from ..questions import make_question_example
 from ..settings import check_choice
+from .families import ANSWERS, TAGS
 from .pairs import plan_answers, plan_pairs, reads_pairs
 from .plan import Plan, Wishes
 from .pretrained import plan_pretrainer
 from .sentences import plan_similarity
-from .source import Source, open_source
+from .sharing import find_same
+from .source import Source, open_source, read_tensors
 from .texts import guess_texts, plan_texts
 from .tokens import plan_tagger
 
@@ -37,6 +38,7 @@ def plan_nothing(source: Source, config: Any, wishes: Wishes) -> Plan:
 Planner = Callable[[Source, Any, Wishes], Plan]
 CLASSIFIER = ("ForSequenceClassification",)
 PRETRAINED = ("ForMaskedLM", "ForPreTraining")
+HEADS = (TAGS, f"{TAGS}.out_proj", ANSWERS)
 # For each task, the models that it can be made of (any, if there are none) and who does it.
 TASKS: Dict[str, "tuple[tuple[str, ...], Planner]"] = {
     "ner": (("ForTokenClassification",), plan_tagger),
@@ -71,7 +73,7 @@ def import_checkpoint(
     lang (str): Language of spaCy's tokenizer.
     task (Optional[str]): One of `TASKS`; by default what the folder's config tells.
     nlp (Optional[Language]): Add to this pipeline. If it has a backbone with the very same
-        weights, the new head listens to that; if not, it brings a second one.
+        weights, precision and device, the new head listens to that; if not, it brings a second one.
     name (Optional[str]): Name of the new component.
     labels (Optional[List[str]]): Names of the outputs in their order, if the folder has none.
     scheme (Optional[str]): "bio" or "iob1", where the labels of a tagger leave it open.
@@ -91,10 +93,10 @@ def import_checkpoint(
     plan = TASKS[task][1](found, encoder_config, Wishes(task, labels, scheme))
     nlp = blank(lang) if nlp is None else nlp
     with ExitStack() as undo:
-        backbone = None if plan.factory is None else find_same(nlp, checkpoint, plan)
+        run = {"precision": precision, "device": device, **windows_of(checkpoint, plan)}
+        backbone = None if plan.factory is None else find_same(nlp, checkpoint, plan, run)
         if backbone is None:
-            run = {"name": str(found.root if revision else source), "precision": precision}
-            run.update(device=device, **windows_of(checkpoint, plan))
+            run["name"] = str(found.root if revision else source)
             backbone = add_backbone(nlp, checkpoint, run, undo)
         head = add_head(nlp, plan, backbone, name, config or {}, undo)
         undo.pop_all()
@@ -127,7 +129,18 @@ def guess_task(source: Source, config: Any) -> str:
     for task, (endings, _) in TASKS.items():
         if endings and source.architecture.endswith(endings):
             return task
+    warn_of_heads(source)
     return "bert"
+
+
+def warn_of_heads(source: Source) -> None:
+    """Warn where the weights have a head, and the config does not say of what kind."""
+    if source.architecture:
+        return
+    found = list(read_tensors(source.folder, [f"{layer}.weight" for layer in HEADS]))
+    if found:
+        head = found[0].removesuffix(".weight")
+        warnings.warn(Warnings.B940.format(path=source.name, head=head), stacklevel=4)
 
 
 def blank(lang: str) -> Language:
@@ -135,37 +148,6 @@ def blank(lang: str) -> Language:
         return spacy.blank(lang)
     except ImportError as error:
         raise ValueError(Errors.B212.format(lang=lang, reason=error)) from error
-
-
-def find_same(nlp: Language, checkpoint: Checkpoint, plan: Plan) -> Optional[str]:
-    """RETURNS (Optional[str]): The backbone in the pipeline that has the very same weights and
-    tokenizer, and windows as long as the plan has them; None if there is none.
-    """
-    window = windows_of(checkpoint, plan)["window"]
-    for name, pipe in nlp.components:
-        if isinstance(pipe, Bert):
-            pipe.settle()
-            backbone = get_shim(pipe.model)
-            is_whole = backbone.window == window
-            is_last = backbone.settings.layers == "last"
-            is_named = not plan.sources or backbone.name in plan.sources
-            is_like = is_whole and is_last and is_named and backbone.module is not None
-            if is_like and _are_same(backbone, checkpoint, plan.by_pooler):
-                return name
-    return None
-
-
-def _are_same(backbone: Any, checkpoint: Checkpoint, with_pooler: bool) -> bool:
-    theirs, mine = (
-        {k: v for k, v in encoder.state_dict().items() if with_pooler or "pooler" not in k}
-        for encoder in (checkpoint.encoder, backbone.module.transformer)
-    )
-    texts = [t.backend_tokenizer.to_str() for t in (checkpoint.tokenizer, backbone.tokenizer)]
-    return (
-        theirs.keys() == mine.keys()
-        and all(torch.equal(value, mine[key].cpu()) for key, value in theirs.items())
-        and texts[0] == texts[1]
-    )
 
 
 def windows_of(checkpoint: Checkpoint, plan: Plan) -> Dict[str, Any]:

@@ -1,7 +1,8 @@
 """Names of a checkpoint's outputs, and what they say about entities."""
 
 import re
-from typing import List, Mapping, NamedTuple, Optional, Sequence
+from collections import Counter
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 
@@ -11,9 +12,14 @@ from ..schemes import PART_OF, make_tags
 from ..settings import check_choice
 
 NAMELESS = re.compile(r"LABEL_\d+")
-PREFIXED = re.compile(r"([BIMELSUW])[-_](.+)", re.IGNORECASE)
+# A part before a label, B-PER, or behind it, PER-B.
+PREFIXED = re.compile(r"(?P<part>[BIMELSUW])[-_.:](?P<label>.+)", re.IGNORECASE)
+SUFFIXED = re.compile(r"(?P<label>.+)[-_.:](?P<part>[BIMELSUW])", re.IGNORECASE)
 OUTSIDE = "O"
-REGRESSION = "regression"  # problem_type in config.json
+Tag = Tuple[str, str]  # part and label
+# problem_type in config.json
+REGRESSION = "regression"
+MULTILABEL = "multi_label_classification"
 
 
 class Tagging(NamedTuple):
@@ -77,11 +83,10 @@ def read_tagging(names: Sequence[str], scheme: Optional[str], path: str) -> Tagg
     RETURNS (Tagging): Labels, scheme and outputs.
     RAISES (ValueError): If these are no tags of entities, or not of that scheme.
     """
-    if OUTSIDE not in names:
-        raise ValueError(Errors.B227.format(path=path, found=", ".join(names)))
-    others = [name for name in names if name != OUTSIDE]
+    outside = next((name for name in (OUTSIDE, OUTSIDE.lower()) if name in names), None)
+    others = [name for name in names if name != outside]
     tags = _split(others, path)
-    if not tags:
+    if outside is None or not tags:
         raise ValueError(Errors.B227.format(path=path, found=", ".join(names)))
     labels = list(dict.fromkeys(label for _, label in tags))
     possible = _possible_schemes(tags)
@@ -90,23 +95,41 @@ def read_tagging(names: Sequence[str], scheme: Optional[str], path: str) -> Tagg
     if len(set(tags)) < len(tags):
         raise ValueError(Errors.B226.format(path=path, reason="two labels name the same tag"))
     places = {f"{part}-{label}": names.index(name) for (part, label), name in zip(tags, others)}
-    places[OUTSIDE] = names.index(OUTSIDE)
+    places[OUTSIDE] = names.index(outside)
     return Tagging(labels, scheme, [places.get(tag, -1) for tag in make_tags(labels, scheme)])
 
 
-def _split(names: Sequence[str], path: str) -> List["tuple[str, str]"]:
-    """Part and label of each name; names without parts are runs of one label."""
-    matches = [PREFIXED.fullmatch(name) for name in names]
-    tags = [(PART_OF[match[1].upper()], match[2]) for match in matches if match]
-    if len(tags) == len(names) and any(part in "BI" for part, _ in tags):
-        return tags
-    if any(name.upper().startswith(("B-", "I-")) for name in names):
-        plain = next(name for name, match in zip(names, matches) if not match)
-        raise ValueError(Errors.B226.format(path=path, reason=f"'{plain}' has no B- or I-"))
+def _split(names: Sequence[str], path: str) -> List[Tag]:
+    """Part and label of each name; names without parts are runs of one label.
+
+    RAISES (ValueError): If some look like tags and others do not, or no label is named.
+    """
+    for pattern in (PREFIXED, SUFFIXED):
+        tags = _matching(pattern, names)
+        begins = any(part in "BI" for part, _ in tags)
+        if len(tags) == len(names) and begins and (pattern is PREFIXED or _have_parts(tags)):
+            return tags
+        is_hyphened = any(name.upper().startswith(("B-", "I-")) for name in names)
+        if begins and (_have_parts(tags) or (pattern is PREFIXED and is_hyphened)):
+            plain = next(name for name in names if not pattern.fullmatch(name))
+            raise ValueError(Errors.B226.format(path=path, reason=f"'{plain}' has no B- or I-"))
+    if len(names) > 1 and {name.upper() for name in names} <= PART_OF.keys():
+        reason = f"'{names[0]}' names no label, as B-PERSON would"
+        raise ValueError(Errors.B226.format(path=path, reason=reason))
     return [("I", name) for name in names]
 
 
-def _possible_schemes(tags: Sequence["tuple[str, str]"]) -> List[str]:
+def _matching(pattern: "re.Pattern[str]", names: Sequence[str]) -> List[Tag]:
+    matches = filter(None, map(pattern.fullmatch, names))
+    return [(PART_OF[match["part"].upper()], match["label"]) for match in matches]
+
+
+def _have_parts(tags: Sequence[Tag]) -> bool:
+    """RETURNS (bool): Whether a label has several parts. VITAMIN-B and B_CELL are no tags."""
+    return max(Counter(label for _, label in set(tags)).values(), default=0) > 1
+
+
+def _possible_schemes(tags: Sequence[Tag]) -> List[str]:
     """The likeliest first. B for every label that has I is "bio", though "iob1" has it too."""
     parts = {part for part, _ in tags}
     if parts & {"L", "U"}:

@@ -4,9 +4,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 
+from ..errors import Errors
 from ..pairs import is_positive
 from .families import ANSWERS, find_family
-from .labels import REGRESSION, is_nameless, names_in_order, read_names, refuse_numbers
+from .labels import MULTILABEL, REGRESSION, is_nameless, names_in_order, read_names, refuse_numbers
 from .plan import Plan, Wishes, dropout_of, known
 from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
@@ -38,7 +39,7 @@ def shape_answers(pipe: Any, module: Any, encoder: Any) -> Shape:
 
 def plan_pairs(source: Source, config: Any, wishes: Wishes) -> Plan:
     """RETURNS (Plan): A `bert_paraphrase`."""
-    family = find_family(source.model_type, source.name)
+    family = find_family(source.model_type, source.name, config)
     dense, output = source.linear(family.dense), source.linear(family.output)
     is_single = len(output["bias"]) == 1
     mode, output, labels = read_output(source, config, wishes, output)
@@ -79,6 +80,8 @@ def read_output(
         by_default = "graded" if _is_graded(source, config) else "binary"
         return mode or by_default, {k: torch.cat([0 * v, v]) for k, v in output.items()}, []
     refuse_numbers(config.problem_type, n_outputs, source.name)
+    if config.problem_type == MULTILABEL:
+        raise ValueError(Errors.B236.format(path=source.name, n=n_outputs))
     given = config.id2label, wishes.labels, n_outputs, source.name
     yes = find_yes(names_in_order(*given)) if n_outputs == 2 else None
     if yes is not None and mode != "classes":
@@ -91,8 +94,9 @@ def reads_pairs(source: Source, config: Any) -> bool:
     names = {str(name).lower() for name in config.id2label.values()}
     is_cross_encoder = CROSS_ENCODER in source.config or OLD_ACTIVATION in source.config
     ours = source.extra.get("component") == "bert_paraphrase"
-    is_number = len(names) == 1 and config.problem_type != "multi_label_classification"
-    return ours or is_cross_encoder or is_number or bool(names & NLI)
+    if config.problem_type == MULTILABEL and not ours:
+        return False
+    return ours or is_cross_encoder or len(names) == 1 or bool(names & NLI)
 
 
 def find_yes(names: List[str]) -> Optional[int]:
@@ -123,7 +127,7 @@ def _activation(source: Source) -> Optional[str]:
 
 def shape_pairs(pipe: Any, module: Any, encoder: Any) -> Shape:
     """A cross-encoder, as sentence-transformers has them too."""
-    family = find_family(encoder.config.model_type, pipe.name)
+    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
     if module.pooling != "pooler":
         reason = (
             f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'

@@ -16,6 +16,7 @@ from ..errors import Errors
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never a pickle
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"  # of peft
 OURS = "spacy_bert_suite"  # key in config.json for what transformers has no place for
 
 
@@ -82,7 +83,11 @@ def open_source(name: str, revision: Optional[str] = None) -> Source:
     """
     root = _find(str(name), revision)
     folder = transformer_folder(root)
+    if not (folder / "config.json").is_file() and (folder / ADAPTER).is_file():
+        raise ValueError(Errors.B237.format(path=name))
     config = read_json(folder / "config.json")
+    if "quantization_config" in config:
+        raise ValueError(Errors.B238.format(path=name))
     if not (folder / WEIGHTS).is_file() and not (folder / INDEX).is_file():
         if any(folder.glob("pytorch_model*.bin*")):
             raise ValueError(Errors.B220.format(path=name))

@@ -4,20 +4,19 @@ from typing import Any, Dict
 
 from ..errors import Errors
 from .families import find_family
-from .labels import read_names, refuse_numbers
+from .labels import MULTILABEL, read_names, refuse_numbers
 from .plan import Plan, Wishes, dropout_of, known
 from .shape import Shape, check_activation, names_of, refuse
 from .source import Source
 
 EXCLUSIVE = "single_label_classification"
-MULTILABEL = "multi_label_classification"
 
 
 def plan_texts(source: Source, config: Any, wishes: Wishes) -> Plan:
     """A `bert_textcat`, `bert_textcat_multilabel` or `bert_sentiment` with the dense layer that the
     checkpoint has over [CLS], and its classifier.
     """
-    family = find_family(source.model_type, source.name)
+    family = find_family(source.model_type, source.name, config)
     factory = f"bert_{wishes.task}"
     dense, output = source.linear(family.dense), source.linear(family.output)
     n_outputs = len(output["bias"])
@@ -52,7 +51,7 @@ def guess_texts(source: Source, config: Any) -> str:
 
 def shape_texts(pipe: Any, module: Any, encoder: Any) -> Shape:
     """The dense layer of the head becomes the one over [CLS], in BERT its pooler."""
-    family = find_family(encoder.config.model_type, pipe.name)
+    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
     if module.pooling != "pooler":
         reason = (
             f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'

@@ -44,9 +44,13 @@ def text_of(query: Query) -> str:
 
 def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
     """Sort hits by new scores; equal ones stay in order."""
-    scores = [float(score) for score in rerank(text, hits)] if hits else []
+    found = rerank(text, hits) if hits else []
+    try:
+        scores = [float(score) for score in found]
+    except (TypeError, ValueError):
+        scores = []
     if len(scores) != len(hits) or not numpy.isfinite(scores).all():
-        raise ValueError(Errors.B126.format(n_hits=len(hits), found=scores[:5]))
+        raise ValueError(Errors.B126.format(n_hits=len(hits), found=f"{found!r:.60}"))
     order = sorted(range(len(hits)), key=lambda i: -scores[i])
     return [Hit.of(hits[i], scores[i]) for i in order]
 

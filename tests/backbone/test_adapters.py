@@ -54,6 +54,14 @@ def by_hand(nlp):
     return weights
 
 
+def test_frozen_backbones_have_no_adapters(still_bert):
+    nlp = spacy.blank("en")
+    config = {"model": {**bert_model(still_bert), "adapter": LORA}, "trainable": False}
+    nlp.add_pipe("bert", config=config)
+    with pytest.warns(UserWarning, match="B941"):
+        nlp.initialize()
+
+
 def test_only_adapters_learn(needs_peft, tiny_bert, optimizer):
     nlp = build(tiny_bert)
     step(nlp, optimizer)

@@ -14,7 +14,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_bert_suite.backbone.feature_files import BlockFiles, prune, size_of
-from spacy_bert_suite.backbone.features import FeatureCache, rows_by_doc
+from spacy_bert_suite.backbone.features import FeatureCache, dtype_of, rows_by_doc
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 
 TEXTS = [
@@ -284,6 +284,50 @@ def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
     assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)
+
+
+def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
+    """It may be full from the start: training goes on without."""
+    cache = FeatureCache(tmp_path, 1.0)
+
+    def refuse(self, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(BlockFiles, "__init__", refuse)
+    with pytest.warns(UserWarning, match="B196"):
+        states = cache.encode(backbone, docs_of())
+    assert torch.equal(states.rows, plain(backbone, docs_of())[0])
+    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)  # and no warning
+
+
+def test_what_may_only_be_read_is_read(backbone, tmp_path, monkeypatch):
+    FeatureCache(tmp_path, 1.0).encode(backbone, docs_of())
+
+    def refuse(self, content):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", refuse)
+    monkeypatch.setattr(type(tmp_path), "write_text", refuse)
+    dtype_of(backbone)  # runs an empty text
+    counting = Counting(backbone, monkeypatch)
+    FeatureCache(tmp_path, 1.0).encode(backbone, docs_of())
+    assert counting.n_windows == 1  # that empty text
+
+
+def test_forks_leave_the_files_alone(backbone, tmp_path):
+    """They share the places in open files with their parent."""
+    cache = FeatureCache(tmp_path, 1.0)
+    cache.encode(backbone, docs_of(TEXTS[:2]))
+    size = size_of(tmp_path)
+    cache._pid = os.getpid() + 1  # as it is in a fork
+    states = cache.encode(backbone, docs_of())
+    assert torch.allclose(states.rows, plain(backbone, docs_of())[0])
+    assert size_of(tmp_path) == size
+
+
+def test_home_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert FeatureCache("~/features", 1.0).path == tmp_path / "features"
 
 
 def test_folder_that_is_a_file(backbone, tmp_path):

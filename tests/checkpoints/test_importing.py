@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoModelForTokenClassification, AutoTokeniz
 
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 
-from .originals import logits_of
+from .originals import change_config, logits_of
 
 TAGGER, QA = "BertForTokenClassification", "BertForQuestionAnswering"
 NAMES = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
@@ -346,6 +346,56 @@ def test_pretrained_models(make_original, kind, tmp_path):
     logits = logits_of(path, "AutoModelForMaskedLM", " ".join(masked)).logits[0, 1 + place]
     (best,) = nlp.get_pipe("bert_pretrainer").fill_mask(" ".join(masked), top_k=1)
     assert best.score == pytest.approx(logits.softmax(0).max().item(), abs=1e-5)
+
+
+def test_words_predicted_by_another_table(make_original):
+    path = make_original("BertForMaskedLM", tie_word_embeddings=False)
+    with pytest.raises(ValueError, match="B235"):
+        import_checkpoint(path)
+    sizes = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+    path = make_original("DistilBertForMaskedLM", folder="distil", **sizes)
+    with pytest.raises(ValueError, match="B222.*distilbert.*task = 'bert'"):
+        import_checkpoint(path)
+
+
+def test_a_tokenizer_that_truncates_is_the_same(make_original, tiny_bert, tmp_path):
+    """Tokenizers are saved with the truncation of the last call; windows are cut without it."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer(["anna"], truncation=True, max_length=8, padding="max_length")
+    path = make_original(TAGGER, names=NAMES, tokenizer=tokenizer)
+    nlp = import_checkpoint(path)
+    import_checkpoint(path, nlp=nlp, name="again")
+    assert nlp.pipe_names == ["bert", "bert_ner", "again"]
+
+
+@pytest.mark.parametrize("change", ["precision", "heads"])
+def test_what_computes_otherwise_is_not_shared(make_original, change):
+    path = make_original(TAGGER, names=NAMES)
+    nlp = import_checkpoint(path, precision="bf16" if change == "precision" else "fp32")
+    if change == "heads":
+        change_config(path, num_attention_heads=4)
+    with pytest.warns(UserWarning, match="B939.*in the same precision"):
+        import_checkpoint(path, nlp=nlp)
+    assert nlp.pipe_names == ["bert", "bert_ner", "bert_2", "bert_ner_2"]
+
+
+def test_a_head_that_the_config_does_not_name(make_original):
+    path = make_original(TAGGER, names=NAMES)
+    change_config(path, architectures=None)
+    with pytest.warns(UserWarning, match="B940.*'classifier'"):
+        assert import_checkpoint(path).pipe_names == ["bert"]
+    assert import_checkpoint(path, task="ner").pipe_names == ["bert", "bert_ner"]
+
+
+def test_adapters_and_quantized_weights_are_refused(make_original, tmp_path):
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="B237.*merge_and_unload"):
+        import_checkpoint(tmp_path / "lora")
+    path = make_original(TAGGER, names=NAMES)
+    change_config(path, quantization_config={"quant_method": "bitsandbytes"})
+    with pytest.raises(ValueError, match="B238"):
+        import_checkpoint(path)
 
 
 def test_a_different_model_is_not_shared(tmp_path, tiny_bert):

@@ -9,7 +9,7 @@ from transformers import pipeline
 
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 
-from .originals import logits_of, open_original
+from .originals import change_config, logits_of, open_original
 
 AUTO = "AutoModelForSequenceClassification"
 KIND = "BertForSequenceClassification"
@@ -70,6 +70,32 @@ def test_several_labels_at_once(make_original, tmp_path):
     one = make_original(KIND, names=["spam"], folder="one")
     cats = import_checkpoint(one, task="textcat_multilabel")("Ben!").cats
     assert cats["spam"] == pytest.approx(logits_of(one, AUTO, "Ben!").logits.sigmoid().item())
+
+
+def test_several_labels_are_no_pair(make_original):
+    """Whatever they are called: the classes of a pair exclude one another."""
+    names = ["entailment", "contradiction", "other"]
+    path = make_original(KIND, names=names, problem_type="multi_label_classification")
+    cats = import_checkpoint(path)("anna met ben").cats
+    expected = logits_of(path, AUTO, "anna met ben").logits[0].sigmoid()
+    assert numpy.allclose([cats[name] for name in names], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="B236"):
+        import_checkpoint(path, task="pair")
+
+
+def test_activations_of_deberta(make_original, tmp_path):
+    """Its config says what follows the dense layer."""
+    path = make_original("DebertaV2ForSequenceClassification", names=NAMES,
+                         pooler_hidden_act="tanh", pooler_hidden_size=16)  # fmt: skip
+    nlp = import_checkpoint(path)
+    exported = export_checkpoint(nlp, "bert_textcat", tmp_path / "exported")
+    expected = logits_of(path, AUTO, "anna met ben").logits[0]
+    found = [nlp("anna met ben").cats[name] for name in NAMES]
+    assert numpy.allclose(found, expected.softmax(0), atol=1e-5)
+    assert torch.allclose(logits_of(exported, AUTO, "anna met ben").logits[0], expected, atol=1e-5)
+    change_config(path, pooler_hidden_act="silu")
+    with pytest.raises(ValueError, match="B222.*silu"):
+        import_checkpoint(path)
 
 
 def test_sentiment(make_original, tmp_path):

@@ -203,6 +203,10 @@ def test_score_is_the_probability_of_the_entity(scheme):
         (["O", "B_A", "M_A", "E_A", "S_A"], "biluo", ["A"]),
         (["O", "b-per", "i-per", "B-loc", "i_loc"], "bio", ["per", "loc"]),
         (["B-corporate-group", "I-corporate-group", "O"], "bio", ["corporate-group"]),
+        (["O", "PER-B", "PER-I"], "bio", ["PER"]),
+        (["O", "B.PER", "I.PER"], "bio", ["PER"]),
+        (["O", "VITAMIN-B", "GROUP-I"], "io", ["VITAMIN-B", "GROUP-I"]),
+        (["O", "B_CELL", "PROTEIN"], "io", ["B_CELL", "PROTEIN"]),
     ],
 )
 def test_schemes_are_recognised(names, scheme, labels):
@@ -223,6 +227,9 @@ def test_schemes_are_recognised(names, scheme, labels):
         (["O", "B-X", "I-X", "Y"], None, None, "B226"),
         (["O", "b-x", "i-x", "Y"], None, None, "B226"),
         (["O", "B-X", "b-X", "I-X"], None, None, "B226"),
+        (["O", "B", "I"], None, None, "B226.*names no label"),
+        (["O", "B_X", "I_X", "Y"], None, None, "B226.*'Y'"),
+        (["O", "X-B", "X-I", "Y"], None, None, "B226.*'Y'"),
         (BIO, None, "io", "B022"),
         (BIO, None, "nonsense", "B022"),
     ],
@@ -232,6 +239,11 @@ def test_what_is_wrong_is_told(make_original, names, labels, scheme, code):
     path = make_original(KIND, **settings)
     with pytest.raises(ValueError, match=code):
         import_checkpoint(path, labels=labels, scheme=scheme)
+
+
+def test_outside_may_be_a_small_letter():
+    tagging = read_tagging(["b-per", "o", "i-per"], None, "original")
+    assert (tagging.scheme, tagging.rows) == ("bio", [1, 0, 2])
 
 
 def test_gaps_between_the_numbers_of_outputs(make_original):

@@ -233,7 +233,7 @@ def test_rerank_sorts_anew(index):
     assert seen == [("harbour bread strings", 6)]
 
 
-@pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 6, []])
+@pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 6, [], None, ["a"] * 6])
 def test_rerank_must_score_every_hit(index, scores):
     with pytest.raises(ValueError, match="B126"):
         index.search("harbour bread strings", mode="bm25", rerank=lambda text, hits: scores)
