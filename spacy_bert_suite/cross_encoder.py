@@ -57,6 +57,7 @@ def PairClassifier(
         "activation": activation,
     }
     pairs.cuts_first = True  # type: ignore[attr-defined]
+    pairs.only_once = long_texts == "first"  # type: ignore[attr-defined]
     shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
     return Model(
         "pair_classifier", forward, init=init, layers=[pairs], dims={"nO": nO}, shims=[shim]

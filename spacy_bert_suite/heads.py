@@ -41,6 +41,7 @@ class BertPipe(TrainablePipe):
 
         RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
         """
+        self._name_layers()
         with coded_damage(f"data of '{self.name}'", path):
             return super().from_disk(path, exclude=exclude)
 
@@ -49,8 +50,15 @@ class BertPipe(TrainablePipe):
 
         RAISES (ValueError): With a code, if it is damaged.
         """
+        self._name_layers()
         with coded_damage(f"data of '{self.name}'", "bytes"):
             return super().from_bytes(bytes_data, exclude=exclude)
+
+    def _name_layers(self) -> None:
+        """For errors, where no backbone binds them."""
+        for node in self.model.walk():
+            if isinstance(node, (BertListener, BoundEncoder)):
+                node.component_name = self.name
 
     @property
     def labels(self) -> Tuple[str, ...]:

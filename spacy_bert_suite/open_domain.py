@@ -72,9 +72,20 @@ def _hit_of(answer: Answer, by_doc: Any) -> Optional[Any]:
 
 
 def make_doc(nlp: Language, text: str) -> Doc:
-    """RETURNS (Doc): The tokens, and the sentences if the pipeline has a sentencizer."""
+    """RETURNS (Doc): The tokens, and the sentences if the pipeline finds any: by a sentencizer
+    alone, or by a senter or parser and all that stands before it.
+    """
     doc = nlp.make_doc(clean(text))
-    for _, pipe in nlp.pipeline:
-        if isinstance(pipe, Sentencizer):
-            doc = pipe(doc)
+    setters = [i for i, name in enumerate(nlp.pipe_names) if sets_sentences(nlp, name)]
+    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline]
+    needed = [pipes[i] for i in setters]
+    if not all(isinstance(pipe, Sentencizer) for pipe in needed):
+        needed = pipes[: setters[-1] + 1]
+    for pipe in needed:
+        doc = pipe(doc)
     return doc
+
+
+def sets_sentences(nlp: Language, name: str) -> bool:
+    assigned = nlp.get_pipe_meta(name).assigns
+    return "token.is_sent_start" in assigned or "doc.sents" in assigned

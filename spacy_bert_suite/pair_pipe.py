@@ -22,7 +22,7 @@ class PairPipe(BertPipe):
 
     def set_labels(self, labels: Iterable[str]) -> None:
         """RAISES (ValueError): If one of them is no label."""
-        found = list(labels)
+        found = list(dict.fromkeys(labels))
         for label in found:
             check_label(label, self.name)
         self.cfg["labels"] = found

@@ -10,7 +10,7 @@ from spacy.training import Corpus, Example
 
 from .errors import Errors
 from .records import FIRST_COLUMNS, SECOND_COLUMNS, Row, is_name, read_records
-from .unicode import clean
+from .unicode import clean, is_blank
 
 PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
 NEGATIVE = ("negative", "negatives")
@@ -71,9 +71,11 @@ def make_pair_example(
     if score is not None and not 0 <= score <= 1:
         raise ValueError(Errors.B064.format(score=score))
     first, *others = [clean(text) for text in texts]
+    name = None if label is None else str(label).strip()
+    if name == "" or label != label:  # NaN: a missing value
+        raise ValueError(Errors.B255.format(label=label))
     doc = nlp.make_doc(first)
     reference = doc.copy()
-    name = None if label is None else str(label)
     reference.user_data[PAIR] = {"others": others, "score": score, "label": name}
     return Example(doc, reference)
 
@@ -105,10 +107,12 @@ def make_pair_corpus(
         ["entailment"] to learn from paraphrases alone.
     limit (int): Read only so many; 0 for all.
     RETURNS (PairCorpus): The corpus.
-    RAISES (ValueError): If max_score is not above 0.
+    RAISES (ValueError): If max_score is not above 0, or keep_labels is no list.
     """
     if not max_score > 0:
         raise ValueError(Errors.B072.format(max_score=max_score))
+    if isinstance(keep_labels, str):
+        raise ValueError(Errors.B256.format(labels=keep_labels))
     return PairCorpus(Path(path), max_score, keep_labels, limit)
 
 
@@ -151,11 +155,16 @@ def read_examples(path: Union[str, Path], nlp: Language, max_score: float = 1.0)
 def read_texts(row: Row) -> List[str]:
     texts = [read_text(row, FIRST_COLUMNS), read_text(row, SECOND_COLUMNS)]
     for name in NEGATIVE:
-        negatives = row.record.get(name, [])
-        texts.extend([negatives] if isinstance(negatives, str) else negatives or [])
-    if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise row.wrong("negative", "a text, or a list of texts, none of them empty")
+        negatives = row.record.get(name) or []
+        negatives = [negatives] if isinstance(negatives, str) else negatives
+        if not isinstance(negatives, list) or not all(map(is_text, negatives)):
+            raise row.wrong(name, "a text, or a list of texts, none of them empty")
+        texts.extend(map(clean, negatives))
     return texts
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) and not is_blank(value)
 
 
 def read_text(row: Row, names: Iterable[str]) -> str:
@@ -167,9 +176,9 @@ def read_text(row: Row, names: Iterable[str]) -> str:
             Errors.B066.format(path=row.path, line=row.number, found=found, wanted=wanted)
         )
     text = row.record[name]
-    if not isinstance(text, str) or not text.strip():
+    if not is_text(text):
         raise row.wrong(name, "a text that is not empty")
-    return clean(text)
+    return clean(str(text))
 
 
 def read_score(row: Row, max_score: float) -> Optional[float]:

@@ -1,15 +1,16 @@
 """Questions about a text, with their answers, as examples for training and scoring."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
 from spacy.language import Language
 from spacy.training import Example
 
 from .errors import Errors
-from .unicode import clean
+from .settings import as_whole
+from .unicode import clean, is_blank
 
 QUESTION = "spacy_bert_suite.question"  # key in the reference doc's user_data
 Gold = Tuple[str, int]  # an answer and its first character in the text
@@ -48,7 +49,7 @@ def make_question_example(
     nlp: Language,
     context: str,
     question: str,
-    answers: Sequence[Gold] = (),
+    answers: Union[Sequence[Gold], Mapping[str, Any]] = (),
     *,
     id: str = "",
 ) -> Example:
@@ -58,17 +59,19 @@ def make_question_example(
     context (str): The text.
     question (str): The question.
     answers (Sequence[Tuple[str, int]]): Right answers, each with its first character in the text;
-        none if the text does not answer the question.
+        none if the text does not answer the question. The layouts of SQuAD are read too.
     id (str): A name for the question.
     RETURNS (Example): An example for "bert_qa".
     RAISES (ValueError): If the question is empty, or the text does not have an answer where it is
         said to be.
     """
+    if not isinstance(context, str):
+        raise ValueError(Errors.B254.format(kind=type(context).__name__))
     context = clean(context)
     check_question(question, "make_question_example")
-    gold = [(clean(text), start) for text, start in answers]
+    gold = [(clean(text), start) for text, start in map(read_answer, list_answers(answers))]
     for text, start in gold:
-        if not text.strip() or start < 0 or context[start : start + len(text)] != text:
+        if is_blank(text) or start < 0 or context[start : start + len(text)] != text:
             found = context[max(0, start) : max(0, start) + len(text)]
             raise ValueError(Errors.B241.format(answer=text, start=start, found=found))
     doc = nlp.make_doc(context)
@@ -76,6 +79,36 @@ def make_question_example(
     stored = {"text": clean(question), "answers": [list(pair) for pair in gold], "id": str(id)}
     reference.user_data[QUESTION] = stored
     return Example(doc, reference)
+
+
+def list_answers(answers: Any) -> List[Any]:
+    """RETURNS (List): Answers one by one, also of {"text": [...], "answer_start": [...]}.
+    RAISES (ValueError): If it is no list of answers.
+    """
+    if isinstance(answers, Mapping):
+        texts: Any = answers.get("text")
+        starts: Any = answers.get("answer_start")
+        are_lists = isinstance(texts, (list, tuple)) and isinstance(starts, (list, tuple))
+        if not are_lists or len(texts) != len(starts):
+            raise ValueError(Errors.B253.format(answer=answers))
+        return list(zip(texts, starts))
+    if answers is None or isinstance(answers, (str, int, float)):
+        raise ValueError(Errors.B253.format(answer=answers))
+    return list(answers)
+
+
+def read_answer(answer: Any) -> Gold:
+    """RETURNS (Tuple[str, int]): An answer and where it begins.
+    RAISES (ValueError): If it is none.
+    """
+    if isinstance(answer, Mapping):
+        answer = answer.get("text"), answer.get("answer_start")
+    is_pair = isinstance(answer, (tuple, list)) and len(answer) == 2
+    text, start = answer if is_pair else (None, None)
+    place = as_whole(start)
+    if not isinstance(text, str) or place is None or isinstance(start, bool):
+        raise ValueError(Errors.B253.format(answer=answer))
+    return text, place
 
 
 def get_question(eg: Example) -> Optional[Question]:
@@ -89,5 +122,5 @@ def get_question(eg: Example) -> Optional[Question]:
 
 def check_question(question: object, name: str) -> None:
     """RAISES (ValueError): If it is not a text with at least one character that is seen."""
-    if not isinstance(question, str) or not question.strip():
+    if not isinstance(question, str) or is_blank(question):
         raise ValueError(Errors.B240.format(name=name, question=question))

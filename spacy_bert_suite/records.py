@@ -23,14 +23,20 @@ TEXT_COLUMNS = ("text", "sentence")
 # Names that data sets give to the first text of a pair, and to the second.
 FIRST_COLUMNS = (
     "text1", "sentence1", "anchor", "premise", "question", "query", "question1", "#1 string",
+    "sentence_a", "text_a",
 )  # fmt: skip
 SECOND_COLUMNS = (
     "text2", "sentence2", "positive", "hypothesis", "answer", "answer_sentence", "question2",
-    "#2 string",
+    "#2 string", "sentence_b", "text_b",
 )  # fmt: skip
 PAIR_COLUMNS = (*FIRST_COLUMNS, *SECOND_COLUMNS)
 # One of these in the first line makes it a header: of pairs, of passages, or of judgements.
 HEADER_COLUMNS = frozenset(("text", "query_id", "score", "label", *PAIR_COLUMNS))
+# Names of two texts and their gold that are not read as such: a line of them is no data either.
+PAIR_HEADERS = frozenset((
+    "entailment_judgment", "gold_label", "is_duplicate", "negative", "quality", "relatedness_score",
+    "s1", "s2", "similarity_score", "target",
+))  # fmt: skip
 # Names that data sets give to what is not read here: two of them in the first line, or one of those
 # that are read, make it a header.
 OTHER_COLUMNS = frozenset((
@@ -131,7 +137,7 @@ def read_records(path: Path) -> Iterator[Row]:
         return
     lines = _csv_cells(path) if suffix == ".csv" else _tsv_cells(path)
     header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
-    if not HEADER_COLUMNS & set(header):
+    if not (HEADER_COLUMNS | PAIR_HEADERS) & set(header):
         header, lines = ["text1", "text2", "score"], [(0, []), *lines]
     for number, cells in lines[1:]:
         _check_width(path, number, cells, header)

@@ -17,7 +17,7 @@ from spacy.training import Corpus, Example
 from .errors import Errors
 from .questions import Gold, Question, make_question_example
 from .records import read_lines, read_rows
-from .unicode import clean
+from .unicode import clean, is_blank
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -45,7 +45,7 @@ class Entry:
         )
 
     def text(self, field: str, value: Any) -> str:
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or is_blank(value):
             raise self.wrong(field, value, "a text that is not empty")
         return clean(value)
 
@@ -53,8 +53,10 @@ class Entry:
         """RETURNS (Tuple[str, Question]): The context and the question."""
         context = self.text("context", self.context)
         text = self.text("question", self.record.get("question"))
-        impossible = self.record.get("is_impossible") is True
-        answers = [] if impossible else [self._placed(context, a) for a in self._answers()]
+        is_impossible = self.record.get("is_impossible")
+        if not isinstance(is_impossible, (bool, type(None))):
+            raise self.wrong("is_impossible", is_impossible, "true or false")
+        answers = [] if is_impossible else [self._placed(context, a) for a in self._answers()]
         return context, Question(text, answers, str(self.record.get("id", "")))
 
     def _answers(self) -> List[Dict[str, Any]]:

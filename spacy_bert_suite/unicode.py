@@ -1,4 +1,4 @@
-"""Texts that UTF-8 can hold."""
+"""Texts that UTF-8 can hold, and those in which nothing can be seen."""
 
 
 def clean(text: str) -> str:
@@ -6,3 +6,10 @@ def clean(text: str) -> str:
     JSON, and arguments that are not UTF-8, can hold them; spaCy refuses them.
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_blank(text: str) -> bool:
+    """RETURNS (bool): Whether it is only white space and characters that cannot be seen, such as
+    a zero-width space, of which BERT makes no wordpiece.
+    """
+    return all(char.isspace() or not char.isprintable() for char in text)

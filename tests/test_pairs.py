@@ -11,6 +11,7 @@ from spacy.training import Corpus
 from spacy_bert_suite.converters import convert
 from spacy_bert_suite.pair_scores import rank_binary, score_pairs
 from spacy_bert_suite.pairs import (
+    Pair,
     belongs_together,
     get_pair,
     make_pair_corpus,
@@ -140,6 +141,9 @@ def test_labels_to_keep_and_limit(nlp, tmp_path):
         ({"text1": "A", "text2": "B", "score": float("nan")}, "B204.*score"),
         ({"text1": "A", "text2": "B", "label": [1]}, "B204.*label"),
         ({"text1": "A", "text2": "B", "negative": ["C", ""]}, "B204.*negative"),
+        ({"text1": "A", "text2": "B", "negatives": ["C", ""]}, "B204.*negatives"),
+        ({"text1": "A", "text2": "B", "negative": 5}, "B204.*negative"),
+        ({"text1": "A", "text2": "\u200b"}, "B204.*text2"),
     ],
 )
 def test_malformed_records(nlp, tmp_path, record, code):
@@ -159,6 +163,35 @@ def test_no_pairs_and_no_file(nlp, tmp_path):
 def test_too_few_texts(nlp, texts):
     with pytest.raises(ValueError, match="B063"):
         make_pair_example(nlp, texts)
+
+
+@pytest.mark.parametrize("label", ["", " ", float("nan")])
+def test_labels_that_say_nothing(nlp, label):
+    with pytest.raises(ValueError, match="B255"):
+        make_pair_example(nlp, ["A", "B"], label=label)
+
+
+def test_labels_to_keep_are_a_list(tmp_path):
+    with pytest.raises(ValueError, match="B256"):
+        make_pair_corpus(tmp_path / "x.jsonl", keep_labels="1")
+
+
+def test_the_columns_of_sick(nlp, tmp_path):
+    path = tmp_path / "sick.tsv"
+    path.write_text(
+        "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
+        "1\tA man sings\tA man hums\t4.0\tNEUTRAL\n"
+    )
+    (eg,) = make_pair_corpus(path, max_score=5)(nlp)
+    assert eg.reference.text == "A man sings"
+    assert get_pair(eg) == Pair(["A man hums"], 0.8, "NEUTRAL")
+
+
+def test_a_header_of_other_names(nlp, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("s1,s2,target\nA,B,1\n")
+    with pytest.raises(ValueError, match="B066.*s1, s2, target"):
+        list(make_pair_corpus(path)(nlp))
 
 
 def test_scores_out_of_range(nlp):

@@ -53,7 +53,7 @@ def test_no_question_no_gold(nlp):
     assert get_question(spacy.training.Example(nlp.make_doc("a"), nlp.make_doc("a"))) is None
 
 
-@pytest.mark.parametrize("question", ["", "  \n", None, 7])
+@pytest.mark.parametrize("question", ["", "  \n", "\u200b", None, 7])
 def test_empty_question(nlp, question):
     with pytest.raises(ValueError, match="B240"):
         make_question_example(nlp, CONTEXT, question)
@@ -65,6 +65,36 @@ def test_empty_question(nlp, question):
 def test_answer_elsewhere(nlp, answer):
     with pytest.raises(ValueError, match="B241"):
         make_question_example(nlp, CONTEXT, "Where?", [answer])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("Paris", 14)],
+        {"text": ["Paris"], "answer_start": [14]},
+        [{"text": "Paris", "answer_start": 14}],
+        ([text, start] for text, start in [("Paris", 14)]),
+    ],
+)
+def test_layouts_of_answers(nlp, answers):
+    eg = make_question_example(nlp, CONTEXT, "Where?", answers)
+    assert get_question(eg).answers == [("Paris", 14)]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [None, "Paris", 3, ["Paris"], [("Paris", "14")], [("Paris", 14.0)], [("Paris", None)],
+     [(None, 14)], {"text": ["Paris"]}, {"text": ["Paris"], "answer_start": []}, [{}]],
+)  # fmt: skip
+def test_what_is_no_answer(nlp, answers):
+    with pytest.raises(ValueError, match="B253"):
+        make_question_example(nlp, CONTEXT, "Where?", answers)
+
+
+def test_the_context_is_a_text(nlp):
+    for context in (None, nlp.make_doc(CONTEXT)):
+        with pytest.raises(ValueError, match="B254"):
+            make_question_example(nlp, context, "Where?")
 
 
 # Files
@@ -145,6 +175,8 @@ BAD = {
     "negative": (broken(answers={"text": ["Paris"], "answer_start": [-1]}), "B242.*answer_start"),
     "elsewhere": (broken(answers={"text": ["Paris"], "answer_start": [3]}), "B242.*character 3"),
     "blank": (broken(answers={"text": [""], "answer_start": [3]}), "B242.*not empty"),
+    "impossible": (broken(is_impossible="true"), "B242.*'is_impossible'"),
+    "unseen": (broken(question="\u200b"), "B242.*'question'"),
     "qas": (lines([{"context": CONTEXT, "qas": ["Where?"]}]), "B242.*'qas'"),
     "no qas": (lines([{"context": CONTEXT, "qas": None}]), "B242.*line 1.*'qas' is None"),
     "qas a number": (lines([{"context": CONTEXT, "qas": 5}]), "B242.*line 1.*'qas' is 5"),

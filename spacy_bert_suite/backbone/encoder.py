@@ -8,6 +8,7 @@ from typing import ContextManager, List, Optional, Tuple
 
 import numpy
 import torch
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from ..compat import enable_activation_checkpointing
@@ -20,6 +21,7 @@ from .memory import is_out_of_memory
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
+KEPT_BUDGETS = 1  # of activations, in training: more wordpieces go through the layers twice
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,16 @@ class BertEncoder(torch.nn.Module):
         embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
+        room = KEPT_BUDGETS * self.max_pieces
         batches = make_batches(lengths, self.max_pieces, self._costs(is_train))
         while batches:
             batch = batches.pop(0)
             output: Optional[torch.Tensor] = None
             try:
-                output = self._forward(rows, batch, lengths, embedded)
+                if embedded is None or room > 0:
+                    output = self._forward(rows, batch, lengths, embedded)
+                else:
+                    output = self._forward_twice(rows, batch, lengths, embedded)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -125,6 +131,7 @@ class BertEncoder(torch.nn.Module):
                 continue
             outputs.append(output.flatten(0, 1))
             n_done += len(outputs[-1])
+            room -= len(outputs[-1])
             place[places_of(batch, lengths).ravel()] = numpy.arange(
                 n_done - len(outputs[-1]), n_done
             )
@@ -168,6 +175,23 @@ class BertEncoder(torch.nn.Module):
         needs_layers = self.settings.layers != "last"
         output = transformer(**inputs, output_hidden_states=needs_layers)
         return self._mix(output.hidden_states) if needs_layers else output.last_hidden_state
+
+    def _forward_twice(
+        self,
+        rows: Rows,
+        batch: numpy.ndarray,
+        lengths: numpy.ndarray,
+        embedded: torch.Tensor,
+    ) -> torch.Tensor:
+        """As `_forward`, but what the backward pass needs is not kept: it is computed again when
+        its turn comes, batch by batch, with the same dropout (Chen et al. 2016).
+        """
+        return checkpoint(
+            lambda pieces: self._forward(rows, batch, lengths, pieces),
+            embedded,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), self._operations()),
+        )
 
     def _pad(self, rows: Rows, batch: numpy.ndarray, lengths: numpy.ndarray):
         longest = int(lengths[batch].max())

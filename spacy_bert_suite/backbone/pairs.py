@@ -58,11 +58,13 @@ class PairEncoder(BoundEncoder):
 
     cuts_first (bool): Cut first texts that would leave less than half of the window to the
         second; else that is an error.
+    only_once (bool): Read only the first window of a long second text.
     """
 
     def __init__(self, upstream_name: str, grad_factor: float = 1.0):
         super().__init__("pair-encoder", forward, upstream_name, grad_factor)
         self.cuts_first = False
+        self.only_once = False
 
     @property
     def n_pieces(self) -> int:
@@ -95,11 +97,6 @@ def forward(
         output, row_offsets, spans.window_offsets, seconds, spans.starts, spans.ends
     )
     return states, backprop
-
-
-def count_windows(model: PairEncoder, pairs: Sequence[Pair]) -> int:
-    """RETURNS (int): How many windows the pairs are cut into."""
-    return len(_cut(model, pairs)[2].pair)
 
 
 def have_room(model: PairEncoder, pairs: Sequence[Pair]) -> numpy.ndarray:
@@ -189,9 +186,10 @@ def _windows(model: PairEncoder, firsts: Wordpieces, seconds: Wordpieces) -> _Sp
         n_room = model.n_pieces - int(n_first)
         step = max(1, n_room * stride // (window - 2))
         cut = make_windows(numpy.asarray([begin, end]), max(1, n_room), step)
-        pair.extend([i] * len(cut.starts))
-        starts.extend(cut.starts)
-        ends.extend(cut.ends)
+        n_read = 1 if model.only_once else len(cut.starts)
+        pair.extend([i] * n_read)
+        starts.extend(cut.starts[:n_read])
+        ends.extend(cut.ends[:n_read])
         n_windows.append(len(pair))
     as_array = [numpy.asarray(values, dtype="int64") for values in (pair, starts, ends, n_windows)]
     return _Spans(*as_array)

@@ -17,6 +17,7 @@ from ..heads import BertHead, Gradients, is_for, loss_and_gradients
 from ..layers import TagScores
 from ..parallel import part_of_mean, totals_of
 from ..schemes import PARTS, decode, from_biluo, make_tags
+from ..unicode import is_blank
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_ner]
@@ -185,13 +186,6 @@ def find_blanks(docs: Sequence[Doc]) -> numpy.ndarray:
     )
     strings = docs[0].vocab.strings
     return numpy.asarray([is_blank(strings[word]) for word in words.tolist()], dtype=bool)[places]
-
-
-def is_blank(text: str) -> bool:
-    """RETURNS (bool): Whether it is only white space and characters that cannot be seen, such as
-    a zero-width space, of which BERT makes no wordpiece.
-    """
-    return all(char.isspace() or not char.isprintable() for char in text)
 
 
 def find_blocked(doc: Doc) -> List[Span]:

@@ -1,5 +1,7 @@
 """bert_paraphrase: what two texts are to each other, read together."""
 
+import math
+import warnings
 from typing import (
     Any,
     Callable,
@@ -23,7 +25,7 @@ from thinc.api import Config, Model
 
 from ..attributes import Registered
 from ..cross_encoder import PairScores
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..heads import check_list, loss_and_gradients
 from ..pair_pipe import PairPipe, as_pairs
 from ..pair_scores import score_predictions
@@ -127,15 +129,25 @@ class BertParaphrase(PairPipe):
         """
         read = as_pairs(pairs, self.name)
         self.model.layers[0].settle()  # type: ignore[attr-defined]
-        found = self._probabilities(read)
-        if self.symmetric:
-            found = (found + self._probabilities([(b, a) for a, b in read])) / 2
+        found = self._log_probabilities(self._read(read), self.cfg["temperature"]).exp().numpy()
         return found if self.mode == "classes" else found[:, 0]
 
-    def _probabilities(self, pairs: Sequence[Texts]) -> numpy.ndarray:
-        logits = self._logits(pairs) / self.cfg["temperature"]
-        found = logits.softmax(dim=1) if self.mode == "classes" else logits.sigmoid()
-        return found.numpy()
+    def _read(self, pairs: Sequence[Texts]) -> List[torch.Tensor]:
+        """RETURNS (List[Tensor]): Logits of the pairs, and of the symmetric ones turned round."""
+        turned = [(b, a) for a, b in pairs]
+        return [self._logits(each) for each in ([pairs, turned] if self.symmetric else [pairs])]
+
+    def _log_probabilities(
+        self, orders: Sequence[torch.Tensor], temperature: float
+    ) -> torch.Tensor:
+        """RETURNS (Tensor): Logarithms of the classes' probabilities, or of yes and no, each the
+        mean over the orders in which the pairs were read. *Shape:* ``(n_pairs, n_classes)``
+        """
+        logits = torch.stack(list(orders)) / temperature  # (n_orders, n_pairs, n_out)
+        if self.mode != "classes":
+            logits = torch.cat([logits, torch.zeros_like(logits)], dim=2)
+        found = logits.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(orders))
+        return found.clamp(max=0.0)
 
     def _logits(self, pairs: Sequence[Texts]) -> torch.Tensor:
         """RETURNS (Tensor): *Shape:* ``(n_pairs, n_out)``, float32, on the host"""
@@ -229,15 +241,18 @@ class BertParaphrase(PairPipe):
 
     def _loss(self, logits: torch.Tensor, pairs: Sequence[Pair]) -> torch.Tensor:
         """RETURNS (Tensor): Mean cross-entropy; of a graded pair, with its score as a soft gold."""
+        return self._cross_entropy(self._log_probabilities([logits], 1.0), pairs)
+
+    def _cross_entropy(self, found: torch.Tensor, pairs: Sequence[Pair]) -> torch.Tensor:
         if self.mode == "classes":
-            gold = torch.tensor([self.class_of(pair) for pair in pairs], device=logits.device)
-            return torch.nn.functional.cross_entropy(logits, gold)
+            gold = torch.tensor([self.class_of(pair) for pair in pairs], device=found.device)
+            return torch.nn.functional.nll_loss(found, gold)
         values = [
             float(pair.score or 0.0) if self.mode == "graded" else float(is_positive(pair.label))
             for pair in pairs
         ]
-        gold = torch.tensor(values, device=logits.device)
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], gold)
+        yes = torch.tensor(values, device=found.device)
+        return -(torch.stack([yes, 1 - yes], dim=1) * found).sum(dim=1).mean()
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Fit the temperature by which logits are divided, so that probabilities are neither
@@ -247,15 +262,32 @@ class BertParaphrase(PairPipe):
         RETURNS (float): The temperature.
         RAISES (ValueError): If none holds a pair with gold.
         """
-        batch = self.find_gold(examples)
+        batch = self._known(self.find_gold(examples))
         if not batch:
             raise ValueError(Errors.B250.format(name=self.name, needs=self.needs))
         self.model.layers[0].settle()  # type: ignore[attr-defined]
         pairs = [pair for _, pair in batch]
-        logits = self._logits([(text, pair.others[0]) for text, pair in batch])
-        found = best_temperature(lambda t: float(self._loss(logits / t, pairs)))
+        orders = self._read([(text, pair.others[0]) for text, pair in batch])
+        found = best_temperature(
+            lambda t: float(self._cross_entropy(self._log_probabilities(orders, t), pairs))
+        )
         self.cfg["temperature"] = found
         return found
+
+    def _known(self, batch: Sequence[Tuple[str, Pair]]) -> List[Tuple[str, Pair]]:
+        """RETURNS (List[Tuple[str, Pair]]): Those whose class there is; of others there is a
+        warning.
+        """
+        if self.mode != "classes":
+            return list(batch)
+        known = [(text, pair) for text, pair in batch if pair.label in self.labels]
+        if len(known) < len(batch):
+            others = sorted({str(pair.label) for _, pair in batch} - set(self.labels))
+            message = Warnings.B942.format(
+                name=self.name, n=len(batch) - len(known), n_all=len(batch), found=", ".join(others)
+            )
+            warnings.warn(message, stacklevel=3)
+        return known
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the examples that hold pairs with gold; none: no scores."""

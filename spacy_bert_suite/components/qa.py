@@ -27,17 +27,16 @@ from ..backbone.pairs import (
     PairEncoder,
     PairStates,
     check_room,
-    count_windows,
     have_room,
     shortened,
 )
 from ..errors import Errors, Warnings
 from ..extraction import answer_loss
 from ..heads import BertPipe
-from ..parallel import in_group, totals_of
+from ..parallel import totals_of
 from ..questions import Question, check_question, get_question
 from ..readers import examples_for, is_for
-from ..settings import check_config
+from ..settings import as_whole, check_config
 from ..squad import best_null_threshold, f1_score, read_examples, squad_scores
 
 DEFAULT_CONFIG = Config().from_str("""
@@ -59,7 +58,6 @@ upstream = "bert"
 
 # Characters of texts and questions in one pass; four make about one wordpiece.
 READ_AT_ONCE = 262_144
-TRAINED_AT_ONCE = 32_768
 Asked = Tuple[Doc, str]
 
 
@@ -124,18 +122,20 @@ class BertQuestionAnswering(BertPipe):
         self.scorer = scorer
         self.max_answer_pieces = max_answer_pieces
         self.given_threshold = null_threshold
-        self.cfg: Dict[str, Any] = {"null_threshold": null_threshold, "given": null_threshold}
+        self.cfg: Dict[str, Any] = {}
+        self._set_threshold(null_threshold)
         self._registered = Registered(name, ["doc.questions", "doc.answers"])
 
     @property
     def null_threshold(self) -> Optional[float]:
         """RETURNS (Optional[float]): Null score above which there is no answer; None for never."""
         # Where a saved component is loaded with another value in the config, that one holds.
-        is_edited = self.given_threshold != self.cfg["given"]
+        is_edited = repr(self.given_threshold) != self.cfg["given"]
         return self.given_threshold if is_edited else self.cfg["null_threshold"]
 
     def _set_threshold(self, value: Optional[float]) -> None:
-        self.cfg.update(null_threshold=value, given=self.given_threshold)
+        # As text: of numbers, JSON keeps ten decimals here.
+        self.cfg.update(null_threshold=value, given=repr(self.given_threshold))
 
     @property
     def _encoder(self) -> PairEncoder:
@@ -178,6 +178,7 @@ class BertQuestionAnswering(BertPipe):
         RETURNS (List[List[Answer]]): For each pair its answers, best first.
         """
         pairs = list(pairs)
+        check_top_k(top_k, self.name)
         readings = self.read_pairs(pairs, top_k)
         return [
             decide(reading, question, self.null_threshold, top_k)
@@ -189,15 +190,18 @@ class BertQuestionAnswering(BertPipe):
         is decided whether there is an answer. A pair that comes twice is read once.
         """
         pairs = list(pairs)
-        check_config(self.name, "top_k", top_k, top_k >= 1, "at least 1")
+        check_top_k(top_k, self.name)
         places: Dict[Pair, List[int]] = {}
-        for place, (doc, question) in enumerate(pairs):
+        for place, asked in enumerate(pairs):
+            if not isinstance(asked, (tuple, list)) or len(asked) != 2:
+                raise ValueError(Errors.B252.format(name=self.name, found=f"{asked!r:.60}"))
+            doc, question = asked
             check_doc(doc, self.name)
             check_question(question, self.name)
             places.setdefault((question, doc.text), []).append(place)
         self._encoder.settle()
         readings: Dict[int, Reading] = {}
-        for batch in batches(list(places), READ_AT_ONCE):
+        for batch in batches(list(places)):
             scores = score_spans(self.model.predict(batch), self.max_answer_pieces)
             for pair, spans in zip(batch, scores):
                 for place in places[pair]:
@@ -261,9 +265,10 @@ class BertQuestionAnswering(BertPipe):
         questions = [found for eg in examples if (found := self._question(eg))]
         if not questions:
             raise ValueError(Errors.B244.format(name=self.name))
-        if self.given_threshold is None:
-            always = all(question.is_answerable for question in questions)
-            self._set_threshold(None if always else 0.0)
+        always = all(question.is_answerable for question in questions)
+        by_default = None if always else 0.0
+        given = self.given_threshold
+        self._set_threshold(by_default if given is None else given)
         self.model.initialize()
 
     def _question(self, eg: Example) -> Optional[Question]:
@@ -298,28 +303,13 @@ class BertQuestionAnswering(BertPipe):
         warnings.warn(message, stacklevel=2)
 
     def learn(self, gold: Sequence[Tuple[Pair, Any]]) -> float:
-        """Forward and backward pass. What is longer than `TRAINED_AT_ONCE` goes through in parts,
-        each weighted by its length. RETURNS (float): The loss.
-        """
-        pairs = [pair for pair, _ in gold]
-        n_characters = sum(map(length, pairs))
-        rest = iter([answer for _, answer in gold])
-        weight = self._weight_among_processes(pairs)
-        total = 0.0
-        for batch in batches(pairs, TRAINED_AT_ONCE):
-            share = weight * sum(map(length, batch)) / n_characters
-            states, backprop = self.model.begin_update(batch)
-            loss, gradient = answer_loss(states, [next(rest) for _ in batch])
-            backprop(gradient * share)  # type: ignore[arg-type]
-            total += loss * share
-        return total
-
-    def _weight_among_processes(self, pairs: Sequence[Pair]) -> float:
-        """RETURNS (float): The part of all windows that is in these pairs."""
-        if not in_group():
-            return 1.0
-        n_windows = count_windows(self._encoder, pairs)
-        return n_windows / max(1, totals_of(n_windows)[0])
+        """Forward and backward pass. RETURNS (float): The loss, the mean over windows."""
+        states, backprop = self.model.begin_update([pair for pair, _ in gold])
+        loss, gradient = answer_loss(states, [answer for _, answer in gold])
+        n_windows = len(states.starts)
+        share = n_windows / max(1, totals_of(n_windows)[0])
+        backprop(gradient * share)  # type: ignore[arg-type]
+        return loss * share
 
     # Scoring
 
@@ -375,16 +365,23 @@ def check_doc(doc: object, name: str) -> None:
         raise ValueError(Errors.B248.format(name=name, kind=type(doc).__name__))
 
 
+def check_top_k(top_k: object, name: str) -> None:
+    number = as_whole(top_k) or 0
+    check_config(name, "top_k", top_k, number >= 1, "a whole number of at least 1")
+
+
 def length(pair: Pair) -> int:
     return len(pair[0]) + len(pair[1]) + 1
 
 
-def batches(pairs: Sequence[Pair], n_most: int) -> Iterator[List[Pair]]:
-    """YIELDS (List[Pair]): The pairs in order, at most `n_most` characters at a time, or one."""
+def batches(pairs: Sequence[Pair]) -> Iterator[List[Pair]]:
+    """YIELDS (List[Pair]): The pairs in order, at most `READ_AT_ONCE` characters at a time, or
+    one pair.
+    """
     batch: List[Pair] = []
     n_characters = 0
     for pair in pairs:
-        if batch and n_characters + length(pair) > n_most:
+        if batch and n_characters + length(pair) > READ_AT_ONCE:
             yield batch
             batch, n_characters = [], 0
         batch.append(pair)

@@ -7,8 +7,10 @@ import pytest
 import spacy
 import torch
 from conftest import bert_model
+from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
+from spacy_bert_suite.backbone import encoder as encoder_module
 from spacy_bert_suite.backbone import pairs as pairs_module
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 from spacy_bert_suite.backbone.pairs import PairEncoder, check_room, have_room
@@ -301,6 +303,32 @@ def test_activation_checkpointing_changes_no_gradient(tiny_bert):
         backprop(torch.ones_like(states.rows))
         parameters = get_backbone(model).module.transformer.named_parameters()
         gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_activations_beyond_the_budget_are_computed_again(tiny_bert, monkeypatch, precision):
+    """They are not kept until the backward pass, and no gradient changes, not even with dropout."""
+    gradients, n_kept = [], []
+    for budgets in (1, 0):
+        monkeypatch.setattr(encoder_module, "KEPT_BUDGETS", budgets)
+        model = make_model(tiny_bert, precision=precision)
+        get_backbone(model)
+        torch.manual_seed(0)
+        n_kept.append(0)
+
+        def keep(tensor):
+            n_kept[-1] += tensor.numel()
+            return tensor
+
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            states, backprop = model.begin_update(make_docs(TEXTS * 4))
+        backprop(torch.ones_like(states.rows))
+        parameters = get_backbone(model).module.transformer.named_parameters()
+        gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
+    assert n_kept[1] < n_kept[0] / 4
+    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 20
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
 

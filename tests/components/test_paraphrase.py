@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.components.paraphrase import best_temperature
 from spacy_bert_suite.pair_scores import score_predictions
-from spacy_bert_suite.pairs import Pair, make_pair_example
+from spacy_bert_suite.pairs import Pair, get_pair, make_pair_example
 from spacy_bert_suite.readers import stamped
 from spacy_bert_suite.search import SemanticIndex
 
@@ -190,6 +190,52 @@ def written(path, nlp, mode):
         between = {".tsv": "\t", ".csv": ","}[path.suffix]
         lines = [between.join(map(str, row)) for row in (names, *rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
+def test_temperature_of_both_orders(tiny_bert, optimizer):
+    """It makes best what is predicted, which is the mean of both."""
+    nlp, examples, pipe = initialized(tiny_bert)
+    pipe.symmetric = True
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    wrong = make_pair_example(nlp, ["Anna works in Paris.", "Ben lives near Oslo."], label=0)
+    examples = [*examples, wrong]
+
+    def loss(temperature):
+        pipe.cfg["temperature"] = temperature
+        pairs = [(eg.predicted.text, get_pair(eg)) for eg in examples]
+        found = pipe.predict_pairs([(text, pair.others[0]) for text, pair in pairs])
+        gold = numpy.asarray([pair.label == "1" for _, pair in pairs])
+        return -numpy.log(numpy.where(gold, found, 1 - found)).mean()
+
+    best = pipe.calibrate(examples)
+    assert loss(best) <= min(loss(best * factor) for factor in (0.8, 0.95, 1.05, 1.25))
+
+
+def test_calibration_leaves_unknown_classes_out(tiny_bert):
+    nlp, examples, pipe = initialized(tiny_bert, "classes")
+    expected = pipe.calibrate(examples)
+    strange = make_pair_example(nlp, ["a", "b"], label="other")
+    with pytest.warns(UserWarning, match="B942.*1 of .*other"):
+        assert pipe.calibrate([*examples, strange]) == pytest.approx(expected)
+    with pytest.warns(UserWarning, match="B942"), pytest.raises(ValueError, match="B250"):
+        pipe.calibrate([strange])
+
+
+def test_labels_that_come_twice(tiny_bert):
+    nlp, examples, pipe = initialized(tiny_bert, "classes")
+    pipe.initialize(lambda: examples, nlp=nlp, labels=["neutral", "entailment", "neutral"])
+    assert pipe.labels == ("neutral", "entailment")
+
+
+def test_only_the_first_window_is_read(tiny_bert):
+    _, _, pipe = initialized(tiny_bert, long_texts="first")
+    encoder = pipe.model.layers[0]
+    long, short = "Ben lives near Oslo. " * 40, "Ben lives near Oslo. " * 10
+    assert len(encoder.predict([("Anna", long)]).starts) == 1
+    assert pipe.predict_pairs([("Anna", long)]) == pytest.approx(
+        pipe.predict_pairs([("Anna", short)]), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("mode", GOLD)

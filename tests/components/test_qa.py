@@ -132,6 +132,17 @@ def test_pipe_answers_the_questions_of_docs(trained):
         assert plain(copy._.answers) == plain(docs[0]._.answers)
 
 
+def test_sentences_of_any_component(still_bert):
+    """Not only those of a sentencizer: what assigns them runs, with all that stands before."""
+    nlp = build(still_bert, sentencizer=False)
+    nlp.add_pipe("senter", first=True)
+    doc = Doc(nlp.vocab, ["Anna", "works", "."], sent_starts=[True, False, False])
+    nlp.initialize(lambda: [*questions(nlp), Example(doc.copy(), doc)])
+    assert open_domain_doc(nlp, "Anna works.").has_annotation("SENT_START")
+    nlp.remove_pipe("senter")
+    assert not open_domain_doc(nlp, "Anna works.").has_annotation("SENT_START")
+
+
 def test_without_sentences_none_is_named(trained):
     doc = trained.make_doc(TABLE[0][0])
     doc._.questions = "where is anna"
@@ -250,7 +261,7 @@ def test_text_without_words(nlp, text):
     assert nlp(doc)._.answers[0]["text"] == ""
 
 
-@pytest.mark.parametrize("question", ["", " \n", None, 7])
+@pytest.mark.parametrize("question", ["", " \n", "\u200b\ufeff", "\x00", None, 7])
 def test_empty_question(nlp, question):
     with pytest.raises(ValueError, match="B240.*bert_qa"):
         nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), [question])
@@ -333,9 +344,16 @@ def test_a_stream_goes_on_without_the_doc_that_cannot_be_asked(nlp, question, co
     assert (name, failing) == ("bert_qa", [docs[1]]) and code in message
 
 
-def test_top_k_is_at_least_one(nlp):
+@pytest.mark.parametrize("top_k", [0, 1.5, "2", None])
+def test_top_k_is_at_least_one(nlp, top_k):
     with pytest.raises(ValueError, match="B022.*top_k"):
-        nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), "who", top_k=0)
+        nlp.get_pipe("bert_qa").answer(nlp.make_doc("Anna"), "who", top_k=top_k)
+
+
+@pytest.mark.parametrize("pairs", ["a doc", ["Anna"], [("who",)], [(None, "who", 1)], [None]])
+def test_what_is_no_pair(nlp, pairs):
+    with pytest.raises(ValueError, match="B252.*bert_qa"):
+        nlp.get_pipe("bert_qa").answer_pairs(pairs)
 
 
 @pytest.mark.parametrize("text", ["Anna works", ["Anna works"], [None], None])
@@ -437,30 +455,6 @@ def test_learns_as_plain_torch(still_bert):
     assert compared > 60
 
 
-def test_parts_of_a_batch_add_up(still_bert, monkeypatch):
-    """Texts of equal length have equal weight, in one pass or in several."""
-    nlp = build(still_bert)
-    examples = questions(nlp, TABLE[:2])
-    nlp.initialize(lambda: examples)
-    pipe = nlp.get_pipe("bert_qa")
-    shims = [nlp.get_pipe("bert").model.shims[0], pipe.model.shims[0]]
-
-    def learn():
-        for shim in shims:
-            shim.module.zero_grad(set_to_none=True)
-        loss = nlp.update(examples, sgd=False)["bert_qa"]
-        grads = [p.grad.clone() for s in shims for p in s.module.parameters() if p.grad is not None]
-        return loss, grads
-
-    loss, grads = learn()
-    monkeypatch.setattr(qa, "TRAINED_AT_ONCE", 1)
-    in_parts, grads_in_parts = learn()
-    # "where is anna" is one character longer than "where is ben"
-    assert in_parts == pytest.approx(loss, rel=2e-2)
-    for whole, part in zip(grads, grads_in_parts):
-        assert torch.allclose(whole, part, rtol=0.1, atol=2e-3)
-
-
 def test_backbone_learns_only_if_it_may(tiny_bert, optimizer):
     for trainable in (True, False):
         nlp = build(tiny_bert, bert={"trainable": trainable})
@@ -552,6 +546,29 @@ def test_threshold_follows_the_data(tiny_bert):
     fixed = build(tiny_bert, null_threshold=2.5)
     fixed.initialize(lambda: questions(fixed))
     assert fixed.get_pipe("bert_qa").null_threshold == 2.5
+    fixed.get_pipe("bert_qa")._set_threshold(7.0)  # as when it is tuned
+    fixed.initialize(lambda: questions(fixed))
+    assert fixed.get_pipe("bert_qa").null_threshold == 2.5
+
+
+def test_a_tuned_threshold_stays_beside_one_of_many_digits(tiny_bert, tmp_path):
+    nlp = build(tiny_bert, null_threshold=1 / 3)
+    nlp.initialize(lambda: questions(nlp))
+    found = nlp.get_pipe("bert_qa").tune_null_threshold(questions(nlp))
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    assert again.get_pipe("bert_qa").null_threshold == pytest.approx(found)
+    again.get_pipe("bert_qa").from_bytes(nlp.get_pipe("bert_qa").to_bytes())
+    assert again.get_pipe("bert_qa").null_threshold == pytest.approx(found)
+    other = {"components": {"bert_qa": {"null_threshold": 4.0}}}
+    assert spacy.load(tmp_path, config=other).get_pipe("bert_qa").null_threshold == 4.0
+
+
+def test_without_a_backbone_the_component_is_named(nlp, tmp_path):
+    nlp.to_disk(tmp_path)
+    alone = spacy.load(tmp_path, exclude=["bert"])
+    with pytest.raises(ValueError, match="B032.*'bert_qa' listens"):
+        alone.get_pipe("bert_qa").answer(alone.make_doc("Anna"), "who")
 
 
 def test_always_answers_without_unanswerable_questions(tiny_bert):
