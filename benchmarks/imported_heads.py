@@ -41,6 +41,7 @@ from transformers import AutoTokenizer
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 
 RESULTS = Path(__file__).parent / "results" / "checkpoints.jsonl"
+QUESTIONS = 12  # in a batch: their texts are long
 LONGEST = 512  # wordpieces, special ones included
 Tuned = Tuple[Any, List[Any]]  # a trainer that has run, and dev inputs
 
@@ -81,8 +82,8 @@ def tune_pairs(name: str, data: Path, steps: int) -> Tuned:
 
 
 def tune_answers(data: Path, steps: int) -> Tuned:
-    settings = qa.Settings(384, 128, 1, BATCH_SIZE, 1e-4, 0)
-    rows = qa.read_rows(data, "squad_v1", "train", steps * BATCH_SIZE)
+    settings = qa.Settings(384, 128, 1, QUESTIONS, 1e-4, 0)
+    rows = qa.read_rows(data, "squad_v1", "train", steps * QUESTIONS)
     dev = qa.read_rows(data, "squad_v1", "dev", 0)
     return qa.train_recipe(settings, rows), [(row.question, row.context) for row in dev]
 
