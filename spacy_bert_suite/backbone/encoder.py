@@ -21,7 +21,9 @@ from .memory import is_out_of_memory
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
-KEPT_BUDGETS = 1  # of activations, in training: more wordpieces go through the layers twice
+# Budgets of wordpieces whose activations training keeps: what is beyond runs through the layers
+# twice. On a CPU the attention of each window is among them.
+KEPT_BUDGETS = {"cpu": 1, "other": 2}
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class BertEncoder(torch.nn.Module):
         embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
-        room = KEPT_BUDGETS * self.max_pieces
+        room = self.max_pieces * KEPT_BUDGETS["cpu" if self.device.type == "cpu" else "other"]
         batches = make_batches(lengths, self.max_pieces, self._costs(is_train))
         while batches:
             batch = batches.pop(0)
