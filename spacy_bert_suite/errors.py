@@ -681,9 +681,24 @@ class Errors(metaclass=WithCodes):
         "There are no pairs with a {needs} to calibrate '{name}' on. Give it a corpus of pairs "
         "like those that it learns from."
     )
+    # Callbacks
+    B251 = (
+        "The callback '{name}' of chain_callbacks.v1 returned {found}, but it must return the "
+        "pipeline. End it with 'return nlp'."
+    )
+    # Questions and pairs given in Python
     B252 = (
         "'{name}' reads pairs of a Doc and a question, but one is {found}. Give answer_pairs() a "
         "list of such pairs; answer() takes docs and questions by themselves."
+    )
+    B253 = (
+        "{answer!r} is no answer. Give pairs of a text and the number of its first character in "
+        "the context, or SQuAD's layout: {{'text': [...], 'answer_start': [...]}}, or a list of "
+        "{{'text': ..., 'answer_start': ...}}."
+    )
+    B254 = (
+        "The context of a question must be a text, got a {kind}. Of a Doc give doc.text; answers "
+        "begin at characters of it."
     )
     B255 = (
         "The label of a pair is {label!r}. Give its class, such as 1 or 'entailment', or None if "
@@ -692,20 +707,6 @@ class Errors(metaclass=WithCodes):
     B256 = (
         "keep_labels is '{labels}', but must be a list of labels. Write keep_labels = "
         '["{labels}"].'
-    )
-    B254 = (
-        "The context of a question must be a text, got a {kind}. Of a Doc give doc.text; answers "
-        "begin at characters of it."
-    )
-    B253 = (
-        "{answer!r} is no answer. Give pairs of a text and the number of its first character in "
-        "the context, or SQuAD's layout: {{'text': [...], 'answer_start': [...]}}, or a list of "
-        "{{'text': ..., 'answer_start': ...}}."
-    )
-    # Callbacks
-    B251 = (
-        "The callback '{name}' of chain_callbacks.v1 returned {found}, but it must return the "
-        "pipeline. End it with 'return nlp'."
     )
 
 
@@ -797,11 +798,11 @@ class Warnings(metaclass=WithCodes):
         "config.json of '{path}' does not say what the model is for (architectures), so only its "
         "encoder is imported, without the layer '{head}'. To import that too, give a task."
     )
-    B942 = (
-        "'{name}' leaves {n} of {n_all} pairs out of its calibration: their labels, {found}, are "
-        "none of its classes. Check their spelling, or initialize it with all of them."
-    )
     B941 = (
         "components.{name}.model.adapter has no effect, as components.{name}.trainable is false. "
         "To train only the adapters set trainable = true: they leave the weights as they are."
+    )
+    B942 = (
+        "'{name}' leaves {n} of {n_all} pairs out of its calibration: their labels, {found}, are "
+        "none of its classes. Check their spelling, or initialize it with all of them."
     )
