@@ -6,21 +6,24 @@ import numpy
 
 
 class Costs(NamedTuple):
-    """What a forward pass costs, in padded wordpieces.
+    """What a forward pass costs, in padded wordpieces, and what training keeps of it.
 
     call (int): What a batch costs before its first wordpiece: the calls of its layers.
     most (int): Wordpieces from which a larger batch is not faster any more.
+    kept (int): Budgets of wordpieces whose activations training keeps; what is beyond runs through
+        the layers twice.
     """
 
     call: int
     most: int
+    kept: int = 1  # on a CPU the attention of each window is among them
 
 
 # Measured with the embedded model on two cores: a batch should stay in the CPU's cache, and a
 # training step has three times the calls. A GPU takes all that the budget allows.
 CPU_PREDICT = Costs(call=64, most=2048)
 CPU_TRAIN = Costs(call=400, most=1024)
-GPU = Costs(call=4096, most=1 << 30)
+GPU = Costs(call=4096, most=1 << 30, kept=2)
 
 
 def make_batches(lengths: numpy.ndarray, max_pieces: int, costs: Costs) -> List[numpy.ndarray]:

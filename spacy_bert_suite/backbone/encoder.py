@@ -21,9 +21,6 @@ from .memory import is_out_of_memory
 from .precision import autocast, resolve_device, resolve_precision
 
 LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
-# Budgets of wordpieces whose activations training keeps: what is beyond runs through the layers
-# twice. On a CPU the attention of each window is among them.
-KEPT_BUDGETS = {"cpu": 1, "other": 2}
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,9 @@ class BertEncoder(torch.nn.Module):
         embedded = self._embed(rows) if is_train else None
         outputs = []
         n_done = 0
-        room = self.max_pieces * KEPT_BUDGETS["cpu" if self.device.type == "cpu" else "other"]
-        batches = make_batches(lengths, self.max_pieces, self._costs(is_train))
+        costs = self._costs(is_train)
+        room = self.max_pieces * costs.kept
+        batches = make_batches(lengths, self.max_pieces, costs)
         while batches:
             batch = batches.pop(0)
             output: Optional[torch.Tensor] = None

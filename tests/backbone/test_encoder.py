@@ -312,7 +312,8 @@ def test_activations_beyond_the_budget_are_computed_again(tiny_bert, monkeypatch
     """They are not kept until the backward pass, and no gradient changes, not even with dropout."""
     gradients, n_kept = [], []
     for budgets in (1, 0):
-        monkeypatch.setitem(encoder_module.KEPT_BUDGETS, "cpu", budgets)
+        costs = encoder_module.CPU_TRAIN._replace(kept=budgets)
+        monkeypatch.setattr(encoder_module, "CPU_TRAIN", costs)
         model = make_model(tiny_bert, precision=precision)
         get_backbone(model)
         torch.manual_seed(0)
