@@ -5,9 +5,10 @@ on the dev split. Finished runs are kept in --out and skipped when the script is
 """
 
 import statistics
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any
 
 import click
 import pipelines
@@ -38,11 +39,12 @@ from common import (
 from spacy.language import Language
 from spacy.training import Example
 
-from spacy_bert_suite.readers import make_multi_task_corpus, make_task_batcher
+from spacy_bert_suite.data.batchers import make_task_batcher
+from spacy_bert_suite.data.multitask import make_multi_task_corpus
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.jsonl"
-Data = Dict[str, Dict[str, List[Row]]]
-Scores = Dict[str, float]  # by task
+Data = dict[str, dict[str, list[Row]]]
+Scores = dict[str, float]  # by task
 
 
 def score(task: Task, rows: Sequence[Row], predicted: Sequence[Any]) -> float:
@@ -100,11 +102,11 @@ def run_joint(tasks: Sequence[Task], data: Data, seed: int) -> Scores:
 
 
 def joint_batches(
-    nlp: Language, tasks: Sequence[Task], data: Data, labels: Dict[str, List[str]], seed: int
-) -> Iterator[List[Example]]:
+    nlp: Language, tasks: Sequence[Task], data: Data, labels: dict[str, list[str]], seed: int
+) -> Iterator[list[Example]]:
     """Batches by the suite's own reader and batcher."""
 
-    def corpus_of(task: Task) -> Callable[[Language], List[Example]]:
+    def corpus_of(task: Task) -> Callable[[Language], list[Example]]:
         rows = data[task.name]["train"] * task.epochs
         return lambda nlp: pipelines.make_examples(nlp, task, rows, labels[task.name])
 
@@ -125,7 +127,7 @@ def spacy_scores(nlp: Language, tasks: Sequence[Task], data: Data) -> Scores:
 ALL = tuple(TASKS)
 EVERY = {**TASKS, GOEMOTIONS.name: GOEMOTIONS}
 SINGLE = tuple((name,) for name in EVERY)
-SYSTEMS: Dict[str, Tuple[Callable[..., Scores], Tuple[Tuple[str, ...], ...]]] = {
+SYSTEMS: dict[str, tuple[Callable[..., Scores], tuple[tuple[str, ...], ...]]] = {
     "trainer": (run_trainer, SINGLE),
     "stock": (run_stock, SINGLE),
     "ours": (run_ours, SINGLE),
@@ -135,8 +137,8 @@ SYSTEMS: Dict[str, Tuple[Callable[..., Scores], Tuple[Tuple[str, ...], ...]]] = 
 
 def todo(
     out: Path, systems: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]
-) -> List[Tuple[int, str, Tuple[str, ...]]]:
-    """RETURNS (List[Tuple]): (seed, system, tasks) of the runs that are not in out yet."""
+) -> list[tuple[int, str, tuple[str, ...]]]:
+    """RETURNS (list[Tuple]): (seed, system, tasks) of the runs that are not in out yet."""
     done = {(r["system"], r["task"], r["seed"]) for r in read_json_lines(out)}
     runs = []
     for seed, system in product(seeds, systems):
@@ -149,7 +151,7 @@ def todo(
 
 def report(out: Path) -> str:
     """RETURNS (str): A markdown table, mean and deviation by system and task."""
-    scores: Dict[Tuple[str, str], List[float]] = {}
+    scores: dict[tuple[str, str], list[float]] = {}
     for record in read_json_lines(out):
         scores.setdefault((record["system"], record["task"]), []).append(record["score"])
     lines = ["| system | " + " | ".join(EVERY) + " |", "|---|" + "---:|" * len(EVERY)]
@@ -198,7 +200,7 @@ def main(
 
 
 def measure(
-    data: Path, out: Path, limit: int, seed: int, system: str, names: Tuple[str, ...]
+    data: Path, out: Path, limit: int, seed: int, system: str, names: tuple[str, ...]
 ) -> None:
     tasks = [EVERY[name] for name in names]
     rows: Data = {

@@ -5,8 +5,9 @@ Of sentences, and of texts that are longer than what sentence-transformers reads
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any
 
 import click
 import numpy
@@ -22,13 +23,13 @@ RESULTS = Path(__file__).parent / "results" / "checkpoints.jsonl"
 JOINED = 16  # news passages in a long text
 
 
-def vectors_of(nlp: Language, texts: List[str]) -> numpy.ndarray:
+def vectors_of(nlp: Language, texts: list[str]) -> numpy.ndarray:
     """RETURNS (ndarray): *Shape:* ``(n_texts, width)``"""
     return numpy.stack([doc.vector for doc in nlp.pipe(texts)])
 
 
-def systems(source: Path, texts: List[str]) -> Iterator[Tuple[str, numpy.ndarray]]:
-    """YIELDS (Tuple[str, ndarray]): Where vectors come from, and the vectors."""
+def systems(source: Path, texts: list[str]) -> Iterator[tuple[str, numpy.ndarray]]:
+    """YIELDS (tuple[str, ndarray]): Where vectors come from, and the vectors."""
     nlp = import_checkpoint(source)
     yield "imported", vectors_of(nlp, texts)
     with tempfile.TemporaryDirectory() as folder:
@@ -39,11 +40,11 @@ def systems(source: Path, texts: List[str]) -> Iterator[Tuple[str, numpy.ndarray
         yield "exported", encode(exported, texts)
 
 
-def encode(folder: Path, texts: List[str]) -> Any:
+def encode(folder: Path, texts: list[str]) -> Any:
     return SentenceTransformer(str(folder), device="cpu").encode(texts)
 
 
-def long_texts(data: Path, n: int) -> List[str]:
+def long_texts(data: Path, n: int) -> list[str]:
     passages = news_passages(data, n * JOINED)
     return [" ".join(passages[i::n]) for i in range(n)]
 
@@ -70,7 +71,7 @@ def main(data, sources, n, threads, out) -> None:
     for source in sources:
         for kind, texts in kinds.items():
             expected = encode(source, texts)
-            record: Dict[str, Any] = {"source": source.name, "texts": kind, "n": len(texts)}
+            record: dict[str, Any] = {"source": source.name, "texts": kind, "n": len(texts)}
             for name, found in systems(source, texts):
                 record[name] = float(numpy.abs(found - expected).max())
             append_json(out, {**record, **environment()})

@@ -10,7 +10,6 @@ labels.
 import gzip
 import json
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import click
 import numpy
@@ -20,7 +19,8 @@ from sklearn.cluster import KMeans
 from vectors import cls_of_layer, encode, mean_of_layer, normalised
 
 from spacy_bert_suite.clustering import clustering_report
-from spacy_bert_suite.isotropy import AllButTheTop, Centring, Whitening, anisotropy
+from spacy_bert_suite.vectors.anisotropy import anisotropy
+from spacy_bert_suite.vectors.isotropy import AllButTheTop, Centring, Whitening
 
 RESULTS = Path(__file__).parent / "results" / "clustering.jsonl"
 SETS = {
@@ -47,9 +47,9 @@ CORRECTIONS = {
 }
 
 
-def read_set(data: Path, name: str) -> Tuple[List[str], List[str]]:
-    """RETURNS (Tuple[List[str], List[str]]): Different texts, and their labels."""
-    found: Dict[str, str] = {}
+def read_set(data: Path, name: str) -> tuple[list[str], list[str]]:
+    """RETURNS (tuple[list[str], list[str]]): Different texts, and their labels."""
+    found: dict[str, str] = {}
     for split in SETS[name]:
         path = data / "textclass" / name / f"{split}.jsonl.gz"
         with gzip.open(path, "rt", encoding="utf8") as file_:
@@ -59,8 +59,8 @@ def read_set(data: Path, name: str) -> Tuple[List[str], List[str]]:
     return list(found), list(found.values())
 
 
-def judge(vectors: numpy.ndarray, gold: List[str], seeds: int) -> List[float]:
-    """RETURNS (List[float]): V-measure of k-means with as many clusters as labels, per seed."""
+def judge(vectors: numpy.ndarray, gold: list[str], seeds: int) -> list[float]:
+    """RETURNS (list[float]): V-measure of k-means with as many clusters as labels, per seed."""
     unit, scores = normalised(vectors), []
     for seed in range(seeds):
         labels = KMeans(len(set(gold)), n_init=3, random_state=seed).fit_predict(unit)

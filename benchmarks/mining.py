@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import click
 import numpy
@@ -23,13 +23,13 @@ K = 100  # its top_k by default
 SYSTEMS = ("ours", "sentence-transformers")
 
 
-def mine_ours(vectors: numpy.ndarray) -> List[Any]:
-    from spacy_bert_suite.mining import paraphrase_mining
+def mine_ours(vectors: numpy.ndarray) -> list[Any]:
+    from spacy_bert_suite.vectors.mining import paraphrase_mining
 
     return paraphrase_mining(vectors, n=N_PAIRS, k=K)
 
 
-def mine_peer(vectors: numpy.ndarray) -> List[Any]:
+def mine_peer(vectors: numpy.ndarray) -> list[Any]:
     from sentence_transformers.util import paraphrase_mining_embeddings
 
     return paraphrase_mining_embeddings(torch.from_numpy(vectors), top_k=K)[:N_PAIRS]
@@ -55,7 +55,7 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def run(system: str, path: Path, n: int, folder: Path) -> Dict[str, float]:
+def run(system: str, path: Path, n: int, folder: Path) -> dict[str, float]:
     out = folder / f"{system}-{n}.json"
     command = [sys.executable, __file__, "--worker", system, "--vectors", str(path)]
     subprocess.run([*command, "--n", str(n), "--out", str(out)], check=True)
@@ -91,7 +91,7 @@ def main(data, vectors, n, rounds, systems, system, out) -> None:
         worker(system, vectors, n, out)
         return
     make_vectors(data, n, vectors)
-    costs: Dict[str, List[Dict[str, float]]] = {name: [] for name in systems}
+    costs: dict[str, list[dict[str, float]]] = {name: [] for name in systems}
     for i in range(rounds):
         for name in systems[i % len(systems) :] + systems[: i % len(systems)]:
             costs[name].append(run(name, vectors, n, vectors.parent))

@@ -10,9 +10,10 @@ import json
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import click
 import numpy
@@ -37,11 +38,11 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 from spacy.language import Language
 
-from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.data.pairs import make_pair_example
 
 RESULTS = Path(__file__).parent / "results" / "paraphrase.jsonl"
 MAX_PIECES = 256
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
 class Set(NamedTuple):
@@ -61,8 +62,8 @@ SETS = {
 MAX_SCORE = 5.0
 
 
-def read_rows(data: Path, name: str, split: str) -> List[Row]:
-    """RETURNS (List[Dict]): Records with text1, text2 and gold: 0 or 1, a class, or 0 to 1."""
+def read_rows(data: Path, name: str, split: str) -> list[Row]:
+    """RETURNS (list[Dict]): Records with text1, text2 and gold: 0 or 1, a class, or 0 to 1."""
     kind = SETS[name]
     with gzip.open(data / kind.folder / f"{split}.jsonl.gz", "rt", encoding="utf8") as lines:
         rows = [json.loads(line) for line in lines]
@@ -71,7 +72,7 @@ def read_rows(data: Path, name: str, split: str) -> List[Row]:
     return rows
 
 
-def scores_of(mode: str, gold: Sequence[Any], predicted: Sequence[Any]) -> Dict[str, float]:
+def scores_of(mode: str, gold: Sequence[Any], predicted: Sequence[Any]) -> dict[str, float]:
     """RETURNS (Dict): In percent: Spearman if graded, else accuracy; of yes and no F1 too."""
     if mode == "graded":
         return {"spearman": 100 * float(spearmanr(gold, predicted)[0])}
@@ -105,7 +106,7 @@ def train_ours(name: str, rows: Sequence[Row], epochs: int, seed: int, pooling: 
     return nlp
 
 
-def predict_ours(nlp: Language, rows: Sequence[Row]) -> List[Any]:
+def predict_ours(nlp: Language, rows: Sequence[Row]) -> list[Any]:
     pipe = nlp.get_pipe("bert_paraphrase")
     found = pipe.predict_pairs((row["text1"], row["text2"]) for row in rows)
     if pipe.mode == "graded":
@@ -118,11 +119,11 @@ def predict_ours(nlp: Language, rows: Sequence[Row]) -> List[Any]:
 # The Trainer
 
 
-def classes_of(rows: Sequence[Row]) -> List[Any]:
+def classes_of(rows: Sequence[Row]) -> list[Any]:
     return sorted({row["gold"] for row in rows})
 
 
-def features(tokenizer: Any, rows: Sequence[Row]) -> List[Dict[str, Any]]:
+def features(tokenizer: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
     texts = [row["text1"] for row in rows], [row["text2"] for row in rows]
     encoded = tokenizer(*texts, truncation=True, max_length=MAX_PIECES)
     keys = ("input_ids", "token_type_ids", "attention_mask")
@@ -163,7 +164,7 @@ def train_peer(name: str, rows: Sequence[Row], epochs: int, seed: int) -> Any:
     return trainer
 
 
-def predict_peer(trainer: Any, rows: Sequence[Row], classes: Sequence[Any]) -> List[Any]:
+def predict_peer(trainer: Any, rows: Sequence[Row], classes: Sequence[Any]) -> list[Any]:
     logits = trainer.predict(features(trainer.processing_class, rows)).predictions
     if logits.shape[1] == 1:
         return logits[:, 0].tolist()
@@ -173,7 +174,7 @@ def predict_peer(trainer: Any, rows: Sequence[Row], classes: Sequence[Any]) -> L
 # Parts
 
 
-def tune(data: Path, name: str, system: str, epochs: int, seed: int) -> Dict[str, float]:
+def tune(data: Path, name: str, system: str, epochs: int, seed: int) -> dict[str, float]:
     train, dev = read_rows(data, name, "train"), read_rows(data, name, "dev")
     set_seed(seed)
     start = time.perf_counter()
@@ -211,7 +212,7 @@ def speed(data: Path, name: str, rounds: int, out: Path) -> str:
 
 
 def report(out: Path) -> str:
-    found: Dict[Any, List[Dict[str, Any]]] = defaultdict(list)
+    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for record in read_json_lines(out):
         if record["part"] == "tune":
             found[record["set"], record["epochs"], record["system"]].append(record)
@@ -225,7 +226,7 @@ def report(out: Path) -> str:
     return "\n".join(lines)
 
 
-def median(records: Sequence[Dict[str, Any]], key: str) -> str:
+def median(records: Sequence[dict[str, Any]], key: str) -> str:
     values = [record[key] for record in records if key in record]
     if not values:
         return "-"

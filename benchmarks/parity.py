@@ -5,9 +5,10 @@ fp32, and both in bf16.
 
 import copy
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import click
 import numpy
@@ -26,26 +27,26 @@ from transformers import AutoTokenizer, BertModel
 
 from spacy_bert_suite.backbone.model import BertModel as OurBertModel
 from spacy_bert_suite.backbone.model import get_backbone
-from spacy_bert_suite.backbone.pairs import PairEncoder
+from spacy_bert_suite.backbone.passes.pairs import PairEncoder
 
 RESULTS = Path(__file__).parent / "results" / "parity.jsonl"
 WINDOW, STRIDE = 512, 384
 LONG = 3000  # wordpieces
-Compared = Iterator[Tuple[torch.Tensor, torch.Tensor]]
+Compared = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 
 class Peer(NamedTuple):
     tokenizer: Any
     model: Any
 
-    def states(self, ids: List[int], types: Any = None) -> torch.Tensor:
+    def states(self, ids: list[int], types: Any = None) -> torch.Tensor:
         """RETURNS (Tensor): Hidden states of one window, (n_pieces, width)."""
         types = None if types is None else torch.tensor([types])
         with torch.no_grad():
             return self.model(torch.tensor([ids]), token_type_ids=types).last_hidden_state[0]
 
 
-def texts(model: Any, peer: Peer, passages: List[str]) -> Compared:
+def texts(model: Any, peer: Peer, passages: list[str]) -> Compared:
     nlp = spacy.blank("en")
     states = model.predict([nlp.make_doc(text) for text in passages])
     for i, text in enumerate(passages):
@@ -53,7 +54,7 @@ def texts(model: Any, peer: Peer, passages: List[str]) -> Compared:
         yield torch.cat([doc.cls, doc.pieces, doc.sep]), peer.states(peer.tokenizer(text).input_ids)
 
 
-def pairs(model: Any, peer: Peer, rows: List[Tuple[str, str]]) -> Compared:
+def pairs(model: Any, peer: Peer, rows: list[tuple[str, str]]) -> Compared:
     encoder = PairEncoder("bert")
     encoder.bind(model, "parity", True)
     states = encoder.predict(rows)
@@ -78,8 +79,8 @@ def long_document(model: Any, peer: Peer, text: str) -> Compared:
     assert sum(layout.kept_ends - layout.kept_starts) == len(ids)
 
 
-def measure(compared: Compared) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): How many states, the largest difference of a value, the least
+def measure(compared: Compared) -> dict[str, float]:
+    """RETURNS (dict[str, float]): How many states, the largest difference of a value, the least
     cosine of a state, and how many have one below 0.999.
     """
     found, expected = (torch.cat(parts).float() for parts in zip(*compared))

@@ -1,6 +1,7 @@
 """The spaCy pipelines that are compared: ours and stock spacy-transformers."""
 
-from typing import Any, Dict, Iterable, List, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import spacy
 from common import GRAD_CLIP, LEARN_RATE, WEIGHT_DECAY, Row, Task, as_list, warmup_steps
@@ -76,10 +77,10 @@ def our_pipeline(tasks: Sequence[Task], weights: str = "embedded", **backbone: A
     return nlp
 
 
-def initialize(nlp: Language, examples: Sequence[Example], labels: Dict[str, List[str]]) -> None:
+def initialize(nlp: Language, examples: Sequence[Example], labels: dict[str, list[str]]) -> None:
     """Initialise a pipeline.
 
-    labels (Dict[str, List[str]]): Labels by component, so that heads trained from different
+    labels (dict[str, list[str]]): Labels by component, so that heads trained from different
         corpora do not take each other's.
     """
     nlp.config["initialize"]["components"] = {
@@ -105,7 +106,7 @@ def make_optimizer(n_steps: int, learn_rate: float = LEARN_RATE, eps: float = 1e
 
 def make_examples(
     nlp: Language, task: Task, rows: Iterable[Row], labels: Sequence[str]
-) -> List[Example]:
+) -> list[Example]:
     return [make_example(gold_doc(nlp, task, row, labels)) for row in rows]
 
 
@@ -123,14 +124,14 @@ def gold_doc(nlp: Language, task: Task, row: Row, labels: Sequence[str]) -> Doc:
     return doc
 
 
-def train(nlp: Language, batches: Iterable[List[Example]], optimizer: Optimizer) -> None:
+def train(nlp: Language, batches: Iterable[list[Example]], optimizer: Optimizer) -> None:
     for batch in batches:
         nlp.update(batch, drop=0.1, sgd=optimizer)
         optimizer.step_schedules()
 
 
-def predict(nlp: Language, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> List[Any]:
-    """RETURNS (List[Any]): Sets of entity spans over words, labels, or probabilities by label."""
+def predict(nlp: Language, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[Any]:
+    """RETURNS (list[Any]): Sets of entity spans over words, labels, or probabilities by label."""
     docs = nlp.pipe((unlabelled(nlp, task, row) for row in rows), batch_size=128)
     if task.kind == "ner":
         return [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in docs]

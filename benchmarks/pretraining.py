@@ -21,10 +21,11 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import accuracy
 import click
@@ -50,11 +51,11 @@ from common import (
 from spacy.language import Language
 from spacy.util import minibatch
 
-from spacy_bert_suite.pretraining.corpus import make_pretrain_corpus
-from spacy_bert_suite.pretraining.instance import get_instance
-from spacy_bert_suite.pretraining.scoring import score_outcome
-from spacy_bert_suite.pretraining.sentences import make_splitter
-from spacy_bert_suite.pretraining.text import find_files, read_documents
+from spacy_bert_suite.tasks.pretrainer.corpus import make_pretrain_corpus
+from spacy_bert_suite.tasks.pretrainer.instance import get_instance
+from spacy_bert_suite.tasks.pretrainer.scorer import score_outcome
+from spacy_bert_suite.tasks.pretrainer.sentences import make_splitter
+from spacy_bert_suite.tasks.pretrainer.text import find_files, read_documents
 
 RESULTS = Path(__file__).parent / "results" / "pretraining.jsonl"
 TEXT = Path("pretrain") / "enwiki_2015_sample"
@@ -71,7 +72,7 @@ SMALL_EPOCHS = 4
 SMALL_RATE = 3e-4
 STARTED = 256  # instances, after which other processes prepare the rest
 PREPARED = 10_000  # instances to time without any training
-Scores = Dict[str, Any]
+Scores = dict[str, Any]
 
 
 class Settings(NamedTuple):
@@ -133,7 +134,7 @@ def train_ours(nlp: Language, examples: Iterator[Any], settings: Settings) -> No
     n = settings.steps
     sgd = pipelines.make_optimizer(n, settings.learn_rate, eps=EPSILON)
     pipelines.train(nlp, islice(minibatch(examples, settings.batch), n), sgd)
-    nlp.get_pipe("bert").settle()
+    nlp.get_pipe("bert").flush_pending_step()
 
 
 # transformers
@@ -232,7 +233,7 @@ def dev_scores(nlp: Language, settings: Settings, dev: Path, n_dev: int) -> Scor
     """RETURNS (Dict): On instances and masks that depend on the text and the vocabulary only."""
     corpus = make_pretrain_corpus(dev, settings.max_length, limit=n_dev, fixed=True)
     found: Any = [get_instance(eg) for eg in corpus(nlp)]
-    return score_outcome(nlp.get_pipe("bert_pretrainer").judge(found))
+    return score_outcome(nlp.get_pipe("bert_pretrainer").evaluate_instances(found))
 
 
 def speed(data: Path, settings: Settings, rounds: int, limit: int, out: Path) -> str:
@@ -369,7 +370,7 @@ def write_texts(data: Path, path: Path, limit: int) -> Path:
 
 
 def report(out: Path) -> str:
-    found: Dict[Any, List[Scores]] = defaultdict(list)
+    found: dict[Any, list[Scores]] = defaultdict(list)
     for record in read_json_lines(out):
         if record["part"] == "tune":
             key = record["size"], record["steps"], record["batch"], record["system"]
@@ -425,7 +426,7 @@ def main(data, part, system, size, max_length, batch, steps, learn_rate, seed, n
 
 
 def runs(
-    data: Path, part: str, systems: Tuple[str, ...], settings: Settings, n_dev: int, limit: int
+    data: Path, part: str, systems: tuple[str, ...], settings: Settings, n_dev: int, limit: int
 ) -> Iterator[Scores]:
     if part == "continue":
         yield from go_on(data, settings, limit)

@@ -14,9 +14,10 @@ import resource
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import click
 import numpy
@@ -37,23 +38,23 @@ from common import (
 )
 from spacy.language import Language
 
-from spacy_bert_suite.questions import make_question_example
-from spacy_bert_suite.squad import best_null_threshold, f1_score, squad_scores
+from spacy_bert_suite.data.questions import make_question_example
+from spacy_bert_suite.tasks.qa.scorer import best_null_threshold, f1_score, squad_scores
 
 RESULTS = Path(__file__).parent / "results" / "qa.jsonl"
 SETS = ("squad_v1", "squad_v2")
 N_BEST = 20
 LONGEST = 30
-Scores = Dict[str, Any]
+Scores = dict[str, Any]
 
 
 class Row(NamedTuple):
     question: str
     context: str
-    answers: List[Tuple[str, int]]
+    answers: list[tuple[str, int]]
 
     @property
-    def gold(self) -> List[str]:
+    def gold(self) -> list[str]:
         return [text for text, _ in self.answers]
 
 
@@ -74,8 +75,8 @@ class Prediction(NamedTuple):
     null_score: float
 
 
-def read_rows(data: Path, name: str, split: str, limit: int) -> List[Row]:
-    """RETURNS (List[Row]): Questions of a split in a fixed random order, at most `limit`."""
+def read_rows(data: Path, name: str, split: str, limit: int) -> list[Row]:
+    """RETURNS (list[Row]): Questions of a split in a fixed random order, at most `limit`."""
     with gzip.open(data / "qa" / name / f"{split}.jsonl.gz", "rt", encoding="utf8") as lines:
         records = [json.loads(line) for line in lines]
     rows = [
@@ -103,7 +104,7 @@ def scores_of(rows: Sequence[Row], found: Sequence[Prediction]) -> Scores:
     }
 
 
-def percent(scores: Dict[str, Any]) -> Scores:
+def percent(scores: dict[str, Any]) -> Scores:
     return {key: None if value is None else 100 * value for key, value in scores.items()}
 
 
@@ -138,7 +139,7 @@ def train_ours(settings: Settings, rows: Sequence[Row]) -> Language:
     return nlp
 
 
-def shuffled(rows: Sequence[Row], settings: Settings) -> Iterator[List[Row]]:
+def shuffled(rows: Sequence[Row], settings: Settings) -> Iterator[list[Row]]:
     rng = random.Random(settings.seed)
     for _ in range(settings.epochs):
         order = rng.sample(range(len(rows)), len(rows))
@@ -146,13 +147,13 @@ def shuffled(rows: Sequence[Row], settings: Settings) -> Iterator[List[Row]]:
             yield [rows[i] for i in order[start : start + settings.batch]]
 
 
-def predict_ours(nlp: Language, rows: Sequence[Row]) -> List[Prediction]:
-    docs: Dict[str, Any] = {}
+def predict_ours(nlp: Language, rows: Sequence[Row]) -> list[Prediction]:
+    docs: dict[str, Any] = {}
     for row in rows:
         if row.context not in docs:
             docs[row.context] = nlp.make_doc(row.context)
     pairs = [(docs[row.context], row.question) for row in rows]
-    readings = nlp.get_pipe("bert_qa").read_pairs(pairs)
+    readings = nlp.get_pipe("bert_qa").score_candidates(pairs)
     return [Prediction(r.candidates[0].span.text, r.null_score) for r in readings]
 
 
@@ -171,12 +172,12 @@ def encode(tokenizer: Any, rows: Sequence[Row], settings: Settings) -> Any:
     )
 
 
-def features_of(encoded: Any) -> List[Dict[str, Any]]:
+def features_of(encoded: Any) -> list[dict[str, Any]]:
     keys = ("input_ids", "token_type_ids", "attention_mask")
     return [{key: encoded[key][i] for key in keys} for i in range(len(encoded["input_ids"]))]
 
 
-def train_features(tokenizer: Any, rows: Sequence[Row], settings: Settings) -> List[Dict[str, Any]]:
+def train_features(tokenizer: Any, rows: Sequence[Row], settings: Settings) -> list[dict[str, Any]]:
     encoded = encode(tokenizer, rows, settings)
     features = features_of(encoded)
     for i, feature in enumerate(features):
@@ -186,7 +187,7 @@ def train_features(tokenizer: Any, rows: Sequence[Row], settings: Settings) -> L
     return features
 
 
-def position(offsets: Sequence[Any], sequences: Sequence[Any], row: Row) -> Tuple[int, int]:
+def position(offsets: Sequence[Any], sequences: Sequence[Any], row: Row) -> tuple[int, int]:
     """First and last piece of the first right answer; [CLS] where the window has not all of it."""
     if not row.answers:
         return 0, 0
@@ -235,10 +236,10 @@ def train_recipe(settings: Settings, rows: Sequence[Row]) -> Any:
     return trainer
 
 
-def predict_recipe(trainer: Any, rows: Sequence[Row], settings: Settings) -> List[Prediction]:
+def predict_recipe(trainer: Any, rows: Sequence[Row], settings: Settings) -> list[Prediction]:
     encoded = encode(trainer.processing_class, rows, settings)
     starts, ends = trainer.predict(features_of(encoded)).predictions
-    by_row: Dict[int, List[int]] = defaultdict(list)
+    by_row: dict[int, list[int]] = defaultdict(list)
     for i, sample in enumerate(encoded["overflow_to_sample_mapping"]):
         by_row[sample].append(i)
     return [
@@ -247,13 +248,13 @@ def predict_recipe(trainer: Any, rows: Sequence[Row], settings: Settings) -> Lis
     ]
 
 
-def offsets(encoded: Any, i: int) -> List[Any]:
+def offsets(encoded: Any, i: int) -> list[Any]:
     """Characters of the pieces of the context; None for all others."""
     sequences = encoded.sequence_ids(i)
     return [o if s == 1 else None for o, s in zip(encoded["offset_mapping"][i], sequences)]
 
 
-def best_span(row: Row, windows: Sequence[Tuple[Any, Any, List[Any]]]) -> Prediction:
+def best_span(row: Row, windows: Sequence[tuple[Any, Any, list[Any]]]) -> Prediction:
     """As `postprocess_qa_predictions` in the example's utils_qa.py."""
     null = min(float(start[0] + end[0]) for start, end, _ in windows)
     best, text = -1e4, ""
@@ -274,7 +275,7 @@ def best_span(row: Row, windows: Sequence[Tuple[Any, Any, List[Any]]]) -> Predic
 # Parts
 
 
-def tune(data: Path, name: str, system: str, settings: Settings, limits: Tuple[int, int]) -> Scores:
+def tune(data: Path, name: str, system: str, settings: Settings, limits: tuple[int, int]) -> Scores:
     train = read_rows(data, name, "train", limits[0])
     dev = read_rows(data, name, "dev", limits[1])
     set_seed(settings.seed)
@@ -293,7 +294,7 @@ def tune(data: Path, name: str, system: str, settings: Settings, limits: Tuple[i
 def speed(data: Path, name: str, settings: Settings, rounds: int, n_dev: int, out: Path) -> str:
     rows = read_rows(data, name, "dev", n_dev)
     nlp = our_pipeline(settings, rows[:1])
-    systems: Dict[str, Any] = {"ours": partial(predict_ours, nlp, rows)}
+    systems: dict[str, Any] = {"ours": partial(predict_ours, nlp, rows)}
     for name_of, bf16 in (("as it is (fp32)", False), ("bf16", True)):
         trainer = recipe_trainer(settings, rows[:1], bf16=bf16)
         systems[f"run_qa.py of transformers, {name_of}"] = partial(
@@ -322,7 +323,7 @@ def long_text(data: Path, settings: Settings, out: Path) -> str:
 
 
 def report(out: Path) -> str:
-    found: Dict[Any, List[Scores]] = defaultdict(list)
+    found: dict[Any, list[Scores]] = defaultdict(list)
     for record in read_json_lines(out):
         if record["part"] == "tune":
             key = record["data"], record["n_train"], record["n_dev"], record["system"]

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import click
 import numpy
@@ -32,32 +33,32 @@ N_QUERIES = 500
 NOISE = 0.3  # length of what is added to a real vector of length one
 K = 10
 
-Search = Callable[[numpy.ndarray], List[int]]  # a query to the rows of what is found
+Search = Callable[[numpy.ndarray], list[int]]  # a query to the rows of what is found
 
 
-def read_set(data: Path, name: str) -> Tuple[Dict[str, str], Dict[str, str], Dict[str, Any]]:
+def read_set(data: Path, name: str) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
     """RETURNS (Tuple): Texts by id (titles in front), queries by id, and judgements."""
     folder = data / "retrieval" / name
     corpus = {row["id"]: with_title(row) for row in read(folder, "corpus", "corpus_dev")}
     queries = {row["id"]: row["text"] for row in read(folder, "queries_dev")}
-    judgements: Dict[str, Any] = {}
+    judgements: dict[str, Any] = {}
     for row in read(folder, "qrels_dev"):
         judgements.setdefault(row["query_id"], {})[row["doc_id"]] = row["relevance"]
     return corpus, queries, judgements
 
 
-def read(folder: Path, *names: str) -> Iterator[Dict[str, Any]]:
+def read(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
     path = next(p for n in names if (p := folder / f"{n}.jsonl.gz").exists())
     with gzip.open(path, "rt", encoding="utf8") as file_:
         yield from map(json.loads, file_)
 
 
-def with_title(row: Dict[str, Any]) -> str:
+def with_title(row: dict[str, Any]) -> str:
     title, text = row.get("title", ""), row["text"]
     return f"{title}. {text}" if title and not text.startswith(title) else text
 
 
-def our_vectors(texts: List[str], long_documents: str = "mean") -> numpy.ndarray:
+def our_vectors(texts: list[str], long_documents: str = "mean") -> numpy.ndarray:
     """long_documents (str): "mean" of all windows, or the "first", as the peer does."""
     nlp = spacy.blank("en")
     nlp.add_pipe("bert")
@@ -65,13 +66,13 @@ def our_vectors(texts: List[str], long_documents: str = "mean") -> numpy.ndarray
     return numpy.stack([doc.vector for doc in nlp.pipe(texts)])
 
 
-def peer_vectors(texts: List[str]) -> numpy.ndarray:
+def peer_vectors(texts: list[str]) -> numpy.ndarray:
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(weights_folder(), device="cpu").encode(texts)
 
 
-def cached(cache: Path, name: str, encode: Callable, texts: List[str]) -> numpy.ndarray:
+def cached(cache: Path, name: str, encode: Callable, texts: list[str]) -> numpy.ndarray:
     path = cache / f"{name}.npy"
     if not path.exists():
         start = time.perf_counter()
@@ -80,8 +81,8 @@ def cached(cache: Path, name: str, encode: Callable, texts: List[str]) -> numpy.
     return numpy.load(path)
 
 
-def measure_set(data: Path, cache: Path, name: str) -> Dict[str, Dict[str, float]]:
-    """RETURNS (Dict[str, Dict[str, float]]): Figures of each way to search one collection."""
+def measure_set(data: Path, cache: Path, name: str) -> dict[str, dict[str, float]]:
+    """RETURNS (dict[str, dict[str, float]]): Figures of each way to search one collection."""
     corpus, queries, judgements = read_set(data, name)
     ids, texts, questions = list(corpus), list(corpus.values()), list(queries.values())
     index = SemanticIndex()
@@ -107,8 +108,8 @@ def measure_set(data: Path, cache: Path, name: str) -> Dict[str, Dict[str, float
     return figures
 
 
-def with_vectors(texts: List[str], vectors: numpy.ndarray) -> List[Doc]:
-    """RETURNS (List[Doc]): Texts whose vectors are known, for searches by both."""
+def with_vectors(texts: list[str], vectors: numpy.ndarray) -> list[Doc]:
+    """RETURNS (list[Doc]): Texts whose vectors are known, for searches by both."""
     nlp = spacy.blank("en")
     docs = [nlp.make_doc(text) for text in texts]
     for doc, vector in zip(docs, vectors):
@@ -116,12 +117,12 @@ def with_vectors(texts: List[str], vectors: numpy.ndarray) -> List[Doc]:
     return docs
 
 
-def evaluate_hits(queries, found, judgements) -> Dict[str, float]:
+def evaluate_hits(queries, found, judgements) -> dict[str, float]:
     rankings = {name: [hit.id for hit in hits] for name, hits in zip(queries, found)}
     return evaluate(rankings, judgements)
 
 
-def measure_peer(cache, name, ids, texts, questions, queries, judgements) -> Dict[str, float]:
+def measure_peer(cache, name, ids, texts, questions, queries, judgements) -> dict[str, float]:
     from sentence_transformers.util import semantic_search
 
     vectors = cached(cache, f"{name}_peer", peer_vectors, texts)
@@ -131,7 +132,7 @@ def measure_peer(cache, name, ids, texts, questions, queries, judgements) -> Dic
     return evaluate(rankings, judgements)
 
 
-def large_collection(cache: Path, n: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+def large_collection(cache: Path, n: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Real vectors, begun again where they end, with noise; and real queries."""
     real = numpy.load(cache / "reqa_squad_ours.npy")
     rng = numpy.random.default_rng(0)
@@ -144,10 +145,10 @@ def large_collection(cache: Path, n: int) -> Tuple[numpy.ndarray, numpy.ndarray]
     return vectors, numpy.load(cache / "reqa_squad_queries_ours.npy")[:N_QUERIES]
 
 
-def measure_system(system: str, cache: Path, n: int, ef: int) -> Dict[str, float]:
+def measure_system(system: str, cache: Path, n: int, ef: int) -> dict[str, float]:
     """Build, then open again and search one query after the other.
 
-    RETURNS (Dict[str, float]): Seconds of building, MiB, milliseconds, and what was found.
+    RETURNS (dict[str, float]): Seconds of building, MiB, milliseconds, and what was found.
     """
     vectors, queries = large_collection(cache, n)
     truth = [set(row) for row in true_neighbours(vectors, queries)]
@@ -206,7 +207,7 @@ def build_edge(path: Path, vectors: numpy.ndarray) -> None:
     """The library as its documentation uses it, with the same settings of the graph."""
     import qdrant_edge as edge
 
-    from spacy_bert_suite.search.engine import config
+    from spacy_bert_suite.search.local.hnsw import config
 
     path.mkdir()
     shard = edge.EdgeShard.create(str(path), config(vectors.shape[1], "float32"))
@@ -224,7 +225,7 @@ def open_edge(path: Path, ef: int) -> Search:
 
     shard = edge.EdgeShard.load(str(path))
 
-    def search(query: numpy.ndarray) -> List[int]:
+    def search(query: numpy.ndarray) -> list[int]:
         params = edge.SearchParams(hnsw_ef=ef)
         nearest = edge.Query.Nearest(query.tolist())
         points = shard.query(edge.QueryRequest(limit=K, query=nearest, params=params))
@@ -233,7 +234,7 @@ def open_edge(path: Path, ef: int) -> Search:
     return search
 
 
-def in_new_process(system: str, cache: Path, n: int, ef: int) -> Dict[str, float]:
+def in_new_process(system: str, cache: Path, n: int, ef: int) -> dict[str, float]:
     command = [sys.executable, __file__, "--cache", str(cache), "--only", system, "--scale", str(n)]
     command += ["--ef", str(ef)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -251,7 +252,7 @@ def in_new_process(system: str, cache: Path, n: int, ef: int) -> Dict[str, float
 @click.option("--only", help="One system of the large collection, in this process")
 def main(
     data: Path, cache: Path, out: Path, sets: str, scale: int, systems: str, ef: int,
-    only: Optional[str],
+    only: str | None,
 ) -> None:  # fmt: skip
     torch.set_num_threads(N_THREADS)
     cache.mkdir(parents=True, exist_ok=True)
@@ -268,7 +269,7 @@ def main(
     )
 
 
-def quality_table(quality: Dict[str, Dict[str, Dict[str, float]]]) -> str:
+def quality_table(quality: dict[str, dict[str, dict[str, float]]]) -> str:
     lines = ["| collection | search | nDCG@10 | recall@100 | MRR@10 |", "|---|---|---:|---:|---:|"]
     for name, systems in quality.items():
         for system, f in systems.items():
@@ -277,7 +278,7 @@ def quality_table(quality: Dict[str, Dict[str, Dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def speed_table(speed: Dict[str, Dict[str, float]], n: int) -> str:
+def speed_table(speed: dict[str, dict[str, float]], n: int) -> str:
     lines = [
         f"| {n:,} vectors | build, s | memory, MiB | disk, MiB | recall@10 | p50, ms | p99, ms |",
         "|---|---:|---:|---:|---:|---:|---:|",

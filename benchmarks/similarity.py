@@ -14,9 +14,10 @@ import shutil
 import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any
 
 import click
 import numpy
@@ -40,7 +41,7 @@ from common import (
 from scipy.stats import spearmanr
 from spacy.language import Language
 
-from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.data.pairs import make_pair_example
 
 RESULTS = Path(__file__).parent / "results" / "similarity.jsonl"
 LEARN_RATE = 2e-5
@@ -52,20 +53,20 @@ LOSSES = {
     "ranking": ("entailment", "MultipleNegativesRankingLoss", "MultipleNegativesRanking"),
 }
 CLASSES = ["contradiction", "entailment", "neutral"]
-Scored = Tuple[str, str, Any]
+Scored = tuple[str, str, Any]
 
 
-def read_pairs(path: Path, names: Sequence[str]) -> List[Scored]:
+def read_pairs(path: Path, names: Sequence[str]) -> list[Scored]:
     with gzip.open(path, "rt", encoding="utf8") as lines:
         return [tuple(json.loads(line)[name] for name in names) for line in lines]  # type: ignore[misc]
 
 
-def stsb(data: Path, split: str) -> List[Scored]:
+def stsb(data: Path, split: str) -> list[Scored]:
     path = data / "similarity" / "stsb_en" / f"{split}.jsonl.gz"
     return [(a, b, score / 5) for a, b, score in read_pairs(path, ("text1", "text2", "score"))]
 
 
-def train_rows(data: Path, kind: str) -> List[Scored]:
+def train_rows(data: Path, kind: str) -> list[Scored]:
     if kind == "stsb":
         return stsb(data, "train")
     path = data / "nli" / "snli" / "train.jsonl.gz"
@@ -98,7 +99,7 @@ def spearman(encode: Any, rows: Sequence[Scored]) -> float:
 # Parity
 
 
-def parity(data: Path) -> Dict[str, float]:
+def parity(data: Path) -> dict[str, float]:
     """Least cosine between our vectors and theirs, in both precisions, and both Spearmans."""
     rows = stsb(data, "dev")
     texts = sorted({text for row in rows for text in row[:2]})
@@ -126,7 +127,7 @@ def speed(data: Path, rounds: int, n_texts: int) -> None:
         measure_speed(title, texts, rounds)
 
 
-def measure_speed(title: str, texts: List[str], rounds: int) -> None:
+def measure_speed(title: str, texts: list[str], rounds: int) -> None:
     nlp = our_pipeline(tokens=False)
     theirs, ours = peer(), nlp.get_pipe("bert_similarity")
     systems = {
@@ -143,7 +144,7 @@ def measure_speed(title: str, texts: List[str], rounds: int) -> None:
     print(f"\n{speed_table(speeds, 'words/s', 'ours, encode')}\n")
 
 
-def run_with_tokens(nlp: Language, texts: List[str]) -> None:
+def run_with_tokens(nlp: Language, texts: list[str]) -> None:
     pipe = nlp.get_pipe("bert_similarity")
     pipe.token_vectors = True
     for _ in nlp.pipe(texts):
@@ -154,7 +155,7 @@ def run_with_tokens(nlp: Language, texts: List[str]) -> None:
 # Fine-tuning
 
 
-def batches(rows: Sequence[Scored], epochs: int, seed: int) -> Iterator[List[Scored]]:
+def batches(rows: Sequence[Scored], epochs: int, seed: int) -> Iterator[list[Scored]]:
     rng = random.Random(seed)
     for _ in range(epochs):
         order = rng.sample(range(len(rows)), len(rows))
@@ -173,7 +174,7 @@ def tune_ours(data: Path, loss: str, epochs: int, seed: int, lr_scale: float = 1
 def train_ours(
     nlp: Language,
     loss: str,
-    rows: Sequence[List[Scored]],
+    rows: Sequence[list[Scored]],
     classifier: Any = None,
     learn_rate: float = LEARN_RATE,
 ) -> None:
@@ -211,7 +212,7 @@ def peer_trainer(model: Any, loss: str, rows: Sequence[Scored], seed: int, **set
     )
 
     kind, name, _ = LOSSES[loss]
-    columns: Dict[str, List[Any]] = {"a": [r[0] for r in rows], "b": [r[1] for r in rows]}
+    columns: dict[str, list[Any]] = {"a": [r[0] for r in rows], "b": [r[1] for r in rows]}
     if kind == "stsb":
         columns["score"] = [row[2] for row in rows]
     elif kind == "nli":
@@ -250,10 +251,10 @@ TUNE = {
 # The same without chance
 
 
-def equal(data: Path, loss: str, seed: int, precision: str, n_rows: int) -> Dict[str, float]:
+def equal(data: Path, loss: str, seed: int, precision: str, n_rows: int) -> dict[str, float]:
     """Train both without dropout, ours on the batches of the peer and from its classifier of pairs.
 
-    RETURNS (Dict[str, float]): Spearman of both, and how far apart their weights end, as a part of
+    RETURNS (dict[str, float]): Spearman of both, and how far apart their weights end, as a part of
         the way that the weights of the peer have gone.
     """
     rows = train_rows(data, LOSSES[loss][0])[: n_rows or None]
@@ -292,9 +293,9 @@ class Recorder:
 
     def __init__(self, collator: Any):
         self.collator = collator
-        self.batches: List[List[Scored]] = []
+        self.batches: list[list[Scored]] = []
 
-    def __call__(self, rows: Sequence[Dict[str, Any]]) -> Any:
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> Any:
         self.batches.append([(row["a"], row["b"], gold_of(row)) for row in rows])
         return self.collator(rows)
 
@@ -302,7 +303,7 @@ class Recorder:
         return getattr(self.collator, name)
 
 
-def gold_of(row: Dict[str, Any]) -> Any:
+def gold_of(row: dict[str, Any]) -> Any:
     return CLASSES[row["label"]] if "label" in row else row.get("score")
 
 
@@ -314,7 +315,7 @@ def distance(first: torch.nn.Module, second: torch.nn.Module) -> float:
 
 
 def report(out: Path) -> str:
-    found: Dict[Any, List[float]] = defaultdict(list)
+    found: dict[Any, list[float]] = defaultdict(list)
     for record in read_json_lines(out):
         if "spearman" in record:
             found[record["loss"], record["epochs"], record["system"]].append(record["spearman"])

@@ -9,10 +9,11 @@ pytextrank needs a pipeline with a tagger and a parser, which would bring other 
 import math
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any
 
 import click
 import numpy
@@ -36,22 +37,22 @@ from spacy.training import Example
 from summarizer import Summarizer
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from spacy_bert_suite.records import read_rows
-from spacy_bert_suite.summarization.corpus import make_example
-from spacy_bert_suite.summarization.gold import references_of
-from spacy_bert_suite.summarization.rouge import score_summary, words_of
-from spacy_bert_suite.summarization.sentences import plain_text, sentences_of
+from spacy_bert_suite.data.records import read_rows
+from spacy_bert_suite.tasks.summarizer.corpus import make_example
+from spacy_bert_suite.tasks.summarizer.gold import references_of
+from spacy_bert_suite.tasks.summarizer.rouge import score_summary, words_of
+from spacy_bert_suite.tasks.summarizer.sentences import plain_text, sentences_of
 
 RESULTS = Path(__file__).parent / "results" / "summaries.jsonl"
 MODELS = Path(tempfile.gettempdir()) / "summaries"
 # How long a summary may be: part of the sentences, or their number.
-LENGTHS: Dict[str, Dict[str, float]] = {
+LENGTHS: dict[str, dict[str, float]] = {
     "bbc_summary": {"ratio": 0.4},
     "scitldr_a": {"n_sentences": 1},
     "opinosis": {"n_sentences": 2},
 }
 # Gold sentences of BBC often share three words in a row.
-TRAINED: Dict[str, Dict[str, Any]] = {"bbc_summary": {"trigram_blocking": False}}
+TRAINED: dict[str, dict[str, Any]] = {"bbc_summary": {"trigram_blocking": False}}
 DAMPING = 0.85
 ROUGE = ("rouge1", "rouge2", "rougeL")
 BATCH = 8  # articles in a training step
@@ -64,8 +65,8 @@ class Article:
     """
 
     example: Example
-    sentences: List[str]
-    references: List[str]
+    sentences: list[str]
+    references: list[str]
     n: int
 
     @property
@@ -73,10 +74,10 @@ class Article:
         return "\n".join(self.sentences)
 
 
-Summarize = Callable[[Sequence[Article]], List[str]]
+Summarize = Callable[[Sequence[Article]], list[str]]
 
 
-def read_articles(folder: Path, split: str, name: str, limit: int) -> List[Article]:
+def read_articles(folder: Path, split: str, name: str, limit: int) -> list[Article]:
     nlp = spacy.blank("en")
     nlp.max_length = 10**8
     articles = []
@@ -94,11 +95,11 @@ def read_articles(folder: Path, split: str, name: str, limit: int) -> List[Artic
 # Systems
 
 
-def lead(articles: Sequence[Article]) -> List[str]:
+def lead(articles: Sequence[Article]) -> list[str]:
     return [" ".join(article.sentences[: article.n]) for article in articles]
 
 
-def textrank(articles: Sequence[Article]) -> List[str]:
+def textrank(articles: Sequence[Article]) -> list[str]:
     """Mihalcea and Tarau 2004: shared words over log lengths, and PageRank."""
     summaries = []
     for article in articles:
@@ -121,7 +122,7 @@ def likeness(a: set, b: set) -> float:
 class Sentences:
     """The given sentences, filtered by length as bert-extractive-summarizer does."""
 
-    def __call__(self, body: str, min_length: int = 40, max_length: int = 600) -> List[str]:
+    def __call__(self, body: str, min_length: int = 40, max_length: int = 600) -> list[str]:
         return [s for s in body.split("\n") if max_length > len(s) > min_length]
 
 
@@ -136,7 +137,7 @@ def their_summarizer(hidden: int) -> Summarize:
         sentence_handler=Sentences(),
     )
 
-    def summarize(articles: Sequence[Article]) -> List[str]:
+    def summarize(articles: Sequence[Article]) -> list[str]:
         return [summarizer(article.text, num_sentences=article.n) for article in articles]
 
     return summarize
@@ -152,7 +153,7 @@ def our_pipeline(name: str, **config: Any) -> Language:
 
 
 def our_summarizer(nlp: Language) -> Summarize:
-    def summarize(articles: Sequence[Article]) -> List[str]:
+    def summarize(articles: Sequence[Article]) -> list[str]:
         docs = [article.example.predicted.copy() for article in articles]
         return [doc._.summary for doc in nlp.pipe(docs)]
 
@@ -190,8 +191,8 @@ def trained(data: Path, name: str, epochs: int, seed: int, limit: int, models: P
 # Measuring
 
 
-def measure(summarize: Summarize, articles: Sequence[Article]) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): Mean F1 in percent, words in a summary, and the largest
+def measure(summarize: Summarize, articles: Sequence[Article]) -> dict[str, float]:
+    """RETURNS (dict[str, float]): Mean F1 in percent, words in a summary, and the largest
     difference between our ROUGE and that of rouge_score.
     """
     scorer = RougeScorer(ROUGE, use_stemmer=False)
@@ -204,12 +205,12 @@ def measure(summarize: Summarize, articles: Sequence[Article]) -> Dict[str, floa
     return result
 
 
-def best(scorer: RougeScorer, summary: str, references: Sequence[str]) -> Dict[str, float]:
+def best(scorer: RougeScorer, summary: str, references: Sequence[str]) -> dict[str, float]:
     found = [scorer.score(reference, summary) for reference in references]
     return {key: max(score[key].fmeasure for score in found) for key in ROUGE}
 
 
-def systems_of(name: str) -> Dict[str, Callable[[], Summarize]]:
+def systems_of(name: str) -> dict[str, Callable[[], Summarize]]:
     return {
         "first sentences": lambda: lead,
         "TextRank": lambda: textrank,
@@ -220,7 +221,7 @@ def systems_of(name: str) -> Dict[str, Callable[[], Summarize]]:
     }
 
 
-def report(name: str, results: Dict[str, Dict[str, float]]) -> None:
+def report(name: str, results: dict[str, dict[str, float]]) -> None:
     print(f"\n| {name} | ROUGE-1 | ROUGE-2 | ROUGE-L | words |\n|---|---:|---:|---:|---:|")
     for system, result in results.items():
         values = " | ".join(f"{result[key]:.2f}" for key in ROUGE)

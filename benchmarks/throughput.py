@@ -10,9 +10,10 @@ entities as a real model does; the other heads are as initialised, which does no
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any
 
 import click
 import pipelines
@@ -71,7 +72,7 @@ def bare_forward(
 
 def padded_batches(
     texts: Sequence[str], weights: str, device: str, max_pieces: int
-) -> List[Dict[str, Any]]:
+) -> list[dict[str, Any]]:
     tokenizer = AutoTokenizer.from_pretrained(weights)
     ids = sorted(tokenizer(list(texts), truncation=True, max_length=512)["input_ids"], key=len)
     batches = []
@@ -106,12 +107,12 @@ def ready(nlp: Language, data: Path, steps: int) -> Language:
     return nlp
 
 
-def hugging_face(texts: Sequence[str], models: Dict[str, Any], weights: str, device: str) -> Run:
+def hugging_face(texts: Sequence[str], models: dict[str, Any], weights: str, device: str) -> Run:
     """Hugging Face pipelines one after the other, as a user would write it."""
     tokenizer = AutoTokenizer.from_pretrained(weights)
     calls = []
     for name, model in models.items():
-        options: Dict[str, Any] = {"task": "text-classification", "truncation": True}
+        options: dict[str, Any] = {"task": "text-classification", "truncation": True}
         if name == VECTORS:
             options = {"task": "feature-extraction", "truncation": True, "return_tensors": True}
         elif TASKS[name].kind == "ner":
@@ -119,7 +120,7 @@ def hugging_face(texts: Sequence[str], models: Dict[str, Any], weights: str, dev
         options.update(device=device, batch_size=32, torch_dtype=model.dtype)
         calls.append(pipeline(model=model, tokenizer=tokenizer, **options))
 
-    def run() -> List[Any]:
+    def run() -> list[Any]:
         return [call(list(texts)) for call in calls]
 
     return run
@@ -127,8 +128,8 @@ def hugging_face(texts: Sequence[str], models: Dict[str, Any], weights: str, dev
 
 def hugging_face_models(
     weights: str, data: Path, steps: int, vectors: bool = False
-) -> Dict[str, Any]:
-    """RETURNS (Dict[str, PreTrainedModel]): One model with its standard head for every task."""
+) -> dict[str, Any]:
+    """RETURNS (dict[str, PreTrainedModel]): One model with its standard head for every task."""
     models = {}
     for name, task in TASKS.items():
         rows = read_rows(data, task, "train", N_SAMPLE)
@@ -154,7 +155,7 @@ def random_base(folder: str) -> str:
 
 def profile(nlp: Language, texts: Sequence[str]) -> str:
     """RETURNS (str): A markdown table of where the time of our pipeline goes."""
-    spent: Dict[str, float] = defaultdict(float)
+    spent: dict[str, float] = defaultdict(float)
     handles = time_forward(spent)
     for start in range(0, len(texts), NLP_BATCH):
         begin = time.perf_counter()
@@ -177,7 +178,7 @@ def profile(nlp: Language, texts: Sequence[str]) -> str:
     return "\n".join(["| stage | seconds | share |", "|---|---:|---:|", *lines])
 
 
-def time_forward(spent: Dict[str, float]) -> List[Any]:
+def time_forward(spent: dict[str, float]) -> list[Any]:
     """Add up the time inside `BertModel.forward`. On a GPU it waits for the end of every pass."""
     began = []
 
@@ -200,15 +201,15 @@ def time_forward(spent: Dict[str, float]) -> List[Any]:
 
 def make_systems(
     wanted: Sequence[str],
-    texts: List[str],
+    texts: list[str],
     weights: str,
     data: Path,
     device: str,
     steps: int,
     vectors: bool,
-) -> Dict[str, Run]:
+) -> dict[str, Run]:
     tasks = list(TASKS.values())
-    systems: Dict[str, Run] = {}
+    systems: dict[str, Run] = {}
     if "bare" in wanted:
         for precision in ("bf16-autocast", "bf16-weights", "fp32"):
             for name, pieces in BARE_BATCHES.items():

@@ -1,6 +1,7 @@
 """The transformers `Trainer` with its standard heads, as most people fine-tune BERT."""
 
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from common import BATCH_SIZE, Row, Task, bio_spans, torch, trainer_settings
 from transformers import (
@@ -20,7 +21,7 @@ IGNORE = -100
 MAX_PIECES = 256
 
 
-def bio_labels(labels: Sequence[str]) -> List[str]:
+def bio_labels(labels: Sequence[str]) -> list[str]:
     return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
@@ -41,8 +42,8 @@ def head_model(task: Task, labels: Sequence[str], weights: str, **options: Any) 
 
 def encode(
     task: Task, rows: Sequence[Row], labels: Sequence[str], tokenizer: PreTrainedTokenizerBase
-) -> List[Dict[str, Any]]:
-    """RETURNS (List[Dict]): Features of the rows; a word's tag sits on its first wordpiece."""
+) -> list[dict[str, Any]]:
+    """RETURNS (list[Dict]): Features of the rows; a word's tag sits on its first wordpiece."""
     encoded = tokenizer(
         [row[0] for row in rows],
         is_split_into_words=task.kind == "ner",
@@ -67,8 +68,8 @@ def encode(
     return features
 
 
-def first_pieces(word_ids: Sequence[Any]) -> List[Any]:
-    """RETURNS (List[Optional[int]]): The word each piece begins; None inside words."""
+def first_pieces(word_ids: Sequence[Any]) -> list[Any]:
+    """RETURNS (list[int | None]): The word each piece begins; None inside words."""
     return [w if w != last else None for last, w in zip([None, *word_ids], word_ids)]
 
 
@@ -103,8 +104,8 @@ def make_trainer(
     return trainer
 
 
-def predict(trainer: Any, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> List[Any]:
-    """RETURNS (List[Any]): Sets of entity spans over words, labels, or probabilities by label."""
+def predict(trainer: Any, task: Task, rows: Sequence[Row], labels: Sequence[str]) -> list[Any]:
+    """RETURNS (list[Any]): Sets of entity spans over words, labels, or probabilities by label."""
     tokenizer = trainer.processing_class
     output = trainer.predict(encode(task, rows, labels, tokenizer)).predictions
     if task.kind == "multilabel":

@@ -5,9 +5,10 @@ spacy-transformers has no bf16 on a CPU.
 """
 
 import random
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any
 
 import click
 import pipelines
@@ -37,10 +38,10 @@ RESULTS = Path(__file__).parent / "results" / "training_speed.jsonl"
 Run = Callable[[], Any]
 
 
-def one_head(data: Path, task: Task, steps: int) -> Dict[str, Run]:
+def one_head(data: Path, task: Task, steps: int) -> dict[str, Run]:
     rows = sample(data, task, steps)
     labels = task_labels(rows)
-    systems: Dict[str, Run] = {}
+    systems: dict[str, Run] = {}
     precision = "bf16" if bf16_is_fast() else "fp32"
     settings = {f"Trainer {precision}": False, f"Trainer {precision}, grouped by length": True}
     for name, grouped in settings.items():
@@ -53,11 +54,11 @@ def one_head(data: Path, task: Task, steps: int) -> Dict[str, Run]:
     return systems
 
 
-def three_heads(data: Path, steps: int) -> Dict[str, Run]:
+def three_heads(data: Path, steps: int) -> dict[str, Run]:
     """Batches of one task each, in proportion to the sizes of the corpora."""
     tasks = list(TASKS.values())
     sizes = {task.name: len(read_rows(data, task, "train")) for task in tasks}
-    batches: List[Tuple[Task, List[Row]]] = []
+    batches: list[tuple[Task, list[Row]]] = []
     for task in tasks:
         own_steps = max(1, round(steps * sizes[task.name] / sum(sizes.values())))
         rows = sample(data, task, own_steps)
@@ -70,12 +71,12 @@ def three_heads(data: Path, steps: int) -> Dict[str, Run]:
     }
 
 
-def sample(data: Path, task: Task, steps: int) -> List[Row]:
+def sample(data: Path, task: Task, steps: int) -> list[Row]:
     rows = read_rows(data, task, "train")
     return random.Random(0).sample(rows, steps * BATCH_SIZE)
 
 
-def spacy_run(nlp: Language, batches: Sequence[Tuple[Task, List[Row]]]) -> Run:
+def spacy_run(nlp: Language, batches: Sequence[tuple[Task, list[Row]]]) -> Run:
     tasks = {task.name: task for task, _ in batches}
     labels = {
         name: task_labels([row for task, batch in batches if task.name == name for row in batch])
@@ -107,7 +108,7 @@ def main(data: Path, out: Path, heads: str, rounds: int, steps: int) -> None:
         measure("three heads", three_heads(data, steps), rounds, steps, out)
 
 
-def measure(title: str, systems: Dict[str, Run], rounds: int, steps: int, out: Path) -> None:
+def measure(title: str, systems: dict[str, Run], rounds: int, steps: int, out: Path) -> None:
     interleave(systems, 1, steps * BATCH_SIZE)  # warm-up, not counted
     speeds = interleave(systems, rounds, steps * BATCH_SIZE)
     append_json(out, {"table": title, "examples_per_second": speeds, **environment()})

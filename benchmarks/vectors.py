@@ -5,8 +5,8 @@ benchmarks of clustering and mining share.
 import gzip
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 import torch
@@ -31,12 +31,12 @@ SENTENCES = {
 }
 WIKIPEDIA = "pretrain/enwiki_2015_sample/train.txt.gz"
 SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
-Pool = Callable[[Tuple[torch.Tensor, ...], torch.Tensor], torch.Tensor]
+Pool = Callable[[tuple[torch.Tensor, ...], torch.Tensor], torch.Tensor]
 
 
-def read_sentences(data: Path, n_sentences: int) -> List[str]:
-    """RETURNS (List[str]): Different sentences of all sets in `SENTENCES`, then of Wikipedia."""
-    found: Dict[str, None] = {}
+def read_sentences(data: Path, n_sentences: int) -> list[str]:
+    """RETURNS (list[str]): Different sentences of all sets in `SENTENCES`, then of Wikipedia."""
+    found: dict[str, None] = {}
     for text in (*_fields(data), *_wikipedia(data)):
         found[" ".join(text.split())] = None
         if len(found) == n_sentences:
@@ -65,7 +65,7 @@ def _wikipedia(data: Path) -> Iterator[str]:
 def mean_of_layer(layer: int) -> Pool:
     """RETURNS (Pool): Mean over the pieces of a layer's output; 0 the embeddings, -1 the last."""
 
-    def pool(layers: Tuple[torch.Tensor, ...], mask: torch.Tensor) -> torch.Tensor:
+    def pool(layers: tuple[torch.Tensor, ...], mask: torch.Tensor) -> torch.Tensor:
         weights = mask.unsqueeze(-1).float()
         return (layers[layer].float() * weights).sum(1) / weights.sum(1)
 
@@ -77,12 +77,12 @@ def cls_of_layer(layer: int) -> Pool:
 
 
 def encode(
-    texts: Sequence[str], pools: Dict[str, Pool], max_length: int = 256, max_pieces: int = 2048
-) -> Dict[str, numpy.ndarray]:
+    texts: Sequence[str], pools: dict[str, Pool], max_length: int = 256, max_pieces: int = 2048
+) -> dict[str, numpy.ndarray]:
     """Vectors of texts by the embedded weights in bf16, not normalised.
 
-    pools (Dict[str, Pool]): Ways to make one vector of the layers' outputs.
-    RETURNS (Dict[str, ndarray]): (n_texts, width) float32 for each.
+    pools (dict[str, Pool]): Ways to make one vector of the layers' outputs.
+    RETURNS (dict[str, ndarray]): (n_texts, width) float32 for each.
     """
     tokenizer = AutoTokenizer.from_pretrained(weights_folder())
     model = BertModel.from_pretrained(weights_folder(), add_pooling_layer=False).eval()

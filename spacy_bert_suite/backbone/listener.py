@@ -1,15 +1,17 @@
 """How heads reach the backbone."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..errors import Errors
-from ..settings import check_config
-from .states import MOST_PENDING_BATCHES, BertStates, StateStore
+from ..core.validation import check_config
+from ..errors import CodedValueError, Errors
+from .hidden_states import BertStates
+from .state_store import MOST_PENDING_BATCHES, StateStore
 
 Accumulate = Callable[[torch.Tensor], None]
 
@@ -30,14 +32,14 @@ class BertListener(Model):
         self.upstream_name = upstream_name
         self.grad_factor = check_grad_factor(grad_factor)
         self.component_name = "a component of this pipeline"
-        self.stores: List[StateStore] = []
-        self._docs: List[Doc] = []
-        self._get_states: Optional[Callable[[], BertStates]] = None
+        self.stores: list[StateStore] = []
+        self._docs: list[Doc] = []
+        self._get_states: Callable[[], BertStates] | None = None
         self._accumulate: Accumulate = no_gradient
 
     @property
-    def store(self) -> Optional[StateStore]:
-        """RETURNS (Optional[StateStore]): The store of the backbone that was bound last."""
+    def store(self) -> StateStore | None:
+        """RETURNS (StateStore | None): The store of the backbone that was bound last."""
         return self.stores[-1] if self.stores else None
 
     def bind(self, store: StateStore, component_name: str) -> None:
@@ -75,7 +77,7 @@ class BertListener(Model):
         RAISES (ValueError): If there are none: nothing is ever predicted from zeros.
         """
         if not self.stores:
-            raise ValueError(self._error("B032"))
+            raise CodedValueError(self._error("B032"))
         code = "B030"
         for store in reversed(self.stores):
             try:
@@ -85,12 +87,12 @@ class BertListener(Model):
                 continue
             if states is not None:
                 return states
-        raise ValueError(self._error(code))
+        raise CodedValueError(self._error(code))
 
     def check_tokens(self, docs: Sequence[Doc], states: BertStates) -> BertStates:
         """RAISES (ValueError): If the docs have other tokens now than those the states are of."""
         if [len(doc) for doc in docs] != numpy.diff(states.layout.token_offsets).tolist():
-            raise ValueError(self._error("B037"))
+            raise CodedValueError(self._error("B037"))
         return states
 
     def _error(self, code: str) -> str:
@@ -100,7 +102,7 @@ class BertListener(Model):
         )
 
 
-def make_listener(upstream: str = "bert", grad_factor: float = 1.0) -> Model[List[Doc], BertStates]:
+def make_listener(upstream: str = "bert", grad_factor: float = 1.0) -> Model[list[Doc], BertStates]:
     """Registered as "spacy-bert-suite.BertListener.v1".
 
     upstream (str): Name of the backbone component, or "*" for any.
@@ -113,7 +115,7 @@ def make_listener(upstream: str = "bert", grad_factor: float = 1.0) -> Model[Lis
 
 def forward(
     model: BertListener, docs: Sequence[Doc], is_train: bool
-) -> Tuple[BertStates, Accumulate]:
+) -> tuple[BertStates, Accumulate]:
     if model._get_states is not None and model.received(docs):
         states, accumulate = model._get_states(), model._accumulate if is_train else no_gradient
     else:  # in training: a frozen backbone that annotates; the component may annotate later

@@ -1,43 +1,23 @@
 """The thinc side of the backbone: docs in, `BertStates` out, one set of weights."""
 
-import tempfile
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy
-import safetensors.torch
-import srsly
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..errors import Errors
-from .adapters import LoRA, adapter_state, make_lora
-from .damage import coded_damage, noting_checksums
-from .encoder import LAYERS, BertEncoder, EncoderSettings, Rows
-from .forks import ProcessCheck
+from ..core.device import DTYPES
+from ..core.torch_shim import get_shim
+from ..errors import CodedValueError, Errors
+from .encoder.adapters import LoRA
+from .encoder.encoder import LAYERS, EncoderSettings
+from .hidden_states import BertStates
+from .input.windows import N_SPECIAL
 from .listener import BertListener
-from .memory import coded_in_training
-from .moments import below_prefix, with_prefix
-from .precision import DTYPES
-from .shim import AdamWSettings, TorchShim, get_shim, module_to_bytes
-from .sources import Checkpoint, load_checkpoint, load_folder, save_folder
-from .states import BertStates, Layout, make_layout
-from .wordpieces import (
-    Windows,
-    Wordpieces,
-    WordpieceTokenizer,
-    align_tokens,
-    make_windows,
-    ranges,
-)
-
-N_SPECIAL = 2  # [CLS] and [SEP] around every window
-MIXTURE_FILE = "layers.safetensors"
-MIXTURE = ("mix_weights", "mix_gamma")
-ADAPTER = "adapter/"  # before names in the state of training
+from .shim import BackboneShim
+from .weights.loading import load_checkpoint
 
 
 def BertModel(
@@ -52,8 +32,8 @@ def BertModel(
     freeze_layers: int = 0,
     layerwise_lr_decay: float = 1.0,
     lr_scale: float = 1.0,
-    adapter: Optional[LoRA] = None,
-) -> Model[List[Doc], BertStates]:
+    adapter: LoRA | None = None,
+) -> Model[list[Doc], BertStates]:
     """Build the backbone. Weights load in `initialize`, `from_disk`, or at first use.
 
     name (str): "embedded" (all-MiniLM-L6-v2 from its package), a folder, or a hub id.
@@ -68,7 +48,7 @@ def BertModel(
     layerwise_lr_decay (float): Factor on the learning rate from each layer to the one below.
     lr_scale (float): Factor on the learning rate of the whole backbone; heads learn at the full
         one.
-    adapter (Optional[LoRA]): Train small matrices beside the weights instead of these.
+    adapter (LoRA | None): Train small matrices beside the weights instead of these.
     RETURNS (Model): The backbone.
     RAISES (ValueError): If a value is out of its range.
     """
@@ -105,8 +85,8 @@ def BertModel(
 
 
 def forward(
-    model: Model[List[Doc], BertStates], docs: Sequence[Doc], is_train: bool
-) -> Tuple[BertStates, Callable]:
+    model: Model[list[Doc], BertStates], docs: Sequence[Doc], is_train: bool
+) -> tuple[BertStates, Callable]:
     """Encode docs. The backprop callback takes dRows, the gradient of `states.rows`."""
     backbone = get_backbone(model)
     rows, layout = backbone.prepare(docs)
@@ -114,7 +94,7 @@ def forward(
     return BertStates(output.detach(), layout), backprop
 
 
-def init(model: Model[List[Doc], BertStates], X=None, Y=None) -> None:
+def init(model: Model[list[Doc], BertStates], X=None, Y=None) -> None:
     get_backbone(model, download=True)
 
 
@@ -146,17 +126,17 @@ def replace_listener(model: Model, listener: Model, component: Any) -> Model:
     learns with its component, unless the backbone `component` does not.
     """
     if not isinstance(listener, BertListener):
-        raise ValueError(Errors.B033.format(name=listener.name))
+        raise CodedValueError(Errors.B033.format(name=listener.name))
     if component.has_unfinished_step:  # spaCy has made its copy before it was taken
-        component.settle()
+        component.flush_pending_step()
         model.shims[0] = get_shim(component.model).copy()
     model.attrs["frozen"] = not component.is_trainable
     component.give_copy(model, listener.component_name)
     return model
 
 
-def find_backbone(model: Model) -> Optional[Model]:
-    """RETURNS (Optional[Model]): The backbone inside the model of a component, if it has one of its
+def find_backbone(model: Model) -> Model | None:
+    """RETURNS (Model | None): The backbone inside the model of a component, if it has one of its
     own.
     """
     return next((node for node in model.walk() if is_backbone(node)), None)
@@ -166,184 +146,6 @@ def is_backbone(node: Model) -> bool:
     return any(isinstance(shim, BackboneShim) for shim in node.shims)
 
 
-class BackboneShim(TorchShim):
-    """The encoder, its tokenizer, and the cutting of docs into windows."""
-
-    def __init__(self, name: str, window: int, stride: int, settings: EncoderSettings):
-        super().__init__(build=BertEncoder, cfg={})
-        self.name = name
-        self.window = window
-        self.stride = stride
-        self.settings = settings
-        self.tokenizer: Any = None
-        self.wordpieces: Any = None
-        self.check_process = ProcessCheck()
-
-    def load(self, checkpoint: Checkpoint, mixture: Optional[Dict[str, torch.Tensor]] = None):
-        """Take the weights and the tokenizer of a checkpoint."""
-        limit = longest_input(checkpoint)
-        if self.window > limit:
-            raise ValueError(Errors.B021.format(window=self.window, name=self.name, limit=limit))
-        self.tokenizer = checkpoint.tokenizer
-        self.wordpieces = WordpieceTokenizer(checkpoint.tokenizer)
-        self.module = BertEncoder(checkpoint.encoder, self.settings)
-        if mixture is not None:
-            self._load_mixture(mixture)
-        if self.module.dtype == torch.float16:
-            self.scaler = torch.amp.GradScaler(self.module.device.type)
-
-    def _load_mixture(self, mixture: Dict[str, torch.Tensor]) -> None:
-        parameters = [getattr(self.module, name) for name in MIXTURE]
-        found = [getattr(mixture.get(name), "shape", None) for name in MIXTURE]
-        expected = [parameter.shape for parameter in parameters]
-        if found != expected:
-            reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
-            raise ValueError(Errors.B039.format(reason=reason))
-        self.module.load_state_dict(mixture, strict=False)
-
-    def prepare(self, docs: Sequence[Doc]) -> Tuple[Rows, Layout]:
-        """Cut docs into windows, and note where each state will lie."""
-        pieces = self.wordpieces([doc.text for doc in docs])
-        windows = make_windows(pieces.offsets, self.window - N_SPECIAL, self.stride)
-        layout = make_layout(pieces, windows, *align_tokens(docs, pieces))
-        return self.rows_of(pieces, windows), layout
-
-    def rows_of(self, pieces: Wordpieces, windows: Windows) -> Rows:
-        """RETURNS (Rows): The windows with their special tokens, and what to keep of each."""
-        cls, sep = [self.wordpieces.cls_id], [self.wordpieces.sep_id]
-        ids = [
-            numpy.concatenate([cls, pieces.ids[start:end], sep])
-            for start, end in zip(windows.starts, windows.ends)
-        ]
-        lengths = windows.ends - windows.starts + N_SPECIAL
-        origin = numpy.cumsum(lengths) - lengths
-        first_kept = origin + 1 + windows.kept_starts - windows.starts
-        kept_pieces = ranges(first_kept, windows.kept_ends - windows.kept_starts)
-        return Rows(ids, numpy.concatenate([kept_pieces, origin, origin + lengths - 1]))
-
-    def run(self, rows: Rows, is_train: bool) -> Tuple[torch.Tensor, Callable]:
-        """Forward pass. The callback adds the weights' gradients to those that are there.
-
-        RAISES (RuntimeError): If this is a fork of a process that has used the GPU.
-        """
-        self.check_process(self.name, self.module.device)
-        if is_train:
-            self.module.adapt()
-        output = self.module.encode(rows, is_train=is_train)
-
-        def backprop(dRows: torch.Tensor) -> None:
-            if output.requires_grad:
-                with coded_in_training(self.module.device):
-                    output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
-
-        return output, backprop
-
-    def training_state(self) -> Dict[str, torch.Tensor]:
-        state = super().training_state()
-        if self.module is not None and self.module.is_adapted:
-            state |= with_prefix(ADAPTER, adapter_state(self.module.transformer))
-        return state
-
-    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None:
-        adapter = below_prefix(ADAPTER, tensors)
-        if adapter:
-            self.module.adapt()
-            self.module.transformer.load_state_dict(adapter, strict=False)
-        super().load_training_state(tensors)
-
-    def step(self, settings: AdamWSettings) -> None:
-        super().step(settings)
-        self._weights_changed()
-
-    @contextmanager
-    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
-        try:
-            with super().use_params(params):
-                self._weights_changed()
-                yield
-        finally:
-            self._weights_changed()
-
-    def _weights_changed(self) -> None:
-        if self.module is not None:
-            self.module.weights_changed()
-
-    def copy(self) -> "BackboneShim":
-        shim = BackboneShim(self.name, self.window, self.stride, self.settings)
-        if self.module is not None:
-            shim.from_bytes(self.to_bytes())
-        return shim
-
-    def to_checkpoint(self) -> Checkpoint:
-        """RETURNS (Checkpoint): Encoder and tokenizer as `transformers` knows them: what adapters
-        have learnt is in the weights.
-        """
-        return Checkpoint(self.module.plain_transformer(), self.tokenizer)
-
-    def to_folder(self, path: Path) -> None:
-        """Write a folder that `transformers` opens by itself."""
-        with noting_checksums(path):
-            save_folder(self.to_checkpoint(), path)
-            if self.settings.layers == "scalar_mix":
-                mixture = torch.nn.ParameterDict(
-                    {name: getattr(self.module, name) for name in MIXTURE}
-                )
-                (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
-
-    def from_folder(self, path: Path) -> None:
-        checkpoint = load_folder(path)
-        mixture = None
-        if self.settings.layers == "scalar_mix":
-            with coded_damage("mixture of layers", path / MIXTURE_FILE):
-                mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
-        self.load(checkpoint, mixture)
-
-    def to_bytes(self) -> bytes:
-        if self.module is None:
-            return srsly.msgpack_dumps({})
-        with tempfile.TemporaryDirectory() as folder:
-            self.to_folder(Path(folder))
-            files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-        return srsly.msgpack_dumps(files)
-
-    def from_bytes(self, data: bytes) -> "BackboneShim":
-        files = srsly.msgpack_loads(data)
-        if files:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, content in files.items():
-                    (Path(folder) / name).write_bytes(content)
-                self.from_folder(Path(folder))
-        return self
-
-    def __getstate__(self) -> bytes:
-        return srsly.msgpack_dumps(
-            {
-                "init": [self.name, self.window, self.stride, asdict(self.settings)],
-                "files": self.to_bytes(),
-            }
-        )
-
-    def __setstate__(self, data: bytes) -> None:
-        message = srsly.msgpack_loads(data)
-        name, window, stride, settings = message["init"]
-        if settings["adapter"] is not None:
-            settings["adapter"] = make_lora(**settings["adapter"])
-        self.__init__(name, window, stride, EncoderSettings(**settings))  # type: ignore[misc]
-        self.from_bytes(message["files"])
-
-
-def longest_input(checkpoint: Checkpoint) -> int:
-    """RETURNS (int): The most wordpieces that the encoder takes, special tokens included."""
-    config = checkpoint.encoder.config
-    positions = getattr(config, "max_position_embeddings", -1)
-    if positions <= 0:
-        return checkpoint.tokenizer.model_max_length
-    # RoBERTa and its kin count positions from pad_token_id + 1.
-    embeddings = getattr(checkpoint.encoder, "embeddings", None)
-    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
-    return positions - (0 if padding is None else padding + 1)
-
-
 def _check(key: str, value: Any, holds: bool, expected: str) -> None:
     if not holds:
-        raise ValueError(Errors.B020.format(key=key, value=value, expected=expected))
+        raise CodedValueError(Errors.B020.format(key=key, value=value, expected=expected))

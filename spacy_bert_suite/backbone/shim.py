@@ -1,262 +1,212 @@
-"""A torch module inside a thinc model: AdamW steps, safetensors bytes, no pickle."""
+"""BackboneShim: encoder and tokenizer of a pipeline, in training, on disk and in bytes."""
 
-import copy
-import math
-import warnings
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+import numpy
 import safetensors.torch
 import srsly
 import torch
-from thinc.api import Model, Optimizer
-from thinc.shims import Shim
+from spacy.tokens import Doc
 
-from ..errors import Errors, Warnings
-from .averages import MARK, MARKER, WeightAverages
-from .moments import below_prefix, get_moments, get_scale, set_moments, set_scale, with_prefix
+from ..core.integrity import coded_damage, noting_checksums
+from ..core.optimizer_state import below_prefix, with_prefix
+from ..core.torch_shim import AdamWSettings, TorchShim, module_to_bytes
+from ..errors import CodedValueError, Errors
+from .encoder.adapters import adapter_state, make_lora
+from .encoder.encoder import BertEncoder, EncoderInput, EncoderSettings
+from .encoder.oom import coded_in_training
+from .fork_safety import ProcessCheck
+from .hidden_states import Layout, make_layout
+from .input.offsets import ranges
+from .input.windows import N_SPECIAL, Windows, align_tokens, make_windows
+from .input.wordpieces import Wordpieces, WordpieceTokenizer
+from .weights.loading import Checkpoint, load_folder, save_folder
 
-NO_DECAY = ("bias", "LayerNorm", "layer_norm", "transitions")
-COUNTS = ("n_steps", "n_skipped")
-
-
-@dataclass(frozen=True)
-class AdamWSettings:
-    """What a step takes from the spaCy optimizer object, at the time that it is asked for.
-
-    betas, eps, weight_decay: as in decoupled AdamW (Loshchilov and Hutter 2019).
-    max_norm (float): Largest norm of the gradients of a shim together: of the backbone, or of one
-        head; 0 does not clip. (thinc clips those of each of its own parameters by themselves.)
-    averages (Optional[Dict]): The optimizer's own averages of weights; None if it keeps none.
-    """
-
-    learn_rate: float
-    beta1: float
-    beta2: float
-    eps: float
-    weight_decay: float
-    max_norm: float
-    averages: Optional[Dict[Any, Any]] = None
-
-    @classmethod
-    def from_optimizer(cls, optimizer: Optimizer) -> "AdamWSettings":
-        return cls(
-            float(optimizer.learn_rate),
-            float(optimizer.b1),
-            float(optimizer.b2),
-            float(optimizer.eps),
-            float(optimizer.L2) if optimizer.L2_is_weight_decay else 0.0,
-            float(optimizer.grad_clip or 0.0),
-            optimizer.averages,
-        )
+MIXTURE_FILE = "layers.safetensors"
+MIXTURE = ("mix_weights", "mix_gamma")
+ADAPTER = "adapter/"  # before names in the state of training
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What the last step of a shim was.
+class BackboneShim(TorchShim):
+    """The encoder, its tokenizer, and the cutting of docs into windows."""
 
-    learn_rate (float): As the optimizer gave it, before any scale by layer.
-    gradient_norm (float): Of the shim's gradients together, before clipping; may be inf or nan.
-    n_steps (int): Steps taken so far.
-    n_skipped (int): Steps left out so far, for a gradient that was not finite.
-    """
+    def __init__(self, name: str, window: int, stride: int, settings: EncoderSettings):
+        super().__init__(build=BertEncoder, cfg={})
+        self.name = name
+        self.window = window
+        self.stride = stride
+        self.settings = settings
+        self.tokenizer: Any = None
+        self.wordpieces: Any = None
+        self.check_process = ProcessCheck()
 
-    learn_rate: float = 0.0
-    gradient_norm: float = 0.0
-    n_steps: int = 0
-    n_skipped: int = 0
+    def load(self, checkpoint: Checkpoint, mixture: dict[str, torch.Tensor] | None = None):
+        """Take the weights and the tokenizer of a checkpoint."""
+        limit = longest_input(checkpoint)
+        if self.window > limit:
+            raise CodedValueError(
+                Errors.B021.format(window=self.window, name=self.name, limit=limit)
+            )
+        self.tokenizer = checkpoint.tokenizer
+        self.wordpieces = WordpieceTokenizer(checkpoint.tokenizer)
+        self.module = BertEncoder(checkpoint.encoder, self.settings)
+        if mixture is not None:
+            self._load_mixture(mixture)
+        if self.module.dtype == torch.float16:
+            self.scaler = torch.amp.GradScaler(self.module.device.type)
 
+    def _load_mixture(self, mixture: dict[str, torch.Tensor]) -> None:
+        parameters = [getattr(self.module, name) for name in MIXTURE]
+        found = [getattr(mixture.get(name), "shape", None) for name in MIXTURE]
+        expected = [parameter.shape for parameter in parameters]
+        if found != expected:
+            reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
+            raise CodedValueError(Errors.B039.format(reason=reason))
+        self.module.load_state_dict(mixture, strict=False)
 
-class TorchShim(Shim):
-    """Holds a torch module that is built when its sizes are known.
+    def prepare(self, docs: Sequence[Doc]) -> tuple[EncoderInput, Layout]:
+        """Cut docs into windows, and note where each state will lie."""
+        pieces = self.wordpieces([doc.text for doc in docs])
+        windows = make_windows(pieces.offsets, self.window - N_SPECIAL, self.stride)
+        layout = make_layout(pieces, windows, *align_tokens(docs, pieces))
+        return self.rows_of(pieces, windows), layout
 
-    build (Callable): Makes the module from `cfg`.
-    cfg (Dict): Plain values, saved beside the weights.
-    free (Sequence[str]): Keys of `cfg` on which no weight depends: a module that is loaded goes by
-        what the config says now, not by what was saved; "auto" is what it was found to mean then.
-    """
+    def rows_of(self, pieces: Wordpieces, windows: Windows) -> EncoderInput:
+        """RETURNS (EncoderInput): Windows with special tokens, and what to keep of each."""
+        cls, sep = [self.wordpieces.cls_id], [self.wordpieces.sep_id]
+        ids = [
+            numpy.concatenate([cls, pieces.ids[start:end], sep])
+            for start, end in zip(windows.starts, windows.ends)
+        ]
+        lengths = windows.ends - windows.starts + N_SPECIAL
+        origin = numpy.cumsum(lengths) - lengths
+        first_kept = origin + 1 + windows.kept_starts - windows.starts
+        kept_pieces = ranges(first_kept, windows.kept_ends - windows.kept_starts)
+        return EncoderInput(ids, numpy.concatenate([kept_pieces, origin, origin + lengths - 1]))
 
-    def __init__(self, build: Callable[..., Any], cfg: Dict[str, Any], free: Sequence[str] = ()):
-        super().__init__(None, cfg)
-        self.build = build
-        self.free = free
-        self.scaler: Optional[torch.amp.GradScaler] = None
-        self.averages = WeightAverages()
-        self.report = StepReport()
-        self._norm: Optional[float] = None  # of gradients that are ready for a step
+    def run(self, rows: EncoderInput, is_train: bool) -> tuple[torch.Tensor, Callable]:
+        """Forward pass. The callback adds the weights' gradients to those that are there.
 
-    @property
-    def module(self) -> Any:
-        """RETURNS (Optional[torch.nn.Module]): The module, once it is built or loaded."""
-        return self._model
+        RAISES (RuntimeError): If this is a fork of a process that has used the GPU.
+        """
+        self.check_process(self.name, self.module.device)
+        if is_train:
+            self.module.adapt()
+        output = self.module.encode(rows, is_train=is_train)
 
-    @module.setter
-    def module(self, module: Optional[torch.nn.Module]) -> None:
-        self._model = module
-        self._optimizer = None
-        self.averages = WeightAverages()
-        self._norm = None
+        def backprop(dRows: torch.Tensor) -> None:
+            if output.requires_grad:
+                with coded_in_training(self.module.device):
+                    output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
 
-    def finish_update(self, optimizer: Optimizer) -> None:
-        self.step(AdamWSettings.from_optimizer(optimizer))
+        return output, backprop
+
+    def training_state(self) -> dict[str, torch.Tensor]:
+        state = super().training_state()
+        if self.module is not None and self.module.is_adapted:
+            state |= with_prefix(ADAPTER, adapter_state(self.module.transformer))
+        return state
+
+    def load_training_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        adapter = below_prefix(ADAPTER, tensors)
+        if adapter:
+            self.module.adapt()
+            self.module.transformer.load_state_dict(adapter, strict=False)
+        super().load_training_state(tensors)
 
     def step(self, settings: AdamWSettings) -> None:
-        """Take one AdamW step with the gradients that are there, and clear them. Without any
-        gradient nothing changes; with one that is not finite the step is left out.
-        """
-        norm = self.prepare_step(settings)
-        if norm is not None and math.isfinite(norm):
-            self._take_step(settings)
-            self._end_step(settings, n_steps=self.report.n_steps + 1)
-        elif norm is not None:
-            warnings.warn(Warnings.B901, stacklevel=2)
-            self.skip(settings)
-
-    def prepare_step(self, settings: AdamWSettings) -> Optional[float]:
-        """Clip the gradients that are there, once before each step.
-
-        RETURNS (Optional[float]): Their norm before that; None without any gradient.
-        """
-        if self._norm is None and self._with_gradients():
-            if self.scaler is not None:
-                self.scaler.unscale_(self._get_optimizer())
-            self._norm = self._clip(settings.max_norm or math.inf)
-        return self._norm
-
-    def skip(self, settings: AdamWSettings) -> None:
-        """Leave a step out and clear the gradients, if there are any."""
-        if self.prepare_step(settings) is not None:
-            self._end_step(settings, n_skipped=self.report.n_skipped + 1)
+        super().step(settings)
+        self._weights_changed()
 
     @contextmanager
-    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
-        """Inside, the weights are their averages, if `params` are those of an optimizer with which
-        this module has learnt.
-        """
-        if self._model is None or MARKER not in params:
-            yield
-        else:
-            with self.averages.swapped(self._model):
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        try:
+            with super().use_params(params):
+                self._weights_changed()
                 yield
+        finally:
+            self._weights_changed()
 
-    def _with_gradients(self) -> Dict[str, torch.nn.Parameter]:
-        """RETURNS (Dict[str, Parameter]): Parameters with a gradient, by name."""
-        parameters = [] if self._model is None else self._model.named_parameters()
-        return {name: p for name, p in parameters if p.grad is not None}
+    def _weights_changed(self) -> None:
+        if self.module is not None:
+            self.module.weights_changed()
 
-    def _clip(self, max_norm: float) -> float:
-        return float(torch.nn.utils.clip_grad_norm_(self._with_gradients().values(), max_norm))
-
-    def _get_optimizer(self) -> torch.optim.AdamW:
-        if self._optimizer is None:
-            self._optimizer = torch.optim.AdamW(self._groups(), fused=self._can_fuse())
-        return self._optimizer
-
-    def _take_step(self, settings: AdamWSettings) -> None:
-        optimizer = self._get_optimizer()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learn_rate * group["lr_scale"]
-            group["betas"] = (settings.beta1, settings.beta2)
-            group["eps"] = settings.eps
-            group["weight_decay"] = settings.weight_decay if group["decays"] else 0.0
-        learning = self._with_gradients()
-        if settings.averages is not None:
-            self.averages.begin(learning)
-        if self.scaler is not None:
-            self.scaler.step(optimizer)
-        else:
-            optimizer.step()
-        if settings.averages is not None:
-            self.averages.update(learning)
-            settings.averages[MARKER] = MARK
-
-    def _end_step(self, settings: AdamWSettings, **counts: int) -> None:
-        if self.scaler is not None:
-            self.scaler.update()
-        self._get_optimizer().zero_grad(set_to_none=True)
-        rate, norm = settings.learn_rate, float(self._norm or 0.0)
-        self._norm = None
-        self.report = replace(self.report, learn_rate=rate, gradient_norm=norm, **counts)
-
-    def training_state(self) -> Dict[str, torch.Tensor]:
-        """RETURNS (Dict[str, Tensor]): What a resumed run needs beside the weights: the moments of
-        AdamW and averages by the names of the parameters, the scale of fp16 gradients, the counts.
-        """
-        tensors = {key: torch.tensor(getattr(self.report, key)) for key in COUNTS}
-        if self._optimizer is not None:
-            tensors |= with_prefix("moments/", get_moments(self._model, self._optimizer))
-        if self.scaler is not None:
-            tensors |= with_prefix("scale/", get_scale(self.scaler))
-        return tensors | self.averages.state()
-
-    def load_training_state(self, tensors: Dict[str, torch.Tensor]) -> None:
-        """Take up what `training_state` gave, after the weights are loaded."""
-        self.report = StepReport(**{key: int(tensors[key]) for key in COUNTS})
-        moments = below_prefix("moments/", tensors)
-        if moments:
-            set_moments(self._model, self._get_optimizer(), moments)
-        scale = below_prefix("scale/", tensors)
-        if scale and self.scaler is not None:
-            set_scale(self.scaler, scale)
-        if self._model is not None:
-            self.averages.load(tensors, self._model)
-
-    def _can_fuse(self) -> bool:
-        return all(p.is_floating_point() for p in self._model.parameters()) and next(
-            self._model.parameters()
-        ).device.type in ("cpu", "cuda")
-
-    def _groups(self) -> List[Dict[str, Any]]:
-        """Parameters by learning rate and decay, without decay of biases and LayerNorm (Devlin et
-        al. 2019).
-        """
-        scale_of = getattr(self._model, "learn_rate_scale", lambda name: 1.0)
-        groups: Dict[tuple, Dict[str, Any]] = {}
-        for name, parameter in self._model.named_parameters():
-            # Those that do not learn now may later; without a gradient a step leaves them out.
-            decays = not any(part in name for part in NO_DECAY)
-            key = (scale_of(name), decays)
-            group = groups.setdefault(key, {"params": [], "lr_scale": key[0], "decays": decays})
-            group["params"].append(parameter)
-        return list(groups.values())
-
-    def copy(self) -> "TorchShim":
-        shim = TorchShim(self.build, copy.deepcopy(self.cfg), self.free)
-        shim.module = copy.deepcopy(self._model)
+    def copy(self) -> "BackboneShim":
+        shim = BackboneShim(self.name, self.window, self.stride, self.settings)
+        if self.module is not None:
+            shim.from_bytes(self.to_bytes())
         return shim
 
-    def to_device(self, device_type: str, device_id: int) -> None:
-        """Heads follow the backbone's device, the backbone its config: nothing to do."""
+    def to_checkpoint(self) -> Checkpoint:
+        """RETURNS (Checkpoint): Encoder and tokenizer as `transformers` knows them: what adapters
+        have learnt is in the weights.
+        """
+        return Checkpoint(self.module.plain_transformer(), self.tokenizer)
+
+    def to_folder(self, path: Path) -> None:
+        """Write a folder that `transformers` opens by itself."""
+        with noting_checksums(path):
+            save_folder(self.to_checkpoint(), path)
+            if self.settings.layers == "scalar_mix":
+                mixture = torch.nn.ParameterDict(
+                    {name: getattr(self.module, name) for name in MIXTURE}
+                )
+                (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
+
+    def from_folder(self, path: Path) -> None:
+        checkpoint = load_folder(path)
+        mixture = None
+        if self.settings.layers == "scalar_mix":
+            with coded_damage("mixture of layers", path / MIXTURE_FILE):
+                mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
+        self.load(checkpoint, mixture)
 
     def to_bytes(self) -> bytes:
-        weights = None if self._model is None else module_to_bytes(self._model)
-        return srsly.msgpack_dumps({"cfg": self.cfg, "weights": weights})
+        if self.module is None:
+            return srsly.msgpack_dumps({})
+        with tempfile.TemporaryDirectory() as folder:
+            self.to_folder(Path(folder))
+            files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        return srsly.msgpack_dumps(files)
 
-    def from_bytes(self, data: bytes) -> "TorchShim":
-        message = srsly.msgpack_loads(data)
-        free = {key: self.cfg[key] for key in self.free if self.cfg.get(key, "auto") != "auto"}
-        self.cfg = {**message["cfg"], **free}
-        self.module = None
-        if message["weights"] is not None:
-            self.module = self.build(self.cfg)
-            self._load(safetensors.torch.load(message["weights"]))
+    def from_bytes(self, data: bytes) -> "BackboneShim":
+        files = srsly.msgpack_loads(data)
+        if files:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in files.items():
+                    (Path(folder) / name).write_bytes(content)
+                self.from_folder(Path(folder))
         return self
 
-    def _load(self, weights: Dict[str, torch.Tensor]) -> None:
-        try:
-            self.module.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(Errors.B039.format(reason=error)) from error
+    def __getstate__(self) -> bytes:
+        return srsly.msgpack_dumps(
+            {
+                "init": [self.name, self.window, self.stride, asdict(self.settings)],
+                "files": self.to_bytes(),
+            }
+        )
+
+    def __setstate__(self, data: bytes) -> None:
+        message = srsly.msgpack_loads(data)
+        name, window, stride, settings = message["init"]
+        if settings["adapter"] is not None:
+            settings["adapter"] = make_lora(**settings["adapter"])
+        self.__init__(name, window, stride, EncoderSettings(**settings))  # type: ignore[misc]
+        self.from_bytes(message["files"])
 
 
-def get_shim(model: Model) -> Any:
-    """RETURNS (TorchShim): What holds the torch module of a head or of the backbone."""
-    return model.shims[0]
-
-
-def module_to_bytes(module: torch.nn.Module) -> bytes:
-    state = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()
-    }
-    return safetensors.torch.save(state)
+def longest_input(checkpoint: Checkpoint) -> int:
+    """RETURNS (int): The most wordpieces that the encoder takes, special tokens included."""
+    config = checkpoint.encoder.config
+    positions = getattr(config, "max_position_embeddings", -1)
+    if positions <= 0:
+        return checkpoint.tokenizer.model_max_length
+    # RoBERTa and its kin count positions from pad_token_id + 1.
+    embeddings = getattr(checkpoint.encoder, "embeddings", None)
+    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+    return positions - (0 if padding is None else padding + 1)

@@ -1,25 +1,28 @@
 """A component and its backbone to a folder that transformers opens, with the same logits."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Union
+from typing import Any
 
 from spacy.language import Language
 
-from ..backbone.bound import BoundEncoder
 from ..backbone.component import Bert
 from ..backbone.listener import BertListener
-from ..backbone.model import BackboneShim, get_backbone
-from ..backbone.shim import get_shim
-from ..backbone.sources import save_folder
-from ..backbone.weight_files import new_folder
-from ..errors import Errors
-from .pairs import shape_answers, shape_pairs
-from .sentences import write_sentence_folder
-from .shape import Shape, refuse, write_shape
-from .texts import shape_texts
-from .tokens import shape_tagger
+from ..backbone.model import get_backbone
+from ..backbone.passes.shared import SharedEncoder
+from ..backbone.shim import BackboneShim
+from ..backbone.weights.loading import save_folder
+from ..core.atomic import new_folder
+from ..core.torch_shim import get_shim
+from ..errors import CodedValueError, Errors
+from .export_spec import ExportSpec, refuse, write_shape
+from .ner import shape_tagger
+from .paraphrase import shape_pairs
+from .qa import shape_answers
+from .similarity import write_sentence_folder
+from .textcat import shape_texts
 
-SHAPES: Dict[str, Callable[[Any, Any, Any], Shape]] = {
+SHAPES: dict[str, Callable[[Any, Any, Any], ExportSpec]] = {
     "bert_ner": shape_tagger,
     "bert_textcat": shape_texts,
     "bert_textcat_multilabel": shape_texts,
@@ -33,25 +36,25 @@ NO_SHAPE = {
 }
 
 
-def export_checkpoint(nlp: Language, name: str, path: Union[str, Path]) -> Path:
+def export_checkpoint(nlp: Language, name: str, path: str | Path) -> Path:
     """Write a component and its backbone as a folder that transformers opens by itself, with the
     same logits; of `bert_similarity` a folder for sentence-transformers; of `bert` the encoder.
 
     nlp (Language): The pipeline.
     name (str): The component.
-    path (Union[str, Path]): A folder that is new or empty.
+    path (str | Path): A folder that is new or empty.
     RETURNS (Path): The folder.
     RAISES (ValueError): If there is no such component, if it is not trained, or if transformers
         has no model that would give the same.
     RAISES (OSError): If the folder holds files, or cannot be written.
     """
     if name not in nlp.component_names:
-        raise ValueError(Errors.B231.format(name=name, found=", ".join(nlp.component_names)))
+        raise CodedValueError(Errors.B231.format(name=name, found=", ".join(nlp.component_names)))
     pipe: Any = dict(nlp.components)[name]
     factory = nlp.get_pipe_meta(name).factory
     path = Path(path).expanduser()
     for bert in backbones(nlp):
-        bert.settle()
+        bert.flush_pending_step()
     with new_folder(path) as folder:
         _write(nlp, pipe, factory, folder)
     return path
@@ -68,7 +71,7 @@ def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
     elif factory in SHAPES:
         module = get_shim(pipe.model).module
         if module is None:
-            raise ValueError(Errors.B050.format(name=pipe.name))
+            raise CodedValueError(Errors.B050.format(name=pipe.name))
         source = find_backbone(nlp, pipe).to_checkpoint()
         shape = SHAPES[factory](pipe, module, source.encoder)
         shape.extra["component"] = factory
@@ -91,7 +94,7 @@ def find_backbone(nlp: Language, pipe: Any) -> BackboneShim:
     return backbone
 
 
-def backbones(nlp: Language) -> List[Bert]:
+def backbones(nlp: Language) -> list[Bert]:
     return [pipe for _, pipe in nlp.components if isinstance(pipe, Bert)]
 
 
@@ -103,6 +106,6 @@ def _find(nlp: Language, pipe: Any) -> Any:
             for bert in backbones(nlp):
                 if bert.store is node.store:
                     return get_backbone(bert.model)
-        if isinstance(node, BoundEncoder) and node.backbone:
+        if isinstance(node, SharedEncoder) and node.backbone:
             return node.get_backbone()
-    raise ValueError(Errors.B032.format(name=pipe.name, upstream="bert"))
+    raise CodedValueError(Errors.B032.format(name=pipe.name, upstream="bert"))

@@ -1,8 +1,8 @@
 """Kinds of encoders whose heads are known: where their classifiers keep what."""
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import Errors
+from ..errors import CodedValueError, Errors
 
 
 class Family(NamedTuple):
@@ -19,7 +19,7 @@ class Family(NamedTuple):
 
 
 ROBERTA = Family("classifier.dense", "classifier.out_proj", "Tanh")
-FAMILIES: Dict[str, Family] = {
+FAMILIES: dict[str, Family] = {
     "bert": Family("bert.pooler.dense", "classifier", "Tanh"),
     "camembert": ROBERTA,
     "deberta-v2": Family("pooler.dense", "classifier", "GELU"),
@@ -29,8 +29,8 @@ FAMILIES: Dict[str, Family] = {
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
 }
-TAGS = "classifier"  # the layer of token classification, in all families
-ANSWERS = "qa_outputs"  # that of question answering
+TAG_LAYER = "classifier"  # the layer of token classification, in all families
+SPAN_LAYER = "qa_outputs"  # that of question answering
 
 
 # Names of activations in config.json, and in torch.nn.
@@ -38,19 +38,21 @@ POOLED_BY = {"gelu": "GELU", "relu": "ReLU", "tanh": "Tanh"}
 
 
 def find_family(model_type: str, name: Any, config: Any = None) -> Family:
-    """config (Optional[PretrainedConfig]): Of the encoder, where it counts what follows the dense
+    """config (PretrainedConfig | None): Of the encoder, where it counts what follows the dense
         layer: DeBERTa's says so.
     RETURNS (Family): That of an encoder.
     RAISES (ValueError): If its heads are not known.
     """
     if model_type not in FAMILIES:
         known = ", ".join(FAMILIES)
-        raise ValueError(Errors.B222.format(path=name, model_type=model_type, known=known))
+        raise CodedValueError(Errors.B222.format(path=name, model_type=model_type, known=known))
     family = FAMILIES[model_type]
     pooled_by = getattr(config, "pooler_hidden_act", None)
     if pooled_by is None:
         return family
     if pooled_by not in POOLED_BY:
         found = f"{model_type} with pooler_hidden_act = '{pooled_by}'"
-        raise ValueError(Errors.B222.format(path=name, model_type=found, known=", ".join(FAMILIES)))
+        raise CodedValueError(
+            Errors.B222.format(path=name, model_type=found, known=", ".join(FAMILIES))
+        )
     return family._replace(activation=POOLED_BY[pooled_by])

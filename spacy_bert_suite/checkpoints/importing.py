@@ -1,46 +1,49 @@
 """A fine-tuned Hugging Face folder to a pipeline: its encoder, and the head that fits."""
 
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any
 
 import spacy
 from spacy.language import Language
 from thinc.api import Config
 
 from ..backbone.component import Bert
-from ..backbone.model import get_backbone, longest_input
-from ..backbone.shim import get_shim
-from ..backbone.sources import Checkpoint, load_folder
-from ..errors import Errors, Warnings
-from ..questions import make_question_example
-from ..settings import check_choice
-from .families import ANSWERS, TAGS
-from .pairs import plan_answers, plan_pairs, reads_pairs
-from .plan import Plan, Wishes
-from .pretrained import plan_pretrainer
-from .sentences import plan_similarity
-from .sharing import find_same
+from ..backbone.model import get_backbone
+from ..backbone.shim import longest_input
+from ..backbone.weights.loading import Checkpoint, load_folder
+from ..core.torch_shim import get_shim
+from ..core.validation import check_choice
+from ..data.questions import make_question_example
+from ..errors import CodedValueError, Errors, Warnings
+from .families import SPAN_LAYER, TAG_LAYER
+from .match_backbone import find_same
+from .ner import plan_tagger
+from .paraphrase import plan_pairs, reads_pairs
+from .plan import ImportOptions, Plan
+from .pretrainer import plan_pretrainer
+from .qa import plan_answers
+from .similarity import plan_similarity
 from .source import Source, open_source, read_tensors
-from .texts import guess_texts, plan_texts
-from .tokens import plan_tagger
+from .textcat import guess_texts, plan_texts
 
 META = "bert_checkpoints"  # key in nlp.meta
 MOST_PIECES = 8192  # in one forward pass
 
 
-def plan_nothing(source: Source, config: Any, wishes: Wishes) -> Plan:
+def plan_nothing(source: Source, config: Any, wishes: ImportOptions) -> Plan:
     """The backbone alone."""
     return Plan()
 
 
-Planner = Callable[[Source, Any, Wishes], Plan]
+Planner = Callable[[Source, Any, ImportOptions], Plan]
 CLASSIFIER = ("ForSequenceClassification",)
 PRETRAINED = ("ForMaskedLM", "ForPreTraining")
-HEADS = (TAGS, f"{TAGS}.out_proj", ANSWERS)
+HEADS = (TAG_LAYER, f"{TAG_LAYER}.out_proj", SPAN_LAYER)
 # For each task, the models that it can be made of (any, if there are none) and who does it.
-TASKS: Dict[str, "tuple[tuple[str, ...], Planner]"] = {
+TASKS: dict[str, "tuple[tuple[str, ...], Planner]"] = {
     "ner": (("ForTokenClassification",), plan_tagger),
     "textcat": (CLASSIFIER, plan_texts),
     "textcat_multilabel": (CLASSIFIER, plan_texts),
@@ -54,33 +57,33 @@ TASKS: Dict[str, "tuple[tuple[str, ...], Planner]"] = {
 
 
 def import_checkpoint(
-    source: Union[str, Path],
+    source: str | Path,
     lang: str = "en",
-    task: Optional[str] = None,
+    task: str | None = None,
     *,
-    nlp: Optional[Language] = None,
-    name: Optional[str] = None,
-    labels: Optional[List[str]] = None,
-    scheme: Optional[str] = None,
-    revision: Optional[str] = None,
+    nlp: Language | None = None,
+    name: str | None = None,
+    labels: list[str] | None = None,
+    scheme: str | None = None,
+    revision: str | None = None,
     precision: str = "fp32",
     device: str = "auto",
-    config: Optional[Dict[str, Any]] = None,
+    config: dict[str, Any] | None = None,
 ) -> Language:
     """Make a pipeline whose predictions are those of a fine-tuned checkpoint, without training.
 
-    source (Union[str, Path]): A folder written by `save_pretrained`, or a hub id.
+    source (str | Path): A folder written by `save_pretrained`, or a hub id.
     lang (str): Language of spaCy's tokenizer.
-    task (Optional[str]): One of `TASKS`; by default what the folder's config tells.
-    nlp (Optional[Language]): Add to this pipeline. If it has a backbone with the very same
+    task (str | None): One of `TASKS`; by default what the folder's config tells.
+    nlp (Language | None): Add to this pipeline. If it has a backbone with the very same
         weights, precision and device, the new head listens to that; if not, it brings a second one.
-    name (Optional[str]): Name of the new component.
-    labels (Optional[List[str]]): Names of the outputs in their order, if the folder has none.
-    scheme (Optional[str]): "bio" or "iob1", where the labels of a tagger leave it open.
-    revision (Optional[str]): Branch, tag or commit of a hub id.
+    name (str | None): Name of the new component.
+    labels (list[str] | None): Names of the outputs in their order, if the folder has none.
+    scheme (str | None): "bio" or "iob1", where the labels of a tagger leave it open.
+    revision (str | None): Branch, tag or commit of a hub id.
     precision (str): Of the backbone. With "auto" it may be faster, and equal to two digits only.
     device (str): Of the backbone.
-    config (Optional[Dict]): Further settings of the component.
+    config (Dict | None): Further settings of the component.
     RETURNS (Language): The pipeline.
     RAISES: ValueError or OSError, if there is no such checkpoint, or none that can be imported;
         a given pipeline is then as before.
@@ -90,7 +93,7 @@ def import_checkpoint(
     checkpoint = load_folder(found.root)
     encoder_config = checkpoint.encoder.config
     task = task or guess_task(found, encoder_config)
-    plan = TASKS[task][1](found, encoder_config, Wishes(task, labels, scheme))
+    plan = TASKS[task][1](found, encoder_config, ImportOptions(task, labels, scheme))
     nlp = blank(lang) if nlp is None else nlp
     with ExitStack() as undo:
         run = {"precision": precision, "device": device, **windows_of(checkpoint, plan)}
@@ -106,7 +109,7 @@ def import_checkpoint(
     return nlp
 
 
-def check_task(source: Source, task: Optional[str]) -> Optional[str]:
+def check_task(source: Source, task: str | None) -> str | None:
     """RAISES (ValueError): If the checkpoint is not of a kind that the task can be made of."""
     if task is not None:
         check_choice(source.name, "task", task, TASKS)
@@ -116,7 +119,7 @@ def check_task(source: Source, task: Optional[str]) -> Optional[str]:
     is_plain = task is None and (not kind or kind.endswith("Model") or source.is_sentence_bert)
     if wanted and kind and not is_plain and not kind.endswith(tuple(wanted)):
         kinds = ", ".join(dict.fromkeys(wanted))
-        raise ValueError(Errors.B230.format(path=source.name, architecture=kind, known=kinds))
+        raise CodedValueError(Errors.B230.format(path=source.name, architecture=kind, known=kinds))
     return task
 
 
@@ -147,10 +150,10 @@ def blank(lang: str) -> Language:
     try:
         return spacy.blank(lang)
     except ImportError as error:
-        raise ValueError(Errors.B212.format(lang=lang, reason=error)) from error
+        raise CodedValueError(Errors.B212.format(lang=lang, reason=error)) from error
 
 
-def windows_of(checkpoint: Checkpoint, plan: Plan) -> Dict[str, Any]:
+def windows_of(checkpoint: Checkpoint, plan: Plan) -> dict[str, Any]:
     """RETURNS (Dict): Settings of a backbone that reads as much at once as the plan says, or else
     as the checkpoint takes, within reason.
     """
@@ -160,7 +163,7 @@ def windows_of(checkpoint: Checkpoint, plan: Plan) -> Dict[str, Any]:
 
 
 def add_backbone(
-    nlp: Language, checkpoint: Checkpoint, settings: Dict[str, Any], undo: ExitStack
+    nlp: Language, checkpoint: Checkpoint, settings: dict[str, Any], undo: ExitStack
 ) -> str:
     """RETURNS (str): The name of the new component."""
     architecture = {"@architectures": "spacy-bert-suite.BertModel.v1"}
@@ -179,11 +182,11 @@ def add_head(
     nlp: Language,
     plan: Plan,
     upstream: str,
-    name: Optional[str],
-    config: Dict[str, Any],
+    name: str | None,
+    config: dict[str, Any],
     undo: ExitStack,
-) -> Optional[str]:
-    """RETURNS (Optional[str]): The name of the new component, if there is one."""
+) -> str | None:
+    """RETURNS (str | None): The name of the new component, if there is one."""
     if plan.factory is None:
         return None
     name = name or free_name(nlp, plan.factory)
@@ -198,7 +201,7 @@ def add_head(
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
             message = Errors.B006.format(part="head", path=name, reason=reason)
-            raise ValueError(message) from error
+            raise CodedValueError(message) from error
     pipe.cfg.update(plan.cfg)
     return name
 
@@ -209,7 +212,7 @@ def free_name(nlp: Language, wanted: str) -> str:
 
 
 def _note(
-    nlp: Language, source: Source, revision: Optional[str], backbone: str, head: Optional[str]
+    nlp: Language, source: Source, revision: str | None, backbone: str, head: str | None
 ) -> None:
     """Keep in the pipeline's meta.json what came from where."""
     entry = {

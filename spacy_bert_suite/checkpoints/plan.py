@@ -1,7 +1,8 @@
 """What a checkpoint becomes: a component, its settings and its weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 import torch
 
@@ -18,34 +19,34 @@ CONNECTIONS = {
 class Plan:
     """A head to be added to a pipeline.
 
-    factory (Optional[str]): The component; None for the backbone alone.
+    factory (str | None): The component; None for the backbone alone.
     model (Dict): Settings of its model, "@architectures" among them.
-    connections (List[str]): Keys of `CONNECTIONS`.
+    connections (list[str]): Keys of `CONNECTIONS`.
     settings (Dict): Further settings of the component.
     initialize (Dict): What its `initialize` takes: labels.
-    weights (Optional[Dict]): All tensors of its torch module; None to leave it as it begins.
+    weights (Dict | None): All tensors of its torch module; None to leave it as it begins.
     cfg (Dict): What else is saved with the component, such as thresholds.
     by_pooler (bool): Whether it uses the backbone's own pooler.
-    window (Optional[int]): Wordpieces that the backbone is to read at once; None for all that it
+    window (int | None): Wordpieces that the backbone is to read at once; None for all that it
         can.
     sources (Sequence[str]): Names of which the backbone must have one, since the head reads its
         folder too; none for any.
     is_squashed (bool): Whether a probability is given where the checkpoint gives a bare number.
     """
 
-    factory: Optional[str] = None
-    model: Dict[str, Any] = field(default_factory=dict)
-    connections: List[str] = field(default_factory=list)
-    settings: Dict[str, Any] = field(default_factory=dict)
-    initialize: Dict[str, Any] = field(default_factory=dict)
-    weights: Optional[Dict[str, torch.Tensor]] = None
-    cfg: Dict[str, Any] = field(default_factory=dict)
+    factory: str | None = None
+    model: dict[str, Any] = field(default_factory=dict)
+    connections: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    initialize: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, torch.Tensor] | None = None
+    cfg: dict[str, Any] = field(default_factory=dict)
     by_pooler: bool = False
-    window: Optional[int] = None
+    window: int | None = None
     sources: Sequence[str] = ()
     is_squashed: bool = False
 
-    def config(self, upstream: str) -> Dict[str, Any]:
+    def config(self, upstream: str) -> dict[str, Any]:
         """RETURNS (Dict): The config of the component.
 
         upstream (str): Name of the backbone.
@@ -58,17 +59,17 @@ class Plan:
 
 
 @dataclass
-class Wishes:
+class ImportOptions:
     """What the user says about a checkpoint beyond what it says itself.
 
     task (str): One of `importing.TASKS`.
-    labels (Optional[List[str]]): Names of the outputs, in their order.
-    scheme (Optional[str]): How a token classifier writes entities.
+    labels (list[str] | None): Names of the outputs, in their order.
+    scheme (str | None): How a token classifier writes entities.
     """
 
     task: str
-    labels: Optional[List[str]] = None
-    scheme: Optional[str] = None
+    labels: list[str] | None = None
+    scheme: str | None = None
 
 
 def dropout_of(config: Any) -> float:
@@ -80,6 +81,6 @@ def dropout_of(config: Any) -> float:
     return 0.1
 
 
-def known(extra: Dict[str, Any], *keys: str) -> Dict[str, Any]:
+def known(extra: dict[str, Any], *keys: str) -> dict[str, Any]:
     """RETURNS (Dict): Those of the keys that there are."""
     return {key: extra[key] for key in keys if key in extra}

@@ -1,12 +1,13 @@
 """The commands `import-checkpoint` and `export`."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any
 
 import click
 
-from .main import PATH, PRECISION, clean_errors, cli, split_names
+from .group import PATH, PRECISION, clean_errors, cli, split_names
 
 # As in checkpoints.importing.TASKS, which is heavy to import.
 KINDS = (
@@ -25,12 +26,12 @@ TASK = click.Choice(KINDS)
 @click.option("--revision", help="Branch, tag or commit of hub ids.")
 @click.option("--precision", type=PRECISION, default="fp32", show_default=True)
 def import_command(
-    paths: Tuple[str, ...],
-    tasks: Tuple[str, ...],
-    labels: Tuple[str, ...],
-    scheme: Optional[str],
+    paths: tuple[str, ...],
+    tasks: tuple[str, ...],
+    labels: tuple[str, ...],
+    scheme: str | None,
     lang: str,
-    revision: Optional[str],
+    revision: str | None,
     precision: str,
 ) -> None:
     """Make a spaCy pipeline, OUTPUT, from one or several fine-tuned checkpoints.
@@ -47,8 +48,8 @@ def import_command(
     ]
     nlp: Any = None
     with clean_errors():
-        from ..backbone.weight_files import check_new, new_folder
         from ..checkpoints import import_checkpoint
+        from ..core.atomic import check_new, new_folder
 
         check_new(Path(target))
         for source, task, given in zip(sources, one_each(tasks, sources, "task"), names):
@@ -84,14 +85,14 @@ def export_command(model: str, component: str, target: Path) -> None:
     """
     with clean_errors():
         from ..checkpoints import export_checkpoint
-        from ..pipelines import load_pipeline
+        from ..core.pipelines import load_pipeline
 
         export_checkpoint(load_pipeline(model), component, target)
     click.echo(f"{model}, {component} -> {target}")
 
 
-def one_each(values: Sequence[str], sources: Sequence[str], key: str) -> Iterator[Optional[str]]:
-    """YIELDS (Optional[str]): For each source its value; a single one is for all."""
+def one_each(values: Sequence[str], sources: Sequence[str], key: str) -> Iterator[str | None]:
+    """YIELDS (str | None): For each source its value; a single one is for all."""
     if len(values) > 1 and len(values) != len(sources):
         raise click.UsageError(f"Give --{key} once, or once for each of {len(sources)} sources.")
     for i in range(len(sources)):

@@ -1,11 +1,12 @@
 """Two texts beside each other, on the command line."""
 
-from typing import Any, Iterator, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from ..errors import Errors
-from .main import TEXT, clean_errors, cli
+from ..errors import CodedValueError, Errors
+from .group import TEXT, clean_errors, cli
 
 
 @cli.command()
@@ -23,17 +24,17 @@ def compare(model: str, first: str, second: str) -> None:
     click.echo("\n".join(lines))
 
 
-def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, float]]:
-    """YIELDS (Tuple[str, float]): What is compared, and the result."""
-    from ..components.paraphrase import BertParaphrase
-    from ..components.similarity import BertSimilarity
-    from ..pipelines import load_pipeline
-    from ..vectors import unit
+def comparisons(model: str, first: str, second: str) -> Iterator[tuple[str, float]]:
+    """YIELDS (tuple[str, float]): What is compared, and the result."""
+    from ..core.pipelines import load_pipeline
+    from ..tasks.paraphrase.component import BertParaphrase
+    from ..tasks.similarity.component import BertSimilarity
+    from ..vectors.norms import unit
 
     nlp = load_pipeline(model)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, (BertParaphrase, BertSimilarity))]
     if not pipes:
-        raise ValueError(Errors.B193.format(found=", ".join(nlp.pipe_names)))
+        raise CodedValueError(Errors.B193.format(found=", ".join(nlp.pipe_names)))
     for pipe in pipes:
         if isinstance(pipe, BertSimilarity):
             one, other = unit(pipe.encode([first, second]))
@@ -42,7 +43,7 @@ def comparisons(model: str, first: str, second: str) -> Iterator[Tuple[str, floa
             yield from paraphrase_scores(pipe, first, second)
 
 
-def paraphrase_scores(pipe: Any, first: str, second: str) -> Iterator[Tuple[str, float]]:
+def paraphrase_scores(pipe: Any, first: str, second: str) -> Iterator[tuple[str, float]]:
     (found,) = pipe.predict_pairs([(first, second)])
     if pipe.mode == "classes":
         yield from ((f"{pipe.name} {name}", value) for name, value in zip(pipe.labels, found))

@@ -1,11 +1,11 @@
 """The command `init-backbone`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING
 
 import click
 
-from .main import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
+from .group import PATH, POSITIVE, SEED, clean_errors, cli, refuse_inside
 
 if TYPE_CHECKING:
     from transformers import BertTokenizerFast
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, type=SEED, show_default=True, help="Seed of the weights.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUTPUT.")
 def init_backbone(
-    paths: Tuple[Path, ...],
+    paths: tuple[Path, ...],
     size: str,
     vocab_size: int,
     lowercase: bool,
     min_frequency: int,
     characters: int,
-    vocab_from: Optional[str],
+    vocab_from: str | None,
     seed: int,
     overwrite: bool,
-    **changes: Optional[int],
+    **changes: int | None,
 ) -> None:
     """Write a new BERT with random weights, to be pretrained, to the folder OUTPUT.
 
@@ -49,7 +49,12 @@ def init_backbone(
     (both also .gz) or .spacy. The sizes are tiny (2 layers, 128 wide), mini (4, 256), small
     (4, 512), medium (8, 512), base (12, 768) and large (24, 1024).
     """
-    from ..new_backbone import check_target, load_vocabulary, make_size, write_backbone
+    from ..tasks.pretrainer.new_model import (
+        check_target,
+        load_vocabulary,
+        make_size,
+        write_backbone,
+    )
 
     *sources, target = paths
     if bool(sources) == bool(vocab_from):
@@ -72,7 +77,7 @@ def train(
     sources: "list[Path]", size: int, lowercase: bool, min_frequency: int, characters: int
 ) -> "BertTokenizerFast":
     """Learn a vocabulary from files and make a tokenizer of it."""
-    from ..vocabulary import make_tokenizer, texts_of, train_wordpieces
+    from ..tasks.pretrainer.vocabulary import make_tokenizer, texts_of, train_wordpieces
 
     pieces = train_wordpieces(
         texts_of(sources),

@@ -7,7 +7,7 @@ before spaCy loads it.
 import typer
 from spacy.cli._util import app
 
-from ..compat import patch_transformers
+from ..backbone.trf_compat import patch_transformers
 from . import ABOUT
 
 patch_transformers()

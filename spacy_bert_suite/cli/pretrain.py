@@ -1,11 +1,11 @@
 """BERT's own training, and the filling of masks, on the command line."""
 
 from pathlib import Path
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import click
 
-from .main import (
+from .group import (
     PATH,
     POSITIVE,
     PRECISION,
@@ -65,7 +65,7 @@ SHARE = click.FloatRange(0, 1)
 @processes_option
 @click.pass_context
 def pretrain(
-    context: click.Context, paths: Tuple[Path, ...], resume: bool, processes: int, **options: Any
+    context: click.Context, paths: tuple[Path, ...], resume: bool, processes: int, **options: Any
 ) -> None:
     """Train a BERT on plain text.
 
@@ -74,7 +74,7 @@ def pretrain(
     .spacy. OUTPUT is the folder for config.cfg (for 'spacy train'), model-last, model-best, and
     checkpoint, which opens in transformers and works as the backbone of other pipelines.
     """
-    from ..pretraining import recipe
+    from ..tasks.pretrainer import recipe
 
     if len(paths) < 2:
         raise click.UsageError("Give at least one file of text and the folder to write.")
@@ -98,16 +98,16 @@ def pretrain(
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True, type=TEXT)
 @click.option("--top-k", "-k", default=5, show_default=True, help="Fills per mask.")
 @click.option("--output", "-o", type=PATH, help="Write to this file instead of the console.")
-def fill_mask(model: str, texts: Tuple[str, ...], top_k: int, output: Optional[Path]) -> None:
+def fill_mask(model: str, texts: tuple[str, ...], top_k: int, output: Path | None) -> None:
     """Predict what fills [MASK] in each TEXT.
 
     MODEL is a pipeline with bert_pretrainer, or the folder of a BertForMaskedLM. One
     tab-separated line per fill: wordpiece, probability and the completed text.
     """
-    from ..pretraining import recipe
+    from ..tasks.pretrainer.fill_mask import find_filler
 
     with clean_errors():
-        found = recipe.find_filler(model)(texts, top_k=top_k)
+        found = find_filler(model)(texts, top_k=top_k)
         masks = [fills for row in found for fills in (row if isinstance(row[0], list) else [row])]
         lines = [f"{fill.token}\t{fill.score:.4f}\t{fill.text}" for m in masks for fill in m]
         show_lines(lines, output, f"{len(masks)} masks")

@@ -1,8 +1,8 @@
 """One command in several processes."""
 
 import sys
-from contextlib import contextmanager, nullcontext
-from typing import ContextManager, Iterator, List
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
@@ -20,14 +20,14 @@ processes_option = click.option(
 
 def is_for_launcher(n_processes: int) -> bool:
     """RETURNS (bool): Whether this process has to start others, and is not one of these."""
-    from ..training.launch import is_launched
+    from ..training.parallel.launch import is_launched
 
     return n_processes > 1 and not is_launched()
 
 
 def start_processes(context: click.Context) -> None:
     """Run the command in several processes, with what it was given, until all have ended."""
-    from ..training.launch import launch
+    from ..training.parallel.launch import launch
 
     launch(context.params["processes"], arguments_of(context))
 
@@ -41,12 +41,12 @@ def interruptible() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def arguments_of(context: click.Context) -> List[str]:
-    """RETURNS (List[str]): What each process is called with: all that was given, but not how many
+def arguments_of(context: click.Context) -> list[str]:
+    """RETURNS (list[str]): What each process is called with: all that was given, but not how many
     there are.
     """
-    given: List[str] = []
-    options: List[str] = []
+    given: list[str] = []
+    options: list[str] = []
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
         if isinstance(parameter, click.Argument):
@@ -57,19 +57,19 @@ def arguments_of(context: click.Context) -> List[str]:
     return ["-m", "spacy_bert_suite", command, *given, *options, *context.args]
 
 
-def option_of(option: click.Option, value: object) -> List[str]:
-    """RETURNS (List[str]): The option as it is written on the command line."""
+def option_of(option: click.Option, value: object) -> list[str]:
+    """RETURNS (list[str]): The option as it is written on the command line."""
     if option.is_flag:
         return (option.opts if value else option.secondary_opts)[:1]
     return [] if value is None else [option.opts[0], str(value)]
 
 
-def work_together() -> ContextManager:
+def work_together() -> AbstractContextManager:
     """Join the other processes, if a launcher has started some; only the first one prints."""
-    from ..training.launch import is_launched
+    from ..training.parallel.launch import is_launched
 
     if not is_launched():
         return nullcontext()
-    from ..training.processes import process_group
+    from ..training.parallel.processes import process_group
 
     return process_group()

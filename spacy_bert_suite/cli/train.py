@@ -1,14 +1,13 @@
 """The command `train`."""
 
-import re
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import click
 
-from ..errors import Errors
-from .main import PATH, cli
+from ..errors import CodedError, CodedOSError, Errors
+from .group import PATH, cli
 from .processes import (
     interruptible,
     is_for_launcher,
@@ -16,8 +15,6 @@ from .processes import (
     start_processes,
     work_together,
 )
-
-CODED = re.compile(r"\[B\d+\] ")
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -40,8 +37,8 @@ CODED = re.compile(r"\[B\d+\] ")
 def train(
     context: click.Context,
     config_path: Path,
-    output: Optional[Path],
-    code: Optional[Path],
+    output: Path | None,
+    code: Path | None,
     verbose: bool,
     gpu_id: int,
     resume: bool,
@@ -71,14 +68,14 @@ def train(
         with interruptible(), work_together():
             train_config(config_path, output, use_gpu=gpu_id, overrides=overrides, **options)
     except (ValueError, OSError) as error:
-        if not CODED.match(str(error)):
+        if not isinstance(error, CodedError):
             raise  # from a corpus, a component or a callback: it takes the traceback to find it
         raise click.ClickException(str(error)) from error
 
 
 def train_config(
     config_path: Path,
-    output_path: Optional[Path] = None,
+    output_path: Path | None = None,
     *,
     use_gpu: int = -1,
     overrides: Any = None,
@@ -109,7 +106,7 @@ def train_config(
     train(nlp, output_path, use_gpu=use_gpu, stdout=sys.stdout, stderr=sys.stderr, **options)
 
 
-def prepare_folder(output_path: Optional[Path]) -> None:
+def prepare_folder(output_path: Path | None) -> None:
     from wasabi import msg
 
     if output_path is None:
@@ -119,6 +116,6 @@ def prepare_folder(output_path: Optional[Path]) -> None:
         try:
             output_path.mkdir(parents=True)
         except OSError as error:
-            raise OSError(Errors.B177.format(path=output_path, reason=error)) from error
+            raise CodedOSError(Errors.B177.format(path=output_path, reason=error)) from error
         msg.good(f"Created output directory: {output_path}")
     msg.info(f"Saving to output directory: {output_path}")

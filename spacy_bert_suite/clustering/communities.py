@@ -1,11 +1,9 @@
 """Communities: groups around an item that has many others near."""
 
-from typing import List, Tuple
-
 import numpy
 
-from ..pairwise import Pairs, concatenate, pairs_above
-from ..settings import check
+from ..core.validation import check
+from ..vectors.threshold_pairs import Pairs, concatenate, pairs_above
 
 MOST_PAIRS = 50_000_000  # about 3 GB while they are sorted
 
@@ -37,7 +35,7 @@ def find_communities(
 
 
 def _pairs(vectors: numpy.ndarray, threshold: float, device: str) -> Pairs:
-    parts: List[Pairs] = []
+    parts: list[Pairs] = []
     n_pairs = 0
     for pairs in pairs_above(vectors, lambda: threshold, device):
         parts.append(pairs)
@@ -47,8 +45,8 @@ def _pairs(vectors: numpy.ndarray, threshold: float, device: str) -> Pairs:
     return concatenate(parts)
 
 
-def _neighbours(pairs: Pairs, n: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[ndarray, ndarray]): The neighbours of all rows, each among its own, and where
+def _neighbours(pairs: Pairs, n: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (tuple[ndarray, ndarray]): The neighbours of all rows, each among its own, and where
     those of a row begin. (n_neighbours,), (n + 1,)
     """
     _, i, j = pairs

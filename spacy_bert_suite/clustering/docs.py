@@ -1,11 +1,12 @@
 """Clusters of docs: labels on the docs, and titles."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Iterable
+from typing import Any
 
 from spacy.tokens import Doc
 
-from ..attributes import register_attributes
+from ..core.attributes import register_attributes
 from .methods import Clustering, cluster_vectors
 from .titles import cluster_titles
 

@@ -1,12 +1,13 @@
 """Which vectors belong together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional
 
 import numpy
 
-from ..matrix import Items, as_matrix, normalised
-from ..settings import check, whole, whole_or_none
+from ..core.validation import check, whole, whole_or_none
+from ..vectors.matrix import Items, as_matrix
+from ..vectors.norms import normalised
 from .communities import find_communities
 from .report import mean_silhouette
 from .trees import cut_tree, make_tree
@@ -22,24 +23,24 @@ class Clustering:
 
     labels (ndarray): Cluster of every item, -1 for none. (n,) int64
     centres (ndarray): Mean of each cluster's unit vectors, at length one. (n_clusters, width)
-    representatives (List[List[int]]): For each cluster, the rows nearest to its centre, nearest
+    representatives (list[list[int]]): For each cluster, the rows nearest to its centre, nearest
         first.
-    titles (List[str]): For each cluster, the words that set it apart; only of docs.
-    silhouettes (Dict[int, float]): Score of every number of clusters that was tried.
+    titles (list[str]): For each cluster, the words that set it apart; only of docs.
+    silhouettes (dict[int, float]): Score of every number of clusters that was tried.
     """
 
     labels: numpy.ndarray
     centres: numpy.ndarray
-    representatives: List[List[int]]
-    titles: List[str] = field(default_factory=list)
-    silhouettes: Dict[int, float] = field(default_factory=dict)
+    representatives: list[list[int]]
+    titles: list[str] = field(default_factory=list)
+    silhouettes: dict[int, float] = field(default_factory=dict)
 
     @property
     def n_clusters(self) -> int:
         return len(self.centres)
 
     @property
-    def sizes(self) -> List[int]:
+    def sizes(self) -> list[int]:
         return numpy.bincount(self.labels[self.labels >= 0], minlength=self.n_clusters).tolist()
 
 
@@ -47,7 +48,7 @@ def cluster_vectors(
     items: Items,
     method: str = "kmeans",
     *,
-    n_clusters: Optional[int] = None,
+    n_clusters: int | None = None,
     max_clusters: int = 20,
     threshold: float = 0.75,
     min_size: int = 5,
@@ -60,7 +61,7 @@ def cluster_vectors(
     items (Items): Docs, spans or vectors.
     method (str): "kmeans", "agglomerative" (Ward's linkage), or "community": every item that has
         `min_size - 1` others within `threshold` gathers them, the largest such group first.
-    n_clusters (Optional[int]): None takes the number with the best silhouette, 2 to
+    n_clusters (int | None): None takes the number with the best silhouette, 2 to
         `max_clusters`. The number of communities cannot be chosen.
     threshold (float): Least cosine to the centre of a community.
     min_size (int): Fewest items of a community; other items get no cluster.
@@ -81,7 +82,7 @@ def cluster_vectors(
     vectors = normalised(as_matrix(items))
     live = numpy.flatnonzero(vectors.any(axis=1))
     labels = numpy.full(len(vectors), -1, dtype="int64")
-    silhouettes: Dict[int, float] = {}
+    silhouettes: dict[int, float] = {}
     if method == "community":
         labels[live] = find_communities(vectors[live], threshold, min_size, device)
     elif len(live):
@@ -120,8 +121,8 @@ def _n_different(vectors: numpy.ndarray) -> int:
 
 def _try_numbers(
     partition: Partition, vectors: numpy.ndarray, n_most: int, seed: int
-) -> Dict[int, float]:
-    """RETURNS (Dict[int, float]): Silhouettes; none, where no number gives one."""
+) -> dict[int, float]:
+    """RETURNS (dict[int, float]): Silhouettes; none, where no number gives one."""
     numbers = range(2, min(n_most, len(vectors) - 1) + 1)
     scores = {k: mean_silhouette(vectors, partition(k), seed) for k in numbers}
     return {k: score for k, score in scores.items() if not numpy.isnan(score)}
@@ -144,7 +145,7 @@ def _centres(vectors: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
 
 def _representatives(
     vectors: numpy.ndarray, labels: numpy.ndarray, centres: numpy.ndarray, n_most: int
-) -> List[List[int]]:
+) -> list[list[int]]:
     chosen = []
     for label, centre in enumerate(centres):
         rows = numpy.flatnonzero(labels == label)

@@ -1,30 +1,32 @@
 """How good clusters are, by themselves and against gold labels."""
 
 from collections import Counter
-from typing import Any, Dict, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 import numpy
 
-from ..errors import Errors
-from ..matrix import Items, as_matrix, normalised
-from ..settings import check
+from ..core.validation import check
+from ..errors import CodedValueError, Errors
+from ..vectors.matrix import Items, as_matrix
+from ..vectors.norms import normalised
 
-Labels = Union[Sequence[int], numpy.ndarray]
+Labels = Sequence[int] | numpy.ndarray
 MOST_COMPARED = 2000  # vectors that a silhouette compares with each other
 
 
 def clustering_report(
     items: Items,
     labels: Labels,
-    gold: Optional[Sequence[Any]] = None,
+    gold: Sequence[Any] | None = None,
     seed: int = 0,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Judge clusters.
 
     items (Items): Docs, spans or vectors.
     labels (Labels): Cluster of each, -1 for none.
-    gold (Optional[Sequence[Any]]): What each really is.
-    RETURNS (Dict[str, Any]): "n_clusters", "n_unclustered", "silhouette" (of a sample, by cosine;
+    gold (Sequence[Any] | None): What each really is.
+    RETURNS (dict[str, Any]): "n_clusters", "n_unclustered", "silhouette" (of a sample, by cosine;
         None below two clusters), and with gold "purity", "homogeneity", "completeness" and
         "v_measure" (Rosenberg and Hirschberg 2007); items without cluster count as one more.
     RAISES (ValueError): If there are more or fewer labels than items.
@@ -34,7 +36,7 @@ def clustering_report(
     _check_length("labels", len(numbers), len(vectors))
     clustered = numbers >= 0
     silhouette = mean_silhouette(vectors[clustered], numbers[clustered], seed)
-    report: Dict[str, Any] = {
+    report: dict[str, Any] = {
         "n_clusters": len(numpy.unique(numbers[clustered])),
         "n_unclustered": int((~clustered).sum()),
     }
@@ -59,10 +61,10 @@ def as_numbers(labels: Labels) -> numpy.ndarray:
 
 def _check_length(what: str, found: int, n: int) -> None:
     if found != n:
-        raise ValueError(Errors.B145.format(found=found, what=what, n=n))
+        raise CodedValueError(Errors.B145.format(found=found, what=what, n=n))
 
 
-def _against(gold: Sequence[Any], labels: numpy.ndarray) -> Dict[str, float]:
+def _against(gold: Sequence[Any], labels: numpy.ndarray) -> dict[str, float]:
     of_both = _entropy(list(zip(gold, labels.tolist())))
     of_gold, of_labels = _entropy(gold), _entropy(labels.tolist())
     homogeneity = 1 - (of_both - of_labels) / of_gold if of_gold else 1.0
@@ -83,7 +85,7 @@ def _entropy(values: Sequence[Any]) -> float:
 
 def purity(gold: Sequence[Any], labels: Labels) -> float:
     """RETURNS (float): Share of items whose gold label is the commonest of their cluster."""
-    members: Dict[int, Counter] = {}
+    members: dict[int, Counter] = {}
     for label, name in zip(as_numbers(labels).tolist(), gold):
         members.setdefault(label, Counter())[name] += 1
     n_right = sum(max(counts.values()) for counts in members.values())

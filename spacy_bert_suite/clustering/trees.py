@@ -2,7 +2,7 @@
 
 import numpy
 
-from ..errors import Errors
+from ..errors import CodedValueError, Errors
 
 MOST_VECTORS = 20_000  # the distances of their pairs take 1.6 GB
 
@@ -19,7 +19,7 @@ def make_tree(vectors: numpy.ndarray) -> numpy.ndarray:
     n = len(vectors)
     if n > MOST_VECTORS:
         size = f"{n * (n - 1) * 4 / 1e9:.1f} GB"
-        raise ValueError(Errors.B144.format(method="agglomerative", n=n, size=size))
+        raise CodedValueError(Errors.B144.format(method="agglomerative", n=n, size=size))
     if n == 1:
         return numpy.zeros((0, 2), dtype="int64")
     tree = AgglomerativeClustering(n_clusters=1, compute_full_tree=True, linkage="ward")

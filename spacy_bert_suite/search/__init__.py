@@ -1,6 +1,6 @@
 """Semantic search over Docs, sentences or plain texts."""
 
 from .index import SemanticIndex
-from .records import Hit
+from .record import Hit
 
 __all__ = ["Hit", "SemanticIndex"]

@@ -4,13 +4,13 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import numpy
 
-from ..errors import Errors, Warnings
+from ..errors import CodedImportError, Errors, Warnings
 
-Tokenize = Callable[[str], List[str]]
+Tokenize = Callable[[str], list[str]]
 WORD = re.compile(r"\w+")
 K1, B = 1.2, 0.75
 KEYS = "keys.npy"
@@ -24,12 +24,12 @@ FREQUENT = (
 STOP_WORDS = frozenset(FREQUENT.split())
 
 
-def words_of(text: str) -> List[str]:
+def words_of(text: str) -> list[str]:
     """Split a text into lower-case words, without the most frequent ones of English and with
     plurals cut (the S stemmer of Harman 1991).
 
     text (str): Any text.
-    RETURNS (List[str]): Its words.
+    RETURNS (list[str]): Its words.
     """
     return [singular(word) for word in WORD.findall(text.lower()) if word not in STOP_WORDS]
 
@@ -47,7 +47,7 @@ def singular(word: str) -> str:
 class WordIndex:
     """BM25 over texts.
 
-    index (Optional[bm25s.BM25]): Term scores of all texts; None if there is no word in them.
+    index (bm25s.BM25 | None): Term scores of all texts; None if there is no word in them.
     keys (ndarray): Of the texts, ascending, (n_texts,) int64.
     """
 
@@ -55,8 +55,8 @@ class WordIndex:
         self.index, self.keys = index, keys
 
     @classmethod
-    def build(cls, texts: Iterable[Tuple[int, str]], tokenize: Tokenize) -> "WordIndex":
-        """texts (Iterable[Tuple[int, str]]): Keys and texts."""
+    def build(cls, texts: Iterable[tuple[int, str]], tokenize: Tokenize) -> "WordIndex":
+        """texts (Iterable[tuple[int, str]]): Keys and texts."""
         bm25s = import_bm25s()
         keys, words = [], []
         for key, text in texts:
@@ -75,8 +75,8 @@ class WordIndex:
             self.index.save(folder, show_progress=False)
 
     @classmethod
-    def load(cls, folder: Path) -> Optional["WordIndex"]:
-        """RETURNS (Optional[WordIndex]): None if a writer has removed the folder, or with a warning
+    def load(cls, folder: Path) -> "WordIndex | None":
+        """RETURNS (WordIndex | None): None if a writer has removed the folder, or with a warning
         if it cannot be read.
         """
         try:
@@ -107,12 +107,12 @@ class WordIndex:
         return self.index.get_scores(known)
 
     def search(
-        self, words: Sequence[str], k: int, selected: Optional[numpy.ndarray]
-    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        self, words: Sequence[str], k: int, selected: numpy.ndarray | None
+    ) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Find the texts that fit words best.
 
-        selected (Optional[ndarray]): Which keys count, bool; None for all.
-        RETURNS (Tuple[ndarray, ndarray]): Scores above 0, high to low, and keys.
+        selected (ndarray | None): Which keys count, bool; None for all.
+        RETURNS (tuple[ndarray, ndarray]): Scores above 0, high to low, and keys.
         """
         scores = self.scores(words)
         if selected is not None:
@@ -130,5 +130,7 @@ def import_bm25s():
     try:
         import bm25s
     except ImportError as error:
-        raise ImportError(Errors.B122.format(library="bm25s", what="A search by words")) from error
+        raise CodedImportError(
+            Errors.B122.format(library="bm25s", what="A search by words")
+        ) from error
     return bm25s

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, zip_longest
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from ..errors import Errors
-from ..unicode import clean
-from ..vectors import unit as unit_length
-from .ids import check_id
-from .records import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
-from .store import Batch
+from ..core.text import replace_surrogates
+from ..errors import CodedValueError, Errors
+from ..vectors.norms import unit as unit_length
+from .local.store import Batch
+from .new_ids import check_id
+from .record import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 
 BATCH_SIZE = 512  # texts annotated, and entries written, at a time
 NOTHING: Any = object()
@@ -23,35 +23,35 @@ class Entry(NamedTuple):
     item: Any  # str, Doc or Span
     id: str
     metadata: dict
-    vector: Optional[numpy.ndarray]
+    vector: numpy.ndarray | None
 
 
 def make_batches(
-    items: Iterable[Union[str, Item]],
-    ids: Optional[Iterable[Optional[str]]],
-    metadata: Optional[Iterable[Mapping[str, Any]]],
-    vectors: Optional[Iterable[numpy.ndarray]],
+    items: Iterable[str | Item],
+    ids: Iterable[str | None] | None,
+    metadata: Iterable[Mapping[str, Any]] | None,
+    vectors: Iterable[numpy.ndarray] | None,
     unit: str,
-    nlp: Optional[Language],
+    nlp: Language | None,
     new_id: Callable[[], str],
 ) -> Iterator[Batch]:
     """Read entries bit by bit, so that a stream of any length takes little memory.
 
-    items (Iterable[Union[str, Doc, Span]]): What to index.
-    ids (Optional[Iterable[Optional[str]]]): One for each, all different; None for new ones.
-    metadata (Optional[Iterable[Mapping[str, Any]]]): One for each.
-    vectors (Optional[Iterable[ndarray]]): One for each; None to take those of the pipeline.
+    items (Iterable[str | Doc | Span]): What to index.
+    ids (Iterable[str | None] | None): One for each, all different; None for new ones.
+    metadata (Iterable[Mapping[str, Any]] | None): One for each.
+    vectors (Iterable[ndarray] | None): One for each; None to take those of the pipeline.
     unit (str): "doc" or "sentence".
-    nlp (Optional[Language]): Annotates texts.
+    nlp (Language | None): Annotates texts.
     new_id (Callable[[], str]): Makes an id.
     YIELDS (Batch): Vectors of length one, their records, and ids of texts of white space.
     RAISES (ValueError): If something is of the wrong kind, or there are not as many of each.
     """
     entries = _entries(items, ids, metadata, vectors, new_id)
     while chunk := list(islice(entries, BATCH_SIZE)):
-        rows: List[numpy.ndarray] = []
-        records: List[Record] = []
-        dropped: List[str] = []
+        rows: list[numpy.ndarray] = []
+        records: list[Record] = []
+        dropped: list[str] = []
         for entry in _annotated(chunk, nlp):
             given = entry.vector is not None
             parts = [entry.item] if given else list(units_of(entry.item, unit))
@@ -68,11 +68,11 @@ def _entries(items, ids, metadata, vectors, new_id) -> Iterator[Entry]:
     seen = set()
     for item, id_, fields, vector in _aligned(items, ids, metadata, vectors):
         if not isinstance(item, (str, Doc, Span)):
-            raise ValueError(Errors.B127.format(found=type(item).__name__))
+            raise CodedValueError(Errors.B127.format(found=type(item).__name__))
         id_ = new_id() if id_ is None else id_
         check_id(id_)
         if id_ in seen:
-            raise ValueError(Errors.B117.format(id=id_))
+            raise CodedValueError(Errors.B117.format(id=id_))
         seen.add(id_)
         yield Entry(item, id_, check_metadata(fields), vector)
 
@@ -82,12 +82,12 @@ def _aligned(items, *others) -> Iterator[tuple]:
     given = [other for other in others if other is not None]
     for item, *values in zip_longest(items, *given, fillvalue=NOTHING):
         if item is NOTHING or any(value is NOTHING for value in values):
-            raise ValueError(Errors.B115)
+            raise CodedValueError(Errors.B115)
         left = iter(values)
         yield (item, *(None if other is None else next(left) for other in others))
 
 
-def _annotated(chunk: List[Entry], nlp: Optional[Language]) -> Iterator[Entry]:
+def _annotated(chunk: list[Entry], nlp: Language | None) -> Iterator[Entry]:
     texts = [entry.item for entry in chunk if isinstance(entry.item, str) and entry.vector is None]
     docs = annotate(texts, nlp)
     for entry in chunk:
@@ -95,26 +95,26 @@ def _annotated(chunk: List[Entry], nlp: Optional[Language]) -> Iterator[Entry]:
         yield entry._replace(item=next(docs)) if needs_doc else entry
 
 
-def annotate(texts: List[str], nlp: Optional[Language]) -> Iterator[Doc]:
+def annotate(texts: list[str], nlp: Language | None) -> Iterator[Doc]:
     """RETURNS (Iterator[Doc]): The Docs of texts, if there are any."""
     if not texts:
         return iter(())
     if nlp is None:
-        raise ValueError(Errors.B120)
-    return iter(nlp.pipe(map(clean, texts)))
+        raise CodedValueError(Errors.B120)
+    return iter(nlp.pipe(map(replace_surrogates, texts)))
 
 
-def stack(rows: List[Any]) -> numpy.ndarray:
+def stack(rows: list[Any]) -> numpy.ndarray:
     """RETURNS (ndarray): (n_rows, width) float32
     RAISES (ValueError): If they are not vectors of one width and of finite numbers.
     """
     arrays = [as_array(row) for row in rows]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1 or len(shapes[0]) != 1 or not shapes[0][0]:
-        raise ValueError(Errors.B114.format(what=f"of the shapes {shapes}"))
+        raise CodedValueError(Errors.B114.format(what=f"of the shapes {shapes}"))
     if any(array.dtype.kind not in "fiu" for array in arrays):
-        raise ValueError(Errors.B114.format(what="not of numbers"))
+        raise CodedValueError(Errors.B114.format(what="not of numbers"))
     stacked = numpy.stack(arrays).astype("float32")
     if not numpy.isfinite(stacked).all():
-        raise ValueError(Errors.B114.format(what="not finite"))
+        raise CodedValueError(Errors.B114.format(what="not finite"))
     return stacked

@@ -1,12 +1,10 @@
 """A few numbers that tell whether two pipelines make the same vectors."""
 
-from typing import Optional
-
 import numpy
 from spacy.language import Language
 
-from ..vectors import unit
-from .records import vector_of
+from ..vectors.norms import unit
+from .record import vector_of
 
 PROBE = "On 7 May the quick brown fox jumped over a lazy dog, by the frozen harbour of Oslo."
 N_VALUES = 32
@@ -23,8 +21,8 @@ def fingerprint_of(nlp: Language) -> str:
     return " ".join(f"{value:.4f}" for value in unit(vector)[:N_VALUES])
 
 
-def likeness(first: str, second: str) -> Optional[float]:
-    """RETURNS (Optional[float]): Cosine of two fingerprints; None if one of them is not known."""
+def likeness(first: str, second: str) -> float | None:
+    """RETURNS (float | None): Cosine of two fingerprints; None if one of them is not known."""
     if not first or not second:
         return None
     values = [numpy.array(text.split(), dtype="float32") for text in (first, second)]

@@ -4,21 +4,25 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any
 
 import numpy
 from spacy.language import Language
 
-from ..errors import Errors, Warnings
-from ..vectors import unit as unit_length
+from ..errors import CodedValueError, Errors, Warnings
+from ..vectors.norms import unit as unit_length
 from .bm25 import Tokenize, words_of
-from .engine import EF_SEARCH
 from .entries import annotate, make_batches, stack
+from .filters import Where, check_where
 from .fingerprint import SAME, fingerprint_of, likeness
 from .fusion import Ranking, reciprocal_ranks, weighted
-from .ids import NewNumbers, check_id, random_id
-from .local import LocalBackend
-from .manifest import Manifest
+from .local.backend import LocalBackend
+from .local.hnsw import EF_SEARCH
+from .local.manifest import Manifest
+from .local.segment import STORAGES
+from .local.store import Store
+from .new_ids import NewNumbers, check_id, random_id
+from .qdrant.backend import is_url, new_on_server, open_url
 from .queries import (
     Query,
     Rerank,
@@ -31,35 +35,31 @@ from .queries import (
     reranked,
     text_of,
 )
-from .records import UNITS, Hit, Item, vector_of
-from .segment import STORAGES
-from .server import is_url, new_on_server, open_url
-from .store import Store
-from .where import Where, check_where
+from .record import UNITS, Hit, Item, vector_of
 
 
 class SemanticIndex:
     """A collection of texts with their vectors that can be searched.
 
-    nlp (Optional[Language]): Makes the vectors of texts, as with the component "bert_similarity".
-    path (Optional[Union[str, Path]]): A new folder that holds the index: what `add` and `delete`
+    nlp (Language | None): Makes the vectors of texts, as with the component "bert_similarity".
+    path (str | Path | None): A new folder that holds the index: what `add` and `delete`
         have done is there when they return. Without one it is kept in a temporary folder, and
         from the first `save` on in the folder that this makes. Or http://HOST:PORT/COLLECTION for
         a new collection on a Qdrant server, which the first `add` makes.
     storage (str): "float32", "float16" for half the size, or "int8" to search in a quarter of the
         memory and rescore the best with halves from disk.
-    tokenize (Callable[[str], List[str]]): Words of a text, for BM25.
-    info (Optional[Dict[str, Any]]): Kept with the index, such as the name of the pipeline; as JSON.
+    tokenize (Callable[[str], list[str]]): Words of a text, for BM25.
+    info (dict[str, Any] | None): Kept with the index, such as the name of the pipeline; as JSON.
     """
 
     def __init__(
         self,
-        nlp: Optional[Language] = None,
+        nlp: Language | None = None,
         *,
-        path: Optional[Union[str, Path]] = None,
+        path: str | Path | None = None,
         storage: str = "float32",
         tokenize: Tokenize = words_of,
-        info: Optional[Dict[str, Any]] = None,
+        info: dict[str, Any] | None = None,
     ) -> None:
         check_option("storage", storage, STORAGES)
         check_info(info)
@@ -73,17 +73,17 @@ class SemanticIndex:
     @classmethod
     def load(
         cls,
-        path: Union[str, Path],
-        nlp: Optional[Language] = None,
+        path: str | Path,
+        nlp: Language | None = None,
         *,
         tokenize: Tokenize = words_of,
     ) -> "SemanticIndex":
         """Open an index; later changes go to the same place at once.
 
-        path (Union[str, Path]): Its folder, or http://HOST:PORT/COLLECTION for a collection on a
+        path (str | Path): Its folder, or http://HOST:PORT/COLLECTION for a collection on a
             Qdrant server, which is made by the first `add` if it is not there.
-        nlp (Optional[Language]): Makes the vectors of texts: the pipeline that made those inside.
-        tokenize (Callable[[str], List[str]]): Words of a text, the same as before.
+        nlp (Language | None): Makes the vectors of texts: the pipeline that made those inside.
+        tokenize (Callable[[str], list[str]]): Words of a text, the same as before.
         RETURNS (SemanticIndex): The index.
         RAISES (ValueError): If there is none, or a file is damaged; of a collection, if it was made
             otherwise.
@@ -93,45 +93,45 @@ class SemanticIndex:
         return cls.on(LocalBackend(Store(Path(path)), tokenize), nlp)
 
     @classmethod
-    def on(cls, backend: Any, nlp: Optional[Language] = None) -> "SemanticIndex":
+    def on(cls, backend: Any, nlp: Language | None = None) -> "SemanticIndex":
         """RETURNS (SemanticIndex): An index over a backend, such as `server.ServerBackend`."""
         index = cls.__new__(cls)
         index._set(backend, nlp)
         return index
 
-    def _set(self, backend: Any, nlp: Optional[Language]) -> None:
+    def _set(self, backend: Any, nlp: Language | None) -> None:
         self.nlp = nlp
         self.backend: Any = backend
-        self._fingerprint: Tuple[Optional[Language], str] = (None, "")
+        self._fingerprint: tuple[Language | None, str] = (None, "")
 
     def __len__(self) -> int:
         """RETURNS (int): Entries: Docs, or sentences of them."""
         return len(self.backend)
 
     @property
-    def info(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What was given when the index was made."""
+    def info(self) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): What was given when the index was made."""
         return dict(self.backend.info)
 
     def add(
         self,
-        items: Iterable[Union[str, Item]],
+        items: Iterable[str | Item],
         *,
-        ids: Optional[Iterable[Optional[str]]] = None,
-        metadata: Optional[Iterable[Mapping[str, Any]]] = None,
-        vectors: Optional[Iterable[numpy.ndarray]] = None,
+        ids: Iterable[str | None] | None = None,
+        metadata: Iterable[Mapping[str, Any]] | None = None,
+        vectors: Iterable[numpy.ndarray] | None = None,
         unit: str = "doc",
         replace: bool = False,
     ) -> int:
         """Add texts. On this machine all of them are added or, if anything goes wrong, none.
 
-        items (Iterable[Union[str, Doc, Span]]): Texts, which the pipeline annotates, or Docs or
+        items (Iterable[str | Doc | Span]): Texts, which the pipeline annotates, or Docs or
             Spans that it has annotated. Any iterable; it is read bit by bit.
-        ids (Optional[Iterable[Optional[str]]]): An id for each, all different, or None for a random
+        ids (Iterable[str | None] | None): An id for each, all different, or None for a random
             one. Without any, they are numbers that are no id yet.
-        metadata (Optional[Iterable[Mapping[str, Any]]]): For each a dict of strings, numbers,
+        metadata (Iterable[Mapping[str, Any]] | None): For each a dict of strings, numbers,
             True, False, None, or lists of them.
-        vectors (Optional[Iterable[ndarray]]): For each its vector, if the pipeline is not to make
+        vectors (Iterable[ndarray] | None): For each its vector, if the pipeline is not to make
             it. (width,) each, scaled to length one.
         unit (str): "doc" for one entry of each item, "sentence" for one of each sentence.
         replace (bool): Put items in the place of those that have the same ids, which are needed.
@@ -142,7 +142,7 @@ class SemanticIndex:
         check_many("items", items, "a list of texts, Docs or Spans")
         check_many("ids", ids, "a list of strings")
         if replace and ids is None:
-            raise ValueError(Errors.B131)
+            raise CodedValueError(Errors.B131)
         numbers = NewNumbers(self.backend.n_docs, self.backend.known_ids)
         new_id = numbers if ids is None and self.backend.numbered else random_id
         batches = make_batches(items, ids, metadata, vectors, unit, self.nlp, new_id)
@@ -180,23 +180,23 @@ class SemanticIndex:
         """Free the place of deleted entries and join what was added bit by bit."""
         self.backend.compact()
 
-    def save(self, path: Union[str, Path]) -> None:
+    def save(self, path: str | Path) -> None:
         """Make a folder hold this index. If one is there, it is replaced in one step at the end,
         and what both have in common is not written again. An index without a path lives there
         from then on; one that has a path stays where it is, and this is a copy.
 
-        path (Union[str, Path]): The folder.
+        path (str | Path): The folder.
         """
         self.backend.save(Path(path))
 
-    def search(self, query: Query, k: int = 10, **options: Any) -> List[Hit]:
+    def search(self, query: Query, k: int = 10, **options: Any) -> list[Hit]:
         """Find the entries that fit a query best.
 
-        query (Union[str, Doc, Span, ndarray]): A text, something annotated, or a vector: an array,
+        query (str | Doc | Span | ndarray): A text, something annotated, or a vector: an array,
             a tensor or a list of numbers.
         k (int): Hits wanted.
         **options: As in `batch`.
-        RETURNS (List[Hit]): At most k, best first.
+        RETURNS (list[Hit]): At most k, best first.
         """
         return self.batch([query], k, **options)[0]
 
@@ -206,29 +206,29 @@ class SemanticIndex:
         k: int = 10,
         *,
         mode: str = "vector",
-        where: Optional[Where] = None,
+        where: Where | None = None,
         exact: bool = False,
         ef: int = EF_SEARCH,
         fusion: str = "weighted",
         weight: float = 0.5,
         depth: int = 100,
-        rerank: Optional[Rerank] = None,
-    ) -> List[List[Hit]]:
+        rerank: Rerank | None = None,
+    ) -> list[list[Hit]]:
         """Search with several queries at once, which is faster than one by one.
 
-        queries (Iterable[Union[str, Doc, Span, ndarray]]): Texts, annotated texts or vectors.
+        queries (Iterable[str | Doc | Span | ndarray]): Texts, annotated texts or vectors.
         k (int): Hits wanted for each.
         mode (str): "vector" (meaning), "bm25" (words) or "hybrid".
-        where (Optional[Mapping[str, Any]]): Conditions on metadata, all of which must hold:
+        where (Mapping[str, Any] | None): Conditions on metadata, all of which must hold:
             {"lang": "en", "topic": ["art", "law"], "year": {"gte": 1990, "lt": 2000}}.
         exact (bool): Compare with every vector, even if there is a graph.
         ef (int): Candidates in the graph: more are slower and miss less.
         fusion (str): For "hybrid": "weighted" or "rrf" (reciprocal ranks).
         weight (float): For "hybrid": share of the vectors, from 0 to 1.
         depth (int): For "hybrid" and `rerank`: how many of the best are considered.
-        rerank (Optional[Callable[[str, Sequence[Hit]], Sequence[float]]]): Gives the text of the
+        rerank (Callable[[str, Sequence[Hit]], Sequence[float]] | None): Gives the text of the
             query and hits new scores, by which they are sorted, as a cross-encoder does.
-        RETURNS (List[List[Hit]]): For each query at most k, best first.
+        RETURNS (list[list[Hit]]): For each query at most k, best first.
         RAISES (ValueError): If an option has a wrong value, or a query has no text or vector
             where one is needed.
         """
@@ -237,8 +237,8 @@ class SemanticIndex:
         queries = as_queries(queries)
         n_found = max(k, depth) if rerank or mode == "hybrid" else k
         conditions = check_where(where or {})
-        by_vector: List[Ranking] = [[] for _ in queries]
-        by_words: List[Ranking] = [[] for _ in queries]
+        by_vector: list[Ranking] = [[] for _ in queries]
+        by_words: list[Ranking] = [[] for _ in queries]
         if mode != "bm25":
             vectors = self._vectors(queries)
             by_vector = self.backend.dense(vectors, n_found, conditions, exact, ef)
@@ -254,7 +254,7 @@ class SemanticIndex:
             hits = [reranked(text_of(q), found, rerank)[:k] for q, found in zip(queries, hits)]
         return hits
 
-    def _hits(self, rankings: List[Ranking]) -> List[List[Hit]]:
+    def _hits(self, rankings: list[Ranking]) -> list[list[Hit]]:
         keys = list(dict.fromkeys(key for ranking in rankings for key, _ in ranking))
         records = dict(zip(keys, self.backend.records(keys)))
         return [[Hit.of(records[key], score) for key, score in r] for r in rankings]
@@ -268,7 +268,7 @@ class SemanticIndex:
                 warnings.warn(Warnings.B911.format(cosine=f"{cosine:.2f}"), stacklevel=4)
         return self._fingerprint[1] if self.nlp is not None else ""
 
-    def _vectors(self, queries: List[Query]) -> numpy.ndarray:
+    def _vectors(self, queries: list[Query]) -> numpy.ndarray:
         """RETURNS (ndarray): (n_queries, width) float32, of length one."""
         texts = [query for query in queries if isinstance(query, str)]
         if texts:
@@ -284,5 +284,5 @@ class SemanticIndex:
         expected = self.backend.width or vectors.shape[1]
         if vectors.shape[1] != expected:
             what = f"{vectors.shape[1]} wide, not {expected}"
-            raise ValueError(Errors.B114.format(what=what))
+            raise CodedValueError(Errors.B114.format(what=what))
         return vectors

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Dict, List
 
-from ..errors import Errors
+from ..errors import CodedValueError, Errors
 
 Judged = Mapping[str, float]  # relevance of documents to one query; 0 or absent is irrelevant
 
@@ -39,17 +38,17 @@ def reciprocal_rank(ranking: Sequence[str], judged: Judged, k: int = 10) -> floa
 
 def evaluate(
     rankings: Mapping[str, Sequence[str]], judgements: Mapping[str, Judged]
-) -> Dict[str, float]:
+) -> dict[str, float]:
     """Mean over the queries that have something relevant; a query without a ranking counts 0.
 
     rankings (Mapping[str, Sequence[str]]): For each query, ids of documents, best first.
     judgements (Mapping[str, Mapping[str, float]]): For each query, relevance of documents.
-    RETURNS (Dict[str, float]): "ndcg@10", "recall@10", "recall@100", "mrr@10".
+    RETURNS (dict[str, float]): "ndcg@10", "recall@10", "recall@100", "mrr@10".
     RAISES (ValueError): If no query has anything relevant.
     """
     queries = [q for q, judged in judgements.items() if any(g > 0 for g in judged.values())]
     if not queries:
-        raise ValueError(Errors.B130)
+        raise CodedValueError(Errors.B130)
     rows = [(rankings.get(query, ()), judgements[query]) for query in queries]
     return {
         "ndcg@10": sum(ndcg(*row) for row in rows) / len(rows),
@@ -63,6 +62,6 @@ def _gain(gains: Sequence[float]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
-def _distinct(ranking: Sequence[str]) -> List[str]:
+def _distinct(ranking: Sequence[str]) -> list[str]:
     """Several spans of one document: the best one counts."""
     return list(dict.fromkeys(ranking))

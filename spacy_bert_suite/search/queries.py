@@ -3,24 +3,24 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
-from typing import Any, Dict, List, Union
+from typing import Any
 
 import numpy
 from spacy.tokens import Doc, Span
 
-from ..errors import Errors
-from ..settings import as_whole
+from ..core.validation import as_whole
+from ..errors import CodedValueError, Errors
 from .fusion import FUSIONS
-from .records import Hit, Item, as_array
+from .record import Hit, Item, as_array
 
-Query = Union[str, Item, numpy.ndarray]
+Query = str | Item | numpy.ndarray
 Rerank = Callable[[str, Sequence[Hit]], Sequence[float]]
 MODES = ("vector", "bm25", "hybrid")
 QUERIES = "a list of texts, Docs, Spans or vectors"
 
 
-def as_queries(queries: Iterable[Any]) -> List[Query]:
-    """RETURNS (List[Union[str, Doc, Span, ndarray]]): Tensors and lists of numbers as arrays.
+def as_queries(queries: Iterable[Any]) -> list[Query]:
+    """RETURNS (list[str | Doc | Span | ndarray]): Tensors and lists of numbers as arrays.
     RAISES (ValueError): If one of them, or all of them, are something else.
     """
     check_many("queries", queries, QUERIES)
@@ -32,17 +32,17 @@ def as_query(query: Any) -> Query:
         return query
     vector = as_array(query)
     if vector.dtype.kind not in "fiu" or not vector.ndim:
-        raise ValueError(Errors.B132.format(found=type(query).__name__))
+        raise CodedValueError(Errors.B132.format(found=type(query).__name__))
     return vector
 
 
 def text_of(query: Query) -> str:
     if isinstance(query, numpy.ndarray):
-        raise ValueError(Errors.B125)
+        raise CodedValueError(Errors.B125)
     return query if isinstance(query, str) else query.text
 
 
-def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
+def reranked(text: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:
     """Sort hits by new scores; equal ones stay in order."""
     found = rerank(text, hits) if hits else []
     try:
@@ -50,7 +50,7 @@ def reranked(text: str, hits: List[Hit], rerank: Rerank) -> List[Hit]:
     except (TypeError, ValueError):
         scores = []
     if len(scores) != len(hits) or not numpy.isfinite(scores).all():
-        raise ValueError(Errors.B126.format(n_hits=len(hits), found=f"{found!r:.60}"))
+        raise CodedValueError(Errors.B126.format(n_hits=len(hits), found=f"{found!r:.60}"))
     order = sorted(range(len(hits)), key=lambda i: -scores[i])
     return [Hit.of(hits[i], scores[i]) for i in order]
 
@@ -60,13 +60,13 @@ def check_options(mode: str, fusion: str, weight: Any) -> None:
     check_option("fusion", fusion, FUSIONS)
     if not isinstance(weight, Real) or not 0 <= float(weight) <= 1:
         expected = "a number from 0 to 1"
-        raise ValueError(Errors.B121.format(key="weight", value=weight, expected=expected))
+        raise CodedValueError(Errors.B121.format(key="weight", value=weight, expected=expected))
 
 
 def check_option(key: str, value: str, options: Sequence[str]) -> None:
     if value not in options:
         expected = "one of: " + ", ".join(options)
-        raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))
+        raise CodedValueError(Errors.B121.format(key=key, value=value, expected=expected))
 
 
 def check_info(info: Any) -> None:
@@ -78,17 +78,17 @@ def check_info(info: Any) -> None:
         is_right = False
     if not is_right:
         expected = "a dict of what JSON has: strings, numbers, lists"
-        raise ValueError(Errors.B121.format(key="info", value=info, expected=expected))
+        raise CodedValueError(Errors.B121.format(key="info", value=info, expected=expected))
 
 
-def check_counts(**counts: Any) -> List[int]:
-    """RETURNS (List[int]): Whole numbers, which numpy may have made."""
-    numbers: Dict[str, int] = {}
+def check_counts(**counts: Any) -> list[int]:
+    """RETURNS (list[int]): Whole numbers, which numpy may have made."""
+    numbers: dict[str, int] = {}
     for key, value in counts.items():
         number = as_whole(value)
         if number is None or number < 1:
             expected = "a whole number of at least 1"
-            raise ValueError(Errors.B121.format(key=key, value=value, expected=expected))
+            raise CodedValueError(Errors.B121.format(key=key, value=value, expected=expected))
         numbers[key] = number
     return list(numbers.values())
 
@@ -98,4 +98,6 @@ def check_many(key: str, values: Any, expected: str) -> None:
     the letters of a text, the tokens of a Doc.
     """
     if isinstance(values, (str, Doc, Span)):
-        raise ValueError(Errors.B121.format(key=key, value=str(values)[:40], expected=expected))
+        raise CodedValueError(
+            Errors.B121.format(key=key, value=str(values)[:40], expected=expected)
+        )

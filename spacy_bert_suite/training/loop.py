@@ -1,39 +1,40 @@
 """`spacy train` with checkpoints: a run that is killed goes on as if nothing had happened."""
 
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any, Callable, ContextManager, Dict, Optional, Tuple
+from typing import IO, Any
 
 from spacy.language import Language
 from spacy.training.loop import update_meta
 
-from ..errors import Errors
-from ..parallel import in_group
-from .batches import Position
-from .checkpoints import read_end, step_of
-from .messages import FOR_MORE, Messages
-from .optimizer import step_schedules
-from .output import Output, make_output
-from .processes import (
+from ..core.collectives import in_group
+from ..errors import CodedValueError, Errors
+from .configure import Setup, set_up
+from .folder.checkpoints import read_end, step_of
+from .folder.output import Output, make_output
+from .folder.resume_state import load_randomness, load_weights, read_progress
+from .logging.messages import FOR_MORE, Messages
+from .parallel.processes import (
     any_of,
     from_first,
     is_first,
     synchronize_randomness,
     synchronize_weights,
 )
-from .setup import Setup, set_up
+from .resume.batches import Position
+from .resume.optimizer import step_schedules
 from .signals import StopRequest, stop_requests
-from .snapshot import load_randomness, load_weights, read_progress
 from .state import RunState
 from .steps import Info, take_steps
 
-LogStep = Callable[[Optional[Info]], None]
+LogStep = Callable[[Info | None], None]
 
 
 def train(
     nlp: Language,
-    output_path: Optional[Path] = None,
+    output_path: Path | None = None,
     *,
     use_gpu: int = -1,
     resume: bool = False,
@@ -43,13 +44,13 @@ def train(
     for_more: str = FOR_MORE,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
-) -> Tuple[Language, Optional[Path]]:
+) -> tuple[Language, Path | None]:
     """Train a pipeline as `spacy.training.loop.train` does, with the same numbers, and write
     checkpoints from which it can go on.
 
     nlp (Language): The pipeline as `spacy.training.initialize.init_nlp` gives it; to resume, made
         from the same config.
-    output_path (Optional[Path]): Folder for model-best, model-last and checkpoints.
+    output_path (Path | None): Folder for model-best, model-last and checkpoints.
     use_gpu (int): The GPU of spaCy's own layers, -1 for none.
     resume (bool): Go on from the last checkpoint in `output_path`; without one, begin anew.
     checkpoint_every (int): Updates from one checkpoint to the next; 0 writes one with every
@@ -58,7 +59,7 @@ def train(
     on_begin (Callable): Called before the first update, when nothing can refuse the run any more.
     for_more (str): What is said of a run that has ended, to those who want more steps.
     stdout, stderr (IO): Where messages go, and where loggers write.
-    RETURNS (Tuple[Language, Optional[Path]]): The pipeline and the path of model-last.
+    RETURNS (tuple[Language, Path | None]): The pipeline and the path of model-last.
     RAISES (ValueError, OSError): If it cannot go on, or a checkpoint cannot be written.
     RAISES (KeyboardInterrupt): After Ctrl-C, when the checkpoint is written.
     """
@@ -85,7 +86,7 @@ def train(
         find_place(checkpoint, setup)
     on_begin()
     is_caught = output is not None or in_group()
-    catching: ContextManager = stop_requests() if is_caught else nullcontext(StopRequest())
+    catching: AbstractContextManager = stop_requests() if is_caught else nullcontext(StopRequest())
     with catching as request, Closing(output, finalize_logger, say):
         go_on(setup, state, output, log_step, request)
     if output is not None:
@@ -96,7 +97,7 @@ def train(
 def go_on(
     setup: Setup,
     state: RunState,
-    output: Optional[Output],
+    output: Output | None,
     log_step: LogStep,
     request: StopRequest,
 ) -> None:
@@ -133,7 +134,7 @@ def finish(
     say.saved(output.last_model)
 
 
-def no_logger(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[[], None]]:
+def no_logger(nlp: Language, stdout: IO, stderr: IO) -> tuple[LogStep, Callable[[], None]]:
     """Only the first of several processes writes."""
     return lambda info: None, lambda: None
 
@@ -141,7 +142,7 @@ def no_logger(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[
 class Closing:
     """Whatever happens, the logger is closed and model-last is saved, as in spaCy's loop."""
 
-    def __init__(self, output: Optional[Output], finalize_logger: Callable, say: Messages):
+    def __init__(self, output: Output | None, finalize_logger: Callable, say: Messages):
         self.output = output
         self.finalize_logger = finalize_logger
         self.say = say
@@ -149,7 +150,7 @@ class Closing:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, Exception) and self.output is not None:
             self.say.failed(error)
         self.finalize_logger()
@@ -160,12 +161,12 @@ class Closing:
 
 
 def find_checkpoint(
-    output: Optional[Output], nlp: Language, resume: bool, say: Messages
-) -> Optional[Path]:
-    """RETURNS (Optional[Path]): Where to go on; None to begin anew, with a clean folder."""
+    output: Output | None, nlp: Language, resume: bool, say: Messages
+) -> Path | None:
+    """RETURNS (Path | None): Where to go on; None to begin anew, with a clean folder."""
     if output is None:
         if resume:
-            raise ValueError(Errors.B175)
+            raise CodedValueError(Errors.B175)
         return None
     checkpoint = output.checkpoints.find(nlp.config) if resume else None
     if checkpoint is None:
@@ -207,7 +208,7 @@ def find_place(checkpoint: Path, setup: Setup) -> None:
     load_randomness(checkpoint)
 
 
-def progress_of(setup: Setup, state: RunState) -> Dict[str, Any]:
+def progress_of(setup: Setup, state: RunState) -> dict[str, Any]:
     return {
         "state": state.to_dict(),
         "position": setup.run.batches.position.to_dict(),

@@ -2,8 +2,9 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,7 +42,7 @@ def stop_requests() -> Iterator[StopRequest]:
         yield request
         return
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    before: Dict[int, Any] = {n: found for n, found in handlers.items() if found != signal.SIG_IGN}
+    before: dict[int, Any] = {n: found for n, found in handlers.items() if found != signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():

@@ -1,11 +1,11 @@
 """How far a training run is."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy
 
-Result = Tuple[float, int]
+Result = tuple[float, int]
 
 
 @dataclass
@@ -13,19 +13,19 @@ class RunState:
     """How far a training run is, in the terms of spaCy's training loop.
 
     step (int): The last update, counted from 0; -1 before the first.
-    results (List[Tuple[float, int]]): Score and step of every evaluation.
-    losses (Dict[str, float]): Sum of each component's losses since the last evaluation.
+    results (list[tuple[float, int]]): Score and step of every evaluation.
+    losses (dict[str, float]): Sum of each component's losses since the last evaluation.
     words (int): Tokens trained on.
     seconds (float): Time spent, over all the processes that have worked on the run.
-    performance (Dict[str, Any]): The scores in the pipeline's meta.json.
+    performance (dict[str, Any]): The scores in the pipeline's meta.json.
     """
 
     step: int = -1
-    results: List[Result] = field(default_factory=list)
-    losses: Dict[str, Any] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    losses: dict[str, Any] = field(default_factory=dict)
     words: int = 0
     seconds: float = 0.0
-    performance: Dict[str, Any] = field(default_factory=dict)
+    performance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_steps(self) -> int:
@@ -40,13 +40,13 @@ class RunState:
         is_waiting = bool(patience) and self.step + best_step >= patience
         return is_waiting or bool(max_steps and self.step >= max_steps)
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         values = asdict(self)
         values["losses"] = {name: to_number(loss) for name, loss in self.losses.items()}
         return values
 
     @classmethod
-    def from_dict(cls, values: Dict[str, Any]) -> "RunState":
+    def from_dict(cls, values: dict[str, Any]) -> "RunState":
         results = [(score, step) for score, step in values["results"]]
         return cls(**{**values, "results": results})
 

@@ -2,9 +2,10 @@
 
 import math
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from timeit import default_timer as timer
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import torch
 from spacy.language import Language
@@ -13,10 +14,9 @@ from spacy.training.loop import subdivide_batch
 from thinc.api import Optimizer
 
 from ..backbone.component import Bert
-from ..backbone.shim import AdamWSettings, TorchShim
+from ..core.torch_shim import AdamWSettings, TorchShim
 from ..errors import Warnings
-from .batches import Batch, BatchStream
-from .processes import (
+from .parallel.processes import (
     add_gradients,
     add_losses,
     from_first,
@@ -25,10 +25,11 @@ from .processes import (
     own_randomness,
     shims_of,
 )
-from .slots import Gradient, gradients_of
+from .parallel.tensor_refs import Gradient, gradients_of
+from .resume.batches import Batch, BatchStream
 from .state import RunState
 
-Info = Dict[str, Any]
+Info = dict[str, Any]
 
 
 @dataclass
@@ -38,18 +39,18 @@ class Run:
     batches (BatchStream): Pairs of an epoch and a batch.
     evaluate (Callable): Gives the score and all scores.
     dropouts (Iterator[float]): A value for each update.
-    exclude (List[str]): Components that do not learn.
-    annotates (List[str]): Components that annotate before others learn.
+    exclude (list[str]): Components that do not learn.
+    annotates (list[str]): Components that annotate before others learn.
     """
 
     nlp: Language
     optimizer: Optimizer
     batches: BatchStream
-    evaluate: Callable[[], Tuple[float, Dict[str, Any]]]
+    evaluate: Callable[[], tuple[float, dict[str, Any]]]
     dropouts: Iterator[float]
-    before_update: Optional[Callable[[Language, Dict[str, Any]], None]]
-    exclude: List[str]
-    annotates: List[str]
+    before_update: Callable[[Language, dict[str, Any]], None] | None
+    exclude: list[str]
+    annotates: list[str]
     accumulate_gradient: int
     eval_frequency: int
     max_steps: int
@@ -60,12 +61,12 @@ class Run:
         return state.is_over(max_steps=self.max_steps, patience=self.patience)
 
 
-def take_steps(run: Run, state: RunState) -> Iterator[Tuple[Info, Optional[bool]]]:
+def take_steps(run: Run, state: RunState) -> Iterator[tuple[Info, bool | None]]:
     """Train until there is no improvement, enough steps or no data. The numbers are those of
     spaCy's own loop.
 
     state (RunState): How far the run is; it moves on.
-    YIELDS (Tuple[Dict, Optional[bool]]): What spaCy's loggers take, and whether this is the best
+    YIELDS (tuple[Dict, bool | None]): What spaCy's loggers take, and whether this is the best
         evaluation so far; None without an evaluation.
     """
     started = timer() - state.seconds
@@ -108,7 +109,7 @@ def update(run: Run, state: RunState, epoch: int, batch: Batch) -> None:
     run.optimizer.step_schedules()
 
 
-def learning_pipes(run: Run) -> List[TrainablePipe]:
+def learning_pipes(run: Run) -> list[TrainablePipe]:
     return [
         pipe
         for name, pipe in run.nlp.pipeline
@@ -118,7 +119,7 @@ def learning_pipes(run: Run) -> List[TrainablePipe]:
     ]
 
 
-def leave_out_if_not_finite(pipes: List[TrainablePipe], optimizer: Optimizer) -> bool:
+def leave_out_if_not_finite(pipes: list[TrainablePipe], optimizer: Optimizer) -> bool:
     """Where one gradient is not finite, no component takes the step, whichever library computes
     it: half a step is a step in another direction.
 
@@ -126,7 +127,7 @@ def leave_out_if_not_finite(pipes: List[TrainablePipe], optimizer: Optimizer) ->
     """
     for pipe in pipes:
         if isinstance(pipe, Bert):
-            pipe.settle()  # the backward pass that has waited for all heads
+            pipe.flush_pending_step()  # the backward pass that has waited for all heads
     settings = AdamWSettings.from_optimizer(optimizer)
     shims = shims_of(pipes)
     norms = [shim.prepare_step(settings) for shim in shims if isinstance(shim, TorchShim)]
@@ -149,7 +150,7 @@ def is_finite(slot: Gradient) -> bool:
     return gradient is None or bool(torch.isfinite(gradient).all())
 
 
-def evaluate(run: Run, state: RunState) -> Tuple[Optional[float], Any, Optional[bool]]:
+def evaluate(run: Run, state: RunState) -> tuple[float | None, Any, bool | None]:
     """RETURNS (Tuple): Score, all scores, and whether it is the best; None where none is due."""
     if state.step % run.eval_frequency:
         return None, None, None
@@ -159,14 +160,14 @@ def evaluate(run: Run, state: RunState) -> Tuple[Optional[float], Any, Optional[
     return score, scores, score == max(state.results)[0]
 
 
-def evaluate_now(run: Run) -> Tuple[float, Dict[str, Any]]:
+def evaluate_now(run: Run) -> tuple[float, dict[str, Any]]:
     if run.optimizer.averages:
         with run.nlp.use_params(run.optimizer.averages):
             return run.evaluate()
     return run.evaluate()
 
 
-def make_info(state: RunState, epoch: int, score: Optional[float], scores: Any) -> Info:
+def make_info(state: RunState, epoch: int, score: float | None, scores: Any) -> Info:
     return {
         "epoch": epoch,
         "step": state.step,

@@ -2,7 +2,6 @@
 
 import gc
 import pickle
-from typing import Dict
 
 import pytest
 import spacy
@@ -11,7 +10,7 @@ from conftest import bert_model, make_examples
 from spacy.training import Example
 
 from spacy_bert_suite.backbone.model import get_backbone
-from spacy_bert_suite.backbone.states import MOST_PENDING_BATCHES
+from spacy_bert_suite.backbone.state_store import MOST_PENDING_BATCHES
 
 HEADS = ("bert_ner", "bert_textcat", "bert_sentiment")
 STOCK_LISTENER = {
@@ -34,7 +33,7 @@ def bert_of(nlp):
     return nlp.get_pipe("bert")
 
 
-def backbone_gradients(nlp) -> Dict[str, torch.Tensor]:
+def backbone_gradients(nlp) -> dict[str, torch.Tensor]:
     """Run what is pending, and read the gradients of the transformer."""
     bert = bert_of(nlp)
     bert._backward()
@@ -52,7 +51,7 @@ def clear_gradients(nlp):
                     shim.module.zero_grad(set_to_none=True)
 
 
-def joint_gradients(nlp, batches) -> Dict[str, torch.Tensor]:
+def joint_gradients(nlp, batches) -> dict[str, torch.Tensor]:
     """The gradient of the sum of all heads' losses, by one graph of plain torch."""
     backbone = get_backbone(bert_of(nlp).model)
     module = backbone.module.train()
@@ -157,7 +156,7 @@ def test_gradients_of_three_heads_equal_the_joint_gradient(make_nlp, still_bert)
 def test_gradients_with_three_heads_equal_the_sum_of_each_alone(make_nlp, still_bert):
     nlp = make_nlp(*HEADS, source=still_bert, **without_dropout(*HEADS))
     examples = make_examples(nlp)
-    total: Dict[str, torch.Tensor] = {}
+    total: dict[str, torch.Tensor] = {}
     for head in HEADS:
         nlp.update(examples, sgd=False, exclude=[name for name in HEADS if name != head])
         for name, gradient in backbone_gradients(nlp).items():
@@ -172,7 +171,7 @@ def test_nothing_is_learnt_without_gold(nlp, optimizer):
     examples = [Example.from_dict(nlp.make_doc("Anna works"), {})]
     losses = nlp.update(examples, sgd=optimizer)
     assert losses["bert_textcat"] == losses["bert_sentiment"] == 0
-    bert_of(nlp).settle()
+    bert_of(nlp).flush_pending_step()
     assert bert_of(nlp).model.to_bytes() == before
 
 
@@ -196,7 +195,7 @@ def test_a_step_is_plain_adamw(nlp, optimizer, style):
     expected.step()
     if style == "sgd":
         nlp.update(examples, sgd=optimizer)
-        bert_of(nlp).settle()
+        bert_of(nlp).flush_pending_step()
     else:
         nlp.update(examples, sgd=False)
         for _, pipe in nlp.pipeline:

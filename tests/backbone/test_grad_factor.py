@@ -7,11 +7,11 @@ from conftest import bert_model, make_examples
 from thinc.api import Config
 
 from spacy_bert_suite.backbone.listener import make_listener
-from spacy_bert_suite.backbone.pairs import make_pair_encoder
-from spacy_bert_suite.backbone.shim import get_shim
-from spacy_bert_suite.backbone.texts import make_text_encoder
-from spacy_bert_suite.pairs import make_pair_example
-from spacy_bert_suite.questions import make_question_example
+from spacy_bert_suite.backbone.passes.pairs import make_pair_encoder
+from spacy_bert_suite.backbone.passes.texts import make_text_encoder
+from spacy_bert_suite.core.torch_shim import get_shim
+from spacy_bert_suite.data.pairs import make_pair_example
+from spacy_bert_suite.data.questions import make_question_example
 
 LAYERS = {
     "bert_textcat": ("bert", "BertListener"),
@@ -46,7 +46,7 @@ def gradients(name, source, factor):
     examples = examples_for(name, nlp)
     nlp.initialize(lambda: examples)
     nlp.update(examples, sgd=False)
-    nlp.get_pipe("bert").settle()
+    nlp.get_pipe("bert").flush_pending_step()
     return [
         {n: p.grad.clone() for n, p in get_shim(part.model).module.named_parameters()
          if p.grad is not None}

@@ -13,8 +13,8 @@ import spacy
 from conftest import bert_model, make_examples, write_tiny_bert
 from thinc.api import Adam
 
-from spacy_bert_suite.backbone.wordpieces import WordpieceTokenizer
-from spacy_bert_suite.pairs import make_pair_example
+from spacy_bert_suite.backbone.input.wordpieces import WordpieceTokenizer
+from spacy_bert_suite.data.pairs import make_pair_example
 
 TEXT = "Anna works in Paris."
 
@@ -26,7 +26,7 @@ def nlp(make_nlp):
 
 def weights(nlp):
     bert = nlp.get_pipe("bert")
-    bert.settle()
+    bert.flush_pending_step()
     return bert.model.to_bytes()
 
 
@@ -246,7 +246,7 @@ def test_a_backbone_outside_of_an_update_gets_no_gradient(tiny_bert, kind):
     pairs, sgd = pairs_of(nlp), Adam(1e-3)
     nlp.initialize(lambda: pairs)
     nlp.update(pairs, sgd=sgd)
-    nlp.get_pipe("bert").settle()
+    nlp.get_pipe("bert").flush_pending_step()
     head = nlp.get_pipe("bert_paraphrase").model.shims[0].module
     before = [p.detach().clone() for p in head.parameters()]
     if kind == "excluded":
@@ -266,7 +266,7 @@ def test_a_private_copy_has_the_last_step(nlp, optimizer):
     nlp.replace_listeners("bert", "bert_textcat", ["model.bert"])
     copied = nlp.get_pipe("bert_textcat").model.layers[0].shims[0].module
     ours = nlp.get_pipe("bert").model.shims[0].module
-    nlp.get_pipe("bert").settle()
+    nlp.get_pipe("bert").flush_pending_step()
     for mine, its in zip(copied.parameters(), ours.parameters()):
         assert mine.equal(its)
 
@@ -292,5 +292,5 @@ def test_own_passes_of_a_copy_see_the_last_step(tiny_bert):
     again.update(make_examples(again), sgd=Adam(1e-3))
     pipe = again.get_pipe("bert_paraphrase")
     found = pipe.predict_pairs([("Anna works", "Ben lives")])
-    again.get_pipe("bert").settle()
+    again.get_pipe("bert").flush_pending_step()
     assert pipe.predict_pairs([("Anna works", "Ben lives")]) == pytest.approx(found, abs=1e-7)

@@ -1,7 +1,8 @@
 """Tiny originals: random fine-tuned models of transformers, with the tokenizer of the tests."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 import torch

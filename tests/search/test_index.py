@@ -5,7 +5,8 @@ import pytest
 import spacy
 from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vectors
 
-from spacy_bert_suite.search import Hit, SemanticIndex, scan
+from spacy_bert_suite.search import Hit, SemanticIndex
+from spacy_bert_suite.search.local import scan
 
 
 def test_hit_says_all(index):

@@ -6,7 +6,7 @@ import spacy
 import torch
 from search.toys import TEXTS, letters, toy_vectors
 
-from spacy_bert_suite.attributes import register_attributes
+from spacy_bert_suite.core.attributes import register_attributes
 from spacy_bert_suite.search import SemanticIndex
 
 QUERY = toy_vectors()[2]

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import pytest
 import spacy
@@ -16,8 +16,8 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 
 from spacy_bert_suite.training import steps
+from spacy_bert_suite.training.folder.output import Output
 from spacy_bert_suite.training.loop import train
-from spacy_bert_suite.training.output import Output
 
 TAGGER = {
     "factory": "tagger",
@@ -57,12 +57,12 @@ def make_config(source: str, corpus: Path, **changes: Any) -> Config:
     others = changes.pop("others", {"tagger": TAGGER})
     bert = changes.pop("bert", {})
     sourced = changes.pop("sourced", {})
-    components: Dict[str, Any] = {"bert": {"factory": "bert", "model": bert_model(source), **bert}}
+    components: dict[str, Any] = {"bert": {"factory": "bert", "model": bert_model(source), **bert}}
     components.update({head: {"factory": head} for head in heads})
     components.update(others)
     reader = {"@readers": "spacy.Corpus.v1", "path": str(corpus)}
     corpora = {"train": {**reader, **changes.pop("reader", {})}, "dev": reader}
-    training: Dict[str, Any] = {
+    training: dict[str, Any] = {
         "max_steps": 10,
         "eval_frequency": 4,
         "patience": 0,
@@ -101,16 +101,16 @@ def make_config(source: str, corpus: Path, **changes: Any) -> Config:
 
 def run(
     config: Config,
-    path: Optional[Path],
+    path: Path | None,
     *,
-    kill_at: Optional[int] = None,
-    printed: Optional[List[str]] = None,
+    kill_at: int | None = None,
+    printed: list[str] | None = None,
     **options: Any,
 ) -> str:
     """Train in this process.
 
     kill_at (int): Break off before this update, when its batch is drawn already.
-    printed (Optional[List[str]]): Takes what was printed, also where training ends in an error.
+    printed (list[str] | None): Takes what was printed, also where training ends in an error.
     RETURNS (str): What was printed.
     """
     stdout = io.StringIO()
@@ -160,7 +160,7 @@ def copy_of(config: Config) -> Config:
     return Config().from_str(config.to_str())
 
 
-def saved(path: Path) -> Dict[str, Any]:
+def saved(path: Path) -> dict[str, Any]:
     """RETURNS (Dict): All that is in model-best and model-last, but for times."""
     return {
         file.relative_to(path).as_posix(): without_times(file)
@@ -180,12 +180,12 @@ def without_times(file: Path) -> Any:
     return file.read_bytes()
 
 
-def differing(one: Path, other: Path) -> List[str]:
-    """RETURNS (List[str]): Names of the files in which two runs differ."""
+def differing(one: Path, other: Path) -> list[str]:
+    """RETURNS (list[str]): Names of the files in which two runs differ."""
     first, second = saved(one), saved(other)
     return sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
 
 
-def rows_of(printed: str) -> List[str]:
-    """RETURNS (List[str]): The rows of the table in what was printed."""
+def rows_of(printed: str) -> list[str]:
+    """RETURNS (list[str]): The rows of the table in what was printed."""
     return [line for line in printed.splitlines() if line.strip()[:1].isdigit()]

@@ -13,7 +13,7 @@ from spacy.util import fix_random_seed
 
 from spacy_bert_suite.backbone.model import get_backbone
 
-SCRIPT = Path(__file__).with_name("parallel_cases.py")
+SCRIPT = Path(__file__).parent / "parallel" / "parallel_cases.py"
 spec = importlib.util.spec_from_file_location("fine_tuning_config", SCRIPT)
 cases = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cases)

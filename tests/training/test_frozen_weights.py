@@ -7,8 +7,8 @@ import spacy
 import torch
 from training.runs import make_config, run, run_spacy
 
-from spacy_bert_suite.backbone import weight_files
 from spacy_bert_suite.backbone.model import get_backbone
+from spacy_bert_suite.backbone.weights import saving as weight_files
 
 WEIGHTS = "bert/model/model.safetensors"
 

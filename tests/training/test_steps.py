@@ -11,9 +11,9 @@ from spacy.training.initialize import init_nlp
 from thinc.api import Adam
 from training.runs import OWN_TAGGER, TAGGER, make_config, run
 
-from spacy_bert_suite.backbone.shim import AdamWSettings, StepReport, TorchShim
+from spacy_bert_suite.core.torch_shim import AdamWSettings, StepReport, TorchShim
 from spacy_bert_suite.training import steps
-from spacy_bert_suite.training.snapshot import torch_shims
+from spacy_bert_suite.training.folder.resume_state import torch_shims
 from spacy_bert_suite.training.steps import leave_out_if_not_finite
 
 
@@ -78,7 +78,7 @@ def test_training_goes_on(tiny_bert, corpus, monkeypatch):
         learn(pipes)
         seen.append(pipes)
         if len(seen) == 2:
-            pipes[0].settle()
+            pipes[0].flush_pending_step()
             next(pipes[1].model.shims[0].module.parameters()).grad[0] = math.nan
 
     monkeypatch.setattr(steps, "add_gradients", spoil)
@@ -110,7 +110,7 @@ def test_a_gradient_of_thinc_stops_all(tagger, value, tiny_bert, corpus, monkeyp
         weights = [pipe.model.to_bytes() for pipe in pipes]
         kept.append((pipes, weights))
         if len(kept) == 2:
-            pipes[0].settle()
+            pipes[0].flush_pending_step()
             gradient = parameters_of(pipes[2])[0][1]
             gradient[0] = value
 
@@ -182,5 +182,5 @@ def test_state_of_a_shim_is_all_that_a_step_needs():
 def test_examples_without_gold_take_no_step(make_nlp, optimizer):
     nlp = make_nlp("bert_textcat")
     nlp.update([Example.from_dict(nlp.make_doc("Anna works"), {})], sgd=optimizer)
-    nlp.get_pipe("bert").settle()
+    nlp.get_pipe("bert").flush_pending_step()
     assert {shim.report.n_steps for shim in shims_of(nlp)} == {0}

@@ -9,7 +9,8 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_bert_suite.render import render_page, table
+from spacy_bert_suite.render.console import table
+from spacy_bert_suite.render.html import render_page
 from spacy_bert_suite.search import SemanticIndex
 
 TITLE = "The long way back of Skerrow Athletic"

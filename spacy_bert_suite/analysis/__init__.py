@@ -1,0 +1,1 @@
+"""What BERT's layers hold."""

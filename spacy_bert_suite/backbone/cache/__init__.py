@@ -1,0 +1,1 @@
+"""States of a frozen backbone on disk."""

@@ -1,0 +1,1 @@
+"""Texts to wordpieces and windows."""

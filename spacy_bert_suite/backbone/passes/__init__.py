@@ -1,0 +1,1 @@
+"""Layers that run texts of their own through the shared weights."""

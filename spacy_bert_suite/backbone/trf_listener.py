@@ -1,0 +1,49 @@
+"""States in the form that spacy-transformers' own listeners read, and their gradients back."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy
+import torch
+from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from thinc.api import Ops, torch2xp, xp2torch
+from thinc.types import Ragged
+from transformers.modeling_outputs import BaseModelOutput
+
+from .hidden_states import BertStates
+from .input.offsets import ranges
+
+
+def to_transformer_data(states: BertStates, ops: Ops) -> list[TransformerData]:
+    """Make `doc._.trf_data`: one window per doc, holding its pieces and its first [CLS]."""
+    return [_one_doc(states, i, ops) for i in range(states.layout.n_docs)]
+
+
+def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
+    layout = states.layout
+    start, end = (int(n) for n in layout.piece_offsets[index : index + 2])
+    cls_row = layout.n_pieces + int(layout.window_offsets[index])
+    rows = torch.cat([states.rows[start:end], states.rows[cls_row : cls_row + 1]]).float()
+    if ops.device_type == "cpu":
+        rows = rows.cpu()
+    first, last = layout.token_offsets[index : index + 2]
+    starts, ends = layout.token_starts[first:last], layout.token_ends[first:last]
+    local = ranges(starts, ends - starts)
+    local = numpy.where(local == cls_row, end, local) - start
+    return TransformerData(
+        wordpieces=WordpieceBatch.zeros([end - start + 1]),
+        model_output=BaseModelOutput(last_hidden_state=cast(Any, torch2xp(rows[None], ops=ops))),
+        align=Ragged(cast(Any, local.astype("i")), cast(Any, (ends - starts).astype("i"))),
+    )
+
+
+def from_gradients(states: BertStates, gradients: Sequence[TransformerData]) -> torch.Tensor:
+    """RETURNS (Tensor): dRows, from the gradients that a stock listener sends back."""
+    layout = states.layout
+    dRows = torch.zeros_like(states.rows, dtype=torch.float32)
+    for i, gradient in enumerate(gradients):
+        dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dRows.device)
+        start, end = layout.piece_offsets[i : i + 2]
+        dRows[start:end] += dDoc[:-1]
+        dRows[layout.n_pieces + int(layout.window_offsets[i])] += dDoc[-1]
+    return dRows

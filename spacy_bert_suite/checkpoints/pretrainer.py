@@ -1,0 +1,26 @@
+"""Masked language models: `bert_pretrainer` from a checkpoint, which reads its heads itself."""
+
+from typing import Any
+
+import torch
+
+from ..errors import CodedValueError, Errors
+from .plan import ImportOptions, Plan
+from .source import Source, read_tensors
+
+TABLES = ["cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"]
+
+
+def plan_pretrainer(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+    """RAISES (ValueError): If the heads are not those of BERT, or words are predicted by another
+    table than that of the word embeddings.
+    """
+    if source.model_type != "bert":
+        raise CodedValueError(
+            Errors.B222.format(path=source.name, model_type=source.model_type, known="bert")
+        )
+    tables = read_tensors(source.folder, TABLES)
+    if not config.tie_word_embeddings and len(tables) == 2 and not torch.equal(*tables.values()):
+        raise CodedValueError(Errors.B235.format(path=source.name))
+    model = {"@architectures": "spacy-bert-suite.PretrainingHeads.v1"}
+    return Plan("bert_pretrainer", model, ["rows"], by_pooler=True)

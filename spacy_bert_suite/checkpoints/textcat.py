@@ -1,0 +1,70 @@
+"""Sequence classification of single texts: categories and sentiment."""
+
+from typing import Any
+
+from ..errors import CodedValueError, Errors
+from .export_spec import ExportSpec, check_activation, names_of, refuse
+from .families import find_family
+from .plan import ImportOptions, Plan, dropout_of, known
+from .source import Source
+from .tagset import MULTILABEL, read_names, refuse_numbers
+
+EXCLUSIVE = "single_label_classification"
+
+
+def plan_texts(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+    """A `bert_textcat`, `bert_textcat_multilabel` or `bert_sentiment` with the dense layer that the
+    checkpoint has over [CLS], and its classifier.
+    """
+    family = find_family(source.model_type, source.name, config)
+    factory = f"bert_{wishes.task}"
+    dense, output = source.linear(family.dense), source.linear(family.output)
+    n_outputs = len(output["bias"])
+    refuse_numbers(config.problem_type, n_outputs, source.name)
+    names = read_names(config.id2label, wishes.labels, n_outputs, source.name)
+    if factory != "bert_textcat_multilabel" and len(names) < 2:
+        raise CodedValueError(Errors.B052.format(name=factory, n=2, found=", ".join(names)))
+    model = {
+        "@architectures": "spacy-bert-suite.TextClassifier.v1",
+        "pooling": "pooler",
+        "activation": family.activation,
+        "long_documents": source.extra.get("long_documents", "mean"),
+        "dropout": dropout_of(config),
+        "sentences": False,
+    }
+    weights = {f"pooler.0.{key}": value for key, value in dense.items()}
+    weights.update({f"output.{key}": value for key, value in output.items()})
+    cfg = known(source.extra, "threshold", "thresholds")
+    cfg = cfg if factory == "bert_textcat_multilabel" else {}
+    initialize: dict[str, Any] = {"labels": names}
+    if factory == "bert_sentiment" and "polarity" in source.extra:
+        initialize["polarity"] = source.extra["polarity"]
+    return Plan(factory, model, ["bert"], initialize=initialize, weights=weights, cfg=cfg)
+
+
+def guess_texts(source: Source, config: Any) -> str:
+    """RETURNS (str): The task of a classifier of single texts."""
+    if config.problem_type == MULTILABEL:
+        return "textcat_multilabel"
+    return "sentiment" if source.extra.get("component") == "bert_sentiment" else "textcat"
+
+
+def shape_texts(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+    """The dense layer of the head becomes the one over [CLS], in BERT its pooler."""
+    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
+    if module.pooling != "pooler":
+        reason = (
+            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
+        )
+        raise refuse(pipe.name, reason, 'pooling = "pooler"')
+    check_activation(pipe, encoder, family)
+    tensors = names_of(module.pooler[0], family.dense)
+    tensors.update(names_of(module.output, family.output))
+    exclusive = pipe.cfg.get("exclusive", True)
+    extra = {
+        "long_documents": module.long_documents,
+        **known(pipe.cfg, "threshold", "thresholds", "polarity"),
+    }
+    settings = {"problem_type": EXCLUSIVE if exclusive else MULTILABEL}
+    auto = "AutoModelForSequenceClassification"
+    return ExportSpec(auto, tensors, list(pipe.labels), settings, extra)

@@ -1,0 +1,15 @@
+"""Texts that UTF-8 can hold, and those in which nothing can be seen."""
+
+
+def replace_surrogates(text: str) -> str:
+    """RETURNS (str): The text with lone surrogates replaced by U+FFFD, and pairs of them joined.
+    JSON, and arguments that are not UTF-8, can hold them; spaCy refuses them.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_blank(text: str) -> bool:
+    """RETURNS (bool): Whether it is only white space and characters that cannot be seen, such as
+    a zero-width space, of which BERT makes no wordpiece.
+    """
+    return all(char.isspace() or not char.isprintable() for char in text)

@@ -1,0 +1,1 @@
+"""Files and Examples, without a model."""

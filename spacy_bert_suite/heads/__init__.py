@@ -1,0 +1,1 @@
+"""What every component that learns is built from."""

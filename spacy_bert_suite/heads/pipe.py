@@ -1,0 +1,132 @@
+"""HeadPipe: what `update` is for every component that learns."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from spacy.pipeline import TrainablePipe
+from spacy.training import Example, validate_examples
+from thinc.api import Optimizer
+
+from ..backbone.listener import BertListener
+from ..backbone.passes.shared import SharedEncoder
+from ..core.collectives import totals_of
+from ..core.integrity import coded_damage
+from ..data.multitask import is_for
+
+Gradients = tuple[torch.Tensor | None, ...]
+
+
+class HeadPipe(TrainablePipe):
+    """What `update` is for all components that learn. A subclass says which of the examples have
+    gold for it (`has_annotation`) and what their loss is (`get_loss`), or, where it makes passes
+    of its own, what it learns from (`select_examples`) and how (`update_batch`).
+    """
+
+    cfg: dict[str, Any]
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HeadPipe":
+        """Load what `to_disk` has saved.
+
+        RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
+        """
+        self._name_layers()
+        with coded_damage(f"data of '{self.name}'", path):
+            return super().from_disk(path, exclude=exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "HeadPipe":
+        """Load what `to_bytes` gave.
+
+        RAISES (ValueError): With a code, if it is damaged.
+        """
+        self._name_layers()
+        with coded_damage(f"data of '{self.name}'", "bytes"):
+            return super().from_bytes(bytes_data, exclude=exclude)
+
+    def _name_layers(self) -> None:
+        """For errors, where no backbone binds them."""
+        for node in self.model.walk():
+            if isinstance(node, (BertListener, SharedEncoder)):
+                node.component_name = self.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """RETURNS (tuple[str, ...]): The labels, in the order of the model's outputs; none where
+        nothing is told apart by labels.
+        """
+        return tuple(self.cfg.get("labels", ()))
+
+    @property
+    def label_data(self) -> list[str] | None:
+        """RETURNS (list[str] | None): What `spacy init labels` saves and `initialize` takes."""
+        return list(self.labels) if "labels" in self.cfg else None
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from the examples that have gold for this component, if there are any.
+
+        examples (Iterable[Example]): A batch.
+        drop (float): Not used: dropout is set in the model's config.
+        sgd (Optimizer): Take a step at once, if given.
+        losses (dict[str, float]): The mean loss of the batch is added under the name.
+        RETURNS (dict[str, float]): The losses.
+        """
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        for node in self.model.walk():
+            if isinstance(node, SharedEncoder):
+                node.attend([eg.predicted for eg in examples])
+        gold = self.select_examples(examples)
+        if gold:
+            losses[self.name] += self.update_batch(gold)
+        else:
+            self.update_empty()
+        besides = self.update_auxiliary(examples)
+        losses[self.name] += besides or 0.0
+        if (gold or besides is not None) and sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
+
+    def select_examples(self, examples: Sequence[Example]) -> Sequence[Any]:
+        """RETURNS (Sequence): What `update_batch` takes: all if any is of use, else none."""
+        is_any = any(is_for(eg, self.name) and self.has_annotation(eg) for eg in examples)
+        return examples if is_any else []
+
+    def has_annotation(self, eg: Example) -> bool:
+        raise NotImplementedError
+
+    def update_batch(self, gold: Sequence[Any]) -> float:
+        """Forward and backward pass. RETURNS (float): The loss."""
+        scores, backprop = self.model.begin_update([eg.predicted for eg in gold])
+        loss, gradients = self.get_loss(gold, scores)
+        if any(gradient is not None for gradient in gradients):
+            backprop(gradients)
+        return loss
+
+    def update_auxiliary(self, examples: Sequence[Example]) -> float | None:
+        """What is learnt from all examples, with gold for this component or not.
+        RETURNS (float | None): The loss; None where nothing is learnt, as by default.
+        """
+        return None
+
+    def update_empty(self) -> None:
+        """Take part in what the losses of several processes share: others may have gold."""
+        totals_of(0)
+
+
+def loss_and_gradients(
+    loss: torch.Tensor, inputs: Sequence[torch.Tensor]
+) -> tuple[float, Gradients]:
+    """RETURNS (tuple[float, Gradients]): The loss, and its gradient for each of the inputs."""
+    used = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(loss, used, allow_unused=True))
+    return float(loss.detach()), tuple(next(found) if x.requires_grad else None for x in inputs)

@@ -1,1 +1,0 @@
-"""BERT's own training: plain text, instances of two segments, masks, and what is learnt."""

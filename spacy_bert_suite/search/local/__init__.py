@@ -1,0 +1,1 @@
+"""An index in a folder: segments of vectors, metadata, HNSW."""

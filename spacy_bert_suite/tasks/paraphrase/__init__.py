@@ -1,0 +1,1 @@
+"""bert_paraphrase: two texts read together."""

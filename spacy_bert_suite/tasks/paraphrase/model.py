@@ -1,0 +1,133 @@
+"""Two texts in one window to logits: the cross-encoder (Devlin et al. 2019, section 4.1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy
+import torch
+from thinc.api import Model
+from torch import nn
+
+from ...backbone.passes.pairs import PairStates, TextPair
+from ...backbone.passes.shared import SharedEncoder
+from ...core.torch_shim import TorchShim, get_shim
+from ...core.validation import check_choice, check_dropout
+from ...heads.glue import built_module
+from ...heads.layers import copy_pooler, make_output, make_pooler
+from ...heads.pooling import join_windows, mean_of_segments
+from ...heads.text_classifier import ACTIVATIONS
+
+POOLING = ("cls", "mean", "pooler")
+LONG_TEXTS = ("mean", "max", "first")
+
+
+class PairScores(NamedTuple):
+    """Logits of pairs: (n_pairs, n_out) float32, on the head's device."""
+
+    pairs: torch.Tensor
+
+
+def PairClassifier(
+    pairs: Model[list[TextPair], PairStates],
+    pooling: str = "pooler",
+    long_texts: str = "mean",
+    dropout: float = 0.1,
+    activation: str = "Tanh",
+    nO: int | None = None,
+) -> Model[list[TextPair], PairScores]:
+    """Registered as "spacy-bert-suite.PairClassifier.v1": a pooled state of the window that holds
+    both texts, and a linear layer.
+
+    pairs (Model): The pair encoder.
+    pooling (str): State of a window: its [CLS] ("cls"), that through a dense layer of the head
+        ("pooler", which begins as a copy of BERT's own), or the "mean" of all its wordpieces.
+    long_texts (str): Logits of a pair whose second text takes several windows: their "mean" or
+        "max", or those of the "first".
+    dropout (float): Dropout on the pooled state in training.
+    activation (str): Tanh | ReLU | GELU; what follows the dense layer of "pooler".
+    nO (int | None): Number of outputs.
+    RETURNS (Model): The head.
+    """
+    owner = "PairClassifier"
+    check_choice(owner, "pooling", pooling, POOLING)
+    check_choice(owner, "long_texts", long_texts, LONG_TEXTS)
+    check_dropout(owner, dropout)
+    check_choice(owner, "activation", activation, ACTIVATIONS)
+    cfg = {
+        "pooling": pooling,
+        "long_texts": long_texts,
+        "dropout": dropout,
+        "activation": activation,
+    }
+    pairs.cuts_first = True  # type: ignore[attr-defined]
+    pairs.only_once = long_texts == "first"  # type: ignore[attr-defined]
+    shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
+    return Model(
+        "pair_classifier", forward, init=init, layers=[pairs], dims={"nO": nO}, shims=[shim]
+    )
+
+
+class PairHead(nn.Module):
+    """A single logit is the difference of two rows, as in a softmax over no and yes: each step
+    moves it twice as far, which counts where there are few pairs.
+    """
+
+    def __init__(self, cfg: dict[str, Any]):
+        super().__init__()
+        self.pooling = cfg["pooling"]
+        self.long_texts = cfg["long_texts"]
+        self.dropout = nn.Dropout(cfg["dropout"])
+        self.is_single = cfg["n_out"] == 1
+        self.pooler: nn.Module = nn.Identity()
+        if self.pooling == "pooler":
+            self.pooler = make_pooler(cfg["width"], cfg["activation"])
+        self.output = make_output(cfg["width"], max(2, cfg["n_out"]))
+
+    def forward(self, states: PairStates) -> PairScores:
+        logits = self.output(self.dropout(self.pool(states)))
+        if self.is_single:
+            logits = logits[:, 1:] - logits[:, :1]  # (n_windows, n_out)
+        return PairScores(join_windows(logits, states.window_offsets, self.long_texts))
+
+    def pool(self, states: PairStates) -> torch.Tensor:
+        """RETURNS (Tensor): *Shape:* ``(n_windows, width)``"""
+        if self.pooling != "mean":
+            return self.pooler(states.cls.float())
+        n_rows = numpy.diff(states.row_offsets)
+        windows = torch.from_numpy(numpy.repeat(numpy.arange(len(n_rows)), n_rows))
+        return mean_of_segments(states.rows.float(), windows.to(states.rows.device), len(n_rows))
+
+
+def forward(
+    model: Model, pairs: Sequence[TextPair], is_train: bool
+) -> tuple[PairScores, Callable[[Sequence[torch.Tensor | None]], list[TextPair]]]:
+    """The backprop callback takes a tuple with the gradient of the logits. It hands the gradient
+    on to the backbone at once: a pair pass has no other readers.
+    """
+    encoder: SharedEncoder = model.layers[0]  # type: ignore[assignment]
+    backbone = encoder.get_backbone().module
+    module = built_module(model, backbone.width).to(backbone.device).train(is_train)
+    states, backprop = encoder(pairs, is_train)
+    if not is_train:
+        with torch.no_grad():
+            return module(states), lambda dScores: []
+    rows = states.rows.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = module(states.with_rows(rows))
+
+    def backprop_pairs(dScores: Sequence[torch.Tensor | None]) -> list[TextPair]:
+        scores.pairs.backward(dScores[0])
+        backprop(rows.grad)
+        return []
+
+    return PairScores(scores.pairs.detach()), backprop_pairs
+
+
+def init(model: Model, X=None, Y=None) -> None:
+    """Build the module anew; the width comes from the backbone."""
+    shim = get_shim(model)
+    backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
+    shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
+    shim.module = shim.build(shim.cfg)
+    if shim.cfg["pooling"] == "pooler":
+        copy_pooler(model.layers[0], shim.module)

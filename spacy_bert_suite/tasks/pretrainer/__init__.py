@@ -1,0 +1,1 @@
+"""bert_pretrainer: masked language modelling and sentence order."""

@@ -1,0 +1,1 @@
+"""bert_qa: answers to questions."""

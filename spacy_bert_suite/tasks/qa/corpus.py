@@ -1,0 +1,199 @@
+"""Questions and answers in files: SQuAD's own JSON, and lines of JSON. Exact match and F1 as the
+official script of SQuAD counts them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from ...core.text import is_blank, replace_surrogates
+from ...data.lines import read_lines
+from ...data.questions import Gold, Question, make_question_example
+from ...data.records import Renames, read_rows
+from ...errors import CodedValueError, Errors
+
+SUFFIXES = (".json", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A question as it stands in a file, with the place to name when it is wrong."""
+
+    path: Path
+    place: str
+    context: Any
+    record: dict[str, Any]
+
+    def wrong(self, field: str, found: Any, expected: str) -> ValueError:
+        place = f"{self.place} (id {self.record['id']})" if "id" in self.record else self.place
+        return CodedValueError(
+            Errors.B242.format(
+                path=self.path, place=place, field=field, found=_short(found), expected=expected
+            )
+        )
+
+    def text(self, field: str, value: Any) -> str:
+        if not isinstance(value, str) or is_blank(value):
+            raise self.wrong(field, value, "a text that is not empty")
+        return replace_surrogates(value)
+
+    def question(self) -> "tuple[str, Question]":
+        """RETURNS (tuple[str, Question]): The context and the question."""
+        context = self.text("context", self.context)
+        text = self.text("question", self.record.get("question"))
+        is_impossible = self.record.get("is_impossible")
+        if not isinstance(is_impossible, (bool, type(None))):
+            raise self.wrong("is_impossible", is_impossible, "true or false")
+        answers = [] if is_impossible else [self._placed(context, a) for a in self._answers()]
+        return context, Question(text, answers, str(self.record.get("id", "")))
+
+    def _answers(self) -> list[dict[str, Any]]:
+        """The answers as a list, whichever of the two usual layouts they have."""
+        expected = "a list of answers with text and answer_start"
+        given = self.record.get("answers")
+        if isinstance(given, dict):
+            texts, starts = given.get("text"), given.get("answer_start")
+            if not isinstance(texts, list) or not isinstance(starts, list):
+                raise self.wrong("answers", given, expected)
+            if len(texts) != len(starts):
+                raise self.wrong("answers", given, "as many texts as answer_starts")
+            given = [{"text": t, "answer_start": s} for t, s in zip(texts, starts)]
+        if not isinstance(given, list) or not all(isinstance(a, dict) for a in given):
+            raise self.wrong("answers", given, expected)
+        return given
+
+    def _placed(self, context: str, answer: dict[str, Any]) -> Gold:
+        text = self.text("answers", answer.get("text"))
+        start = answer.get("answer_start")
+        if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+            raise self.wrong("answer_start", start, "a whole number, 0 or more")
+        if context[start : start + len(text)] != text:
+            raise self.wrong("answers", text, f"what the context has at character {start}")
+        return text, start
+
+
+def make_question_corpus(
+    path: str | Path, limit: int = 0
+) -> Callable[[Language], Iterator[Example]]:
+    """Registered as "spacy-bert-suite.QuestionCorpus.v1": SQuAD 1.1 and 2.0.
+
+    path (str | Path): SQuAD's .json (articles with paragraphs with questions), or .jsonl,
+        where a line has a `context`, a `question` and `answers`, or a `context` and `qas`, a list
+        of questions. Either also .gz.
+    limit (int): Read only so many questions; 0 for all.
+    RETURNS (Callable): The corpus: one example for each question.
+    """
+    return QuestionCorpus(Path(path), limit)
+
+
+class QuestionCorpus:
+    """Reads questions anew for every epoch."""
+
+    def __init__(self, path: Path, limit: int = 0):
+        self.path = path
+        self.limit = limit
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        n_read = 0
+        for context, question in self.read():
+            yield make_question_example(
+                nlp, context, question.text, question.answers, id=question.id
+            )
+            n_read += 1
+            if n_read == self.limit:
+                return
+        if not n_read:
+            raise CodedValueError(Errors.B243.format(path=self.path, reason="it holds no question"))
+
+    def read(self) -> "Iterator[tuple[str, Question]]":
+        """YIELDS (tuple[str, Question]): The context, and a question about it."""
+        entries = _read_articles if suffix_of(self.path) == ".json" else _read_lines
+        for entry in entries(self.path):
+            yield entry.question()
+
+
+def read_examples(path: str | Path, nlp: Language) -> list[Example]:
+    """RETURNS (list[Example]): Those of a file of questions, or of a `.spacy` corpus."""
+    path = Path(path)
+    is_spacy = path.is_dir() or path.suffix == ".spacy"
+    return list(Corpus(path)(nlp) if is_spacy else QuestionCorpus(path)(nlp))
+
+
+def suffix_of(path: Path) -> str:
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if suffix not in SUFFIXES:
+        raise CodedValueError(Errors.B209.format(path=path, suffixes=", ".join(SUFFIXES)))
+    return suffix
+
+
+def _read_lines(path: Path) -> Iterator[Entry]:
+    for row in read_rows(path):
+        place, context = f"line {row.number}", row.record.get("context")
+        records = row.record.get("qas", [row.record])
+        if not isinstance(records, list):
+            raise _not_objects(path, place, records)
+        for record in records:
+            yield _entry(path, place, context, record)
+
+
+def _read_articles(path: Path) -> Iterator[Entry]:
+    """The questions of {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}."""
+    n_questions = 0
+    for article in _list_of(path, _load(path), "data"):
+        for paragraph in _list_of(path, article, "paragraphs"):
+            for record in _list_of(path, paragraph, "qas"):
+                n_questions += 1
+                place = f"question {n_questions}"
+                yield _entry(path, place, paragraph.get("context"), record)
+
+
+def _entry(path: Path, place: str, context: Any, record: Any) -> Entry:
+    if not isinstance(record, dict):
+        raise _not_objects(path, place, record)
+    return Entry(path, place, context, record)
+
+
+def _not_objects(path: Path, place: str, found: Any) -> ValueError:
+    return Entry(path, place, None, {}).wrong("qas", found, "a list of JSON objects")
+
+
+def _load(path: Path) -> Any:
+    text = "\n".join(line for _, line in read_lines(path))
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CodedValueError(Errors.B243.format(path=path, reason=error)) from error
+
+
+def _list_of(path: Path, value: Any, name: str) -> list[Any]:
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, list):
+        raise CodedValueError(
+            Errors.B243.format(path=path, reason=f"no list '{name}' in {_short(value)}")
+        )
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def question_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+    """Questions from SQuAD's .json, or from .jsonl records with `context`, `question` and
+    `answers`; see `QuestionCorpus.v1`.
+
+    path (Path): The file.
+    nlp (Language): Gives the tokenizer.
+    rename (dict[str, str]): Not used.
+    YIELDS (Doc): The context of each question; the question is in its `user_data`.
+    """
+    for context, question in QuestionCorpus(path).read():
+        answers = question.answers
+        yield make_question_example(nlp, context, question.text, answers, id=question.id).reference

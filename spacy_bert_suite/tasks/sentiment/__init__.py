@@ -1,0 +1,1 @@
+"""bert_sentiment: sentiment of docs and sentences."""

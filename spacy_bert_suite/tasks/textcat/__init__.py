@@ -1,0 +1,1 @@
+"""bert_textcat and bert_textcat_multilabel: categories."""
