@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_bert_suite.render import render_page, table
-from spacy_bert_suite.search import SemanticIndex
+from spacy_bert_suite import SemanticIndex
 
 TITLE = "The long way back of Skerrow Athletic"
 QUESTIONS = ["Who was asked to take over as coach?", "How many people live in Skerrow?"]
