@@ -84,6 +84,17 @@ def can_train(config: Config) -> bool:
     return training is None or {"seed", "gpu_allocator"} <= set(training)
 
 
+def trains_well(config: Config) -> bool:
+    """RETURNS (bool): Whether its backbone learns at a rate that a BERT survives, if it trains."""
+    if "training" not in config:
+        return True
+    rate = config["training"].get("optimizer", {}).get("learn_rate", {})
+    model = config["components"]["bert"].get("model", {})
+    return (
+        isinstance(rate, dict) and 0 < rate.get("initial_rate", 0) * model.get("lr_scale", 1) < 3e-4
+    )
+
+
 def check_config(config: Config) -> None:
     """Build the pipeline and all that training needs; nothing is read or downloaded."""
     config["paths"] = {"train": "train.spacy", "dev": "dev.spacy", **config.get("paths", {})}
@@ -110,6 +121,7 @@ def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
             config = Config().from_str(with_parents(content), interpolate=False)
             if is_complete(config):
                 assert can_train(config), content
+                assert trains_well(config), content
                 whole = config
             else:
                 config = whole.merge(config, remove_extra=False)
