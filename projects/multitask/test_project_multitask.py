@@ -19,7 +19,7 @@ QUICK = {
     "epochs": 0,
     "build": "none",
 }
-FOLDERS = {"summaries": "summarization"}  # templates that have another name
+FOLDERS = {"summaries": "summarizer"}  # templates that have another name
 
 
 def test_multitask_project(run_project):

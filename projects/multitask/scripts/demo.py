@@ -9,9 +9,8 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_bert_suite.render.console import table
-from spacy_bert_suite.render.html import render_page
-from spacy_bert_suite.search import SemanticIndex
+from spacy_bert_suite import SemanticIndex
+from spacy_bert_suite.render import render_page, table
 
 TITLE = "The long way back of Skerrow Athletic"
 QUESTIONS = ["Who was asked to take over as coach?", "How many people live in Skerrow?"]

@@ -1,8 +1,8 @@
 import srsly
 
 
-def test_summarization_project(run_project):
-    root = run_project("summarization", "all", steps=10, epochs=0, build="none")
+def test_summarizer_project(run_project):
+    root = run_project("summarizer", "all", steps=10, epochs=0, build="none")
     scores = srsly.read_json(root / "metrics" / "dev.json")
     assert scores["summary_rouge1"] > 0.4
     assert (root / "packages" / "en_bert_summarizer-0.1.0" / "en_bert_summarizer").is_dir()

