@@ -143,8 +143,8 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors, link
 
 
-def imports_of(source: str) -> Iterator[Tuple[str, str]]:
-    """YIELDS (Tuple[str, str]): Module of this package, and the name that is imported from it."""
+def imports_of(source: str) -> Iterator[tuple[str, str]]:
+    """YIELDS (tuple[str, str]): Module of this package, and the name that is imported from it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             module, _, inner = node.module.partition(".")
