@@ -1,10 +1,12 @@
 """What a checkpoint becomes: a component, its settings and its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from spacy.language import Language
+from spacy.training import Example
 
 # The layers by which heads reach the backbone, by their key in the head's config.
 CONNECTIONS = {
@@ -13,6 +15,11 @@ CONNECTIONS = {
     "rows": "spacy-bert-suite.RowEncoder.v1",
     "texts": "spacy-bert-suite.TextEncoder.v1",
 }
+
+
+def empty_example(nlp: Language) -> Example:
+    """RETURNS (Example): One without gold: all that a head learns is in the checkpoint."""
+    return Example(nlp.make_doc("?"), nlp.make_doc("?"))
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Plan:
         can.
     sources (Sequence[str]): Names of which the backbone must have one, since the head reads its
         folder too; none for any.
+    example (Callable): Makes the one that the component is initialized with.
     is_squashed (bool): Whether a probability is given where the checkpoint gives a bare number.
     """
 
@@ -44,6 +52,7 @@ class Plan:
     by_pooler: bool = False
     window: int | None = None
     sources: Sequence[str] = ()
+    example: Callable[[Language], Example] = empty_example
     is_squashed: bool = False
 
     def config(self, upstream: str) -> dict[str, Any]:
@@ -62,7 +71,7 @@ class Plan:
 class ImportOptions:
     """What the user says about a checkpoint beyond what it says itself.
 
-    task (str): One of `importing.TASKS`.
+    task (str): That of an `Importer` in `tasks/registry.py`.
     labels (list[str] | None): Names of the outputs, in their order.
     scheme (str | None): How a token classifier writes entities.
     """
@@ -84,3 +93,13 @@ def dropout_of(config: Any) -> float:
 def known(extra: dict[str, Any], *keys: str) -> dict[str, Any]:
     """RETURNS (Dict): Those of the keys that there are."""
     return {key: extra[key] for key in keys if key in extra}
+
+
+def pooled_weights(
+    dense: dict[str, torch.Tensor], output: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """RETURNS (Dict): Tensors of a head with a dense layer over [CLS] and a classifier above."""
+    layers = {"pooler.0": dense, "output": output}
+    return {
+        f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.items()
+    }

@@ -1,25 +1,37 @@
-"""Question answering heads in Hugging Face folders."""
+"""Extractive question answering: `bert_qa` from a checkpoint, and as one."""
 
 from typing import Any
 
+from spacy.language import Language
+from spacy.training import Example
+
+from ..data.questions import make_question_example
 from .export_spec import ExportSpec, names_of
 from .families import SPAN_LAYER, find_family
 from .plan import ImportOptions, Plan, known
 from .source import Source
 
 
-def plan_answers(source: Source, config: Any, wishes: ImportOptions) -> Plan:
-    """A `bert_qa`."""
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
+    """A `bert_qa` whose scores of starts and ends are the checkpoint's own logits."""
     find_family(source.model_type, source.name)
     layer = source.linear(SPAN_LAYER)
     weights = {f"output.{key}": value for key, value in layer.items()}
     model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
     cfg = known(source.extra, "null_threshold")
     settings = known(source.extra, "max_answer_pieces")
-    return Plan("bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg)
+    return Plan(
+        "bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg, example=ask_anything
+    )
 
 
-def shape_answers(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+def ask_anything(nlp: Language) -> Example:
+    """RETURNS (Example): `bert_qa` is initialized with a question, whichever it is."""
+    return make_question_example(nlp, "?", "?", [("?", 0)])
+
+
+def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+    """One linear layer, and the settings by which answers are chosen."""
     find_family(encoder.config.model_type, pipe.name)
     extra = {key: getattr(pipe, key) for key in ("null_threshold", "max_answer_pieces")}
     tensors = names_of(module.output, SPAN_LAYER)
