@@ -1,12 +1,10 @@
 """What a checkpoint becomes: a component, its settings and its weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from spacy.language import Language
-from spacy.training import Example
 
 # The layers by which heads reach the backbone, by their key in the head's config.
 CONNECTIONS = {
@@ -15,11 +13,6 @@ CONNECTIONS = {
     "rows": "spacy-bert-suite.RowEncoder.v1",
     "texts": "spacy-bert-suite.TextEncoder.v1",
 }
-
-
-def empty_example(nlp: Language) -> Example:
-    """RETURNS (Example): One without gold: all that a head learns is in the checkpoint."""
-    return Example(nlp.make_doc("?"), nlp.make_doc("?"))
 
 
 @dataclass
@@ -38,7 +31,6 @@ class Plan:
         can.
     sources (Sequence[str]): Names of which the backbone must have one, since the head reads its
         folder too; none for any.
-    example (Callable): Makes the one that the component is initialized with.
     is_squashed (bool): Whether a probability is given where the checkpoint gives a bare number.
     """
 
@@ -52,7 +44,6 @@ class Plan:
     by_pooler: bool = False
     window: int | None = None
     sources: Sequence[str] = ()
-    example: Callable[[Language], Example] = empty_example
     is_squashed: bool = False
 
     def config(self, upstream: str) -> dict[str, Any]:

@@ -2,10 +2,6 @@
 
 from typing import Any
 
-from spacy.language import Language
-from spacy.training import Example
-
-from ..data.questions import make_question_example
 from .export_spec import ExportSpec, names_of
 from .families import SPAN_LAYER, find_family
 from .plan import ImportOptions, Plan, known
@@ -20,14 +16,7 @@ def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
     model = {"@architectures": "spacy-bert-suite.AnswerExtractor.v1", "dropout": 0.0}
     cfg = known(source.extra, "null_threshold")
     settings = known(source.extra, "max_answer_pieces")
-    return Plan(
-        "bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg, example=ask_anything
-    )
-
-
-def ask_anything(nlp: Language) -> Example:
-    """RETURNS (Example): `bert_qa` is initialized with a question, whichever it is."""
-    return make_question_example(nlp, "?", "?", [("?", 0)])
+    return Plan("bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg)
 
 
 def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
