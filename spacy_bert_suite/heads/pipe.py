@@ -84,7 +84,7 @@ class HeadPipe(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         for node in self.model.walk():
             if isinstance(node, SharedEncoder):
-                node.attend([eg.predicted for eg in examples])
+                node.enter_batch([eg.predicted for eg in examples])
         gold = self.select_examples(examples)
         if gold:
             losses[self.name] += self.update_batch(gold)
