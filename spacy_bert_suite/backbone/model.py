@@ -12,7 +12,7 @@ from ..core.device import DTYPES
 from ..core.torch_shim import get_shim
 from ..errors import CodedValueError, Errors
 from .encoder.adapters import LoRA
-from .encoder.encoder import LAYERS, EncoderSettings
+from .encoder.settings import LAYERS, EncoderSettings
 from .hidden_states import BertStates
 from .input.windows import N_SPECIAL
 from .listener import BertListener

@@ -18,8 +18,10 @@ from ..core.optimizer_state import below_prefix, with_prefix
 from ..core.torch_shim import AdamWSettings, TorchShim, module_to_bytes
 from ..errors import CodedValueError, Errors
 from .encoder.adapters import adapter_state, make_lora
-from .encoder.encoder import BertEncoder, EncoderInput, EncoderSettings
+from .encoder.encoder import BertEncoder
+from .encoder.inputs import EncoderInput
 from .encoder.oom import coded_in_training
+from .encoder.settings import EncoderSettings
 from .fork_safety import ProcessCheck
 from .hidden_states import Layout, make_layout
 from .input.offsets import ranges

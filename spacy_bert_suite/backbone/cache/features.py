@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 
 from ...core.validation import check_config
 from ...errors import CodedValueError, Errors, Warnings
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from ..hidden_states import BertStates, Layout, rows_by_doc
 from .block_files import KEY_SIZE, BlockFiles, prune
 

@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from ...core.text import replace_surrogates
 from ...errors import CodedValueError, Errors
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from ..input.offsets import offsets_of
 from ..input.windows import cut_texts, make_windows
 from ..input.wordpieces import Wordpieces, WordpieceTokenizer

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ...errors import CodedValueError, Errors
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from ..listener import check_grad_factor, weighted
 from ..model import get_backbone
 
