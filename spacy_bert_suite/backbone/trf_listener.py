@@ -49,7 +49,7 @@ def to_transformer_data(states: BertStates, ops: Ops) -> list[TransformerData]:
 def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
     layout = states.layout
     start, end = (int(n) for n in layout.piece_offsets[index : index + 2])
-    cls_row = layout.n_pieces + int(layout.window_offsets[index])
+    cls_row = layout.first_cls(index)
     rows = torch.cat([states.rows[start:end], states.rows[cls_row : cls_row + 1]]).float()
     if ops.device_type == "cpu":
         rows = rows.cpu()
@@ -72,5 +72,5 @@ def from_gradients(states: BertStates, gradients: Sequence[TransformerData]) -> 
         dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dRows.device)
         start, end = layout.piece_offsets[i : i + 2]
         dRows[start:end] += dDoc[:-1]
-        dRows[layout.n_pieces + int(layout.window_offsets[i])] += dDoc[-1]
+        dRows[layout.first_cls(i)] += dDoc[-1]
     return dRows

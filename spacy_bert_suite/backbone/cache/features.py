@@ -18,7 +18,7 @@ from spacy.tokens import Doc
 from ...core.validation import check_config
 from ...errors import CodedValueError, Errors, Warnings
 from ..encoder.inputs import EncoderInput
-from ..hidden_states import BertStates, Layout, rows_by_doc
+from ..hidden_states import BertStates, Layout
 from .block_files import KEY_SIZE, BlockFiles, prune
 
 FORMAT = 1  # of what is stored; another number makes another folder
@@ -78,7 +78,7 @@ class FeatureCache:
             return BertStates(backbone.run(rows, False)[0], layout)
         files = self._open(backbone)
         keys = keys_of(rows, layout)
-        index, offsets = rows_by_doc(layout)
+        index, offsets = layout.rows_by_doc()
         blocks = torch.empty((len(index), backbone.module.width), dtype=self._dtype)
         parts = split(blocks, offsets)
         missing = [
@@ -101,7 +101,7 @@ class FeatureCache:
         """Fill the parts that are missing, and store them. A text that comes twice runs once."""
         first = {keys[i]: i for i in reversed(missing)}
         rows, layout = backbone.prepare([docs[i] for i in first.values()])
-        index, offsets = rows_by_doc(layout)
+        index, offsets = layout.rows_by_doc()
         states = backbone.run(rows, False)[0].cpu()[torch.from_numpy(index)]
         computed = dict(zip(first, split(states, offsets)))
         for i in missing:

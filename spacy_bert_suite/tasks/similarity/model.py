@@ -13,7 +13,6 @@ from ...core.torch_shim import TorchShim
 from ...core.validation import check_choice, check_config
 from ...heads.glue import forward
 from ...heads.pooling import (
-    first_windows,
     mean_of_ranges,
     pool,
     sentence_rows,
@@ -135,7 +134,7 @@ class SentenceEmbedder(nn.Module):
     def embed(self, states: BertStates) -> torch.Tensor:
         """RETURNS (Tensor): Vectors of whole texts. *Shape:* ``(n_texts, n_out)``"""
         if self.cfg["long_documents"] == "first":
-            states = first_windows(states)
+            states = states.first_windows()
         names = self.cfg["pooling"].split("+")
         return self.finish(torch.cat([pool(states, name, self.pooler[0]) for name in names], dim=1))
 
