@@ -87,7 +87,7 @@ def learn_own_part(
         return
     pipes: Any = nlp.pipeline
     for name, pipe in pipes:
-        if name not in exclude and (isinstance(pipe, Bert) or hasattr(pipe, "learn_nothing")):
+        if name not in exclude and (isinstance(pipe, Bert) or hasattr(pipe, "update_empty")):
             pipe.update([])
 
 
