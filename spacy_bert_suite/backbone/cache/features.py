@@ -19,6 +19,7 @@ from ...core.validation import check_config
 from ...errors import CodedValueError, Errors, Warnings
 from ..encoder.inputs import EncoderInput
 from ..hidden_states import BertStates, Layout
+from ..shim import BackboneShim
 from .block_files import KEY_SIZE, BlockFiles, prune
 
 FORMAT = 1  # of what is stored; another number makes another folder
@@ -66,7 +67,7 @@ class FeatureCache:
     def __reduce__(self):
         return FeatureCache, (self.path, self.max_gb)
 
-    def encode(self, backbone: Any, docs: Sequence[Doc]) -> BertStates:
+    def encode(self, backbone: BackboneShim, docs: Sequence[Doc]) -> BertStates:
         """Read states, and run the backbone over the docs whose states are not there.
 
         backbone (BackboneShim): The weights and the tokenizer.
@@ -92,7 +93,7 @@ class FeatureCache:
 
     def _compute(
         self,
-        backbone: Any,
+        backbone: BackboneShim,
         docs: Sequence[Doc],
         keys: Sequence[bytes],
         parts: list[torch.Tensor],
@@ -135,7 +136,7 @@ class FeatureCache:
     def _n_most(self) -> int:
         return int(self.max_gb * 1e9)
 
-    def _open(self, backbone: Any) -> BlockFiles | None:
+    def _open(self, backbone: BackboneShim) -> BlockFiles | None:
         """The folder of these weights and settings, anew when the weights have changed; None if
         the disk has no room for it.
         """
@@ -191,13 +192,13 @@ def view(rows: torch.Tensor) -> memoryview:
     return rows.reshape(-1).view(torch.uint8).numpy().data
 
 
-def dtype_of(backbone: Any) -> torch.dtype:
+def dtype_of(backbone: BackboneShim) -> torch.dtype:
     """RETURNS (dtype): Of the states of these settings, seen on an empty text."""
     ids = numpy.asarray([backbone.wordpieces.cls_id, backbone.wordpieces.sep_id])
     return backbone.run(EncoderInput([ids], numpy.arange(2)), False)[0].dtype
 
 
-def settings_of(backbone: Any, dtype: torch.dtype) -> dict[str, Any]:
+def settings_of(backbone: BackboneShim, dtype: torch.dtype) -> dict[str, Any]:
     """RETURNS (Dict): All that the states depend on besides the text."""
     module = backbone.module
     config = {

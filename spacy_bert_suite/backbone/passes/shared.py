@@ -12,6 +12,7 @@ from ...errors import CodedValueError, Errors
 from ..encoder.inputs import EncoderInput
 from ..listener import check_grad_factor, weighted
 from ..model import get_backbone
+from ..shim import BackboneShim
 
 
 class SharedEncoder(Model):
@@ -61,7 +62,7 @@ class SharedEncoder(Model):
         if component is not None:
             component.flush_pending_step()
 
-    def get_backbone(self) -> Any:
+    def get_backbone(self) -> BackboneShim:
         """RETURNS (BackboneShim): The weights and the tokenizer.
         RAISES (ValueError): If the backbone is not in the pipeline.
         """
