@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..training.new_config import Plan
 
 CORPUS = "[TASK=]FILE"
+MACHINE = click.Choice(["small", "large"])  # as in new_config.machine, heavy to import
 
 
 @cli.command("init-config")
@@ -25,8 +26,8 @@ CORPUS = "[TASK=]FILE"
 @click.option("--lang", "-l", default="en", show_default=True, help="Language of the tokenizer.")
 @click.option("--weights", "-w", default="embedded", show_default=True,
               help="Folder of a BERT, or a name.")  # fmt: skip
-@click.option("--size", type=click.Choice(["small", "large"]), default="small", show_default=True,
-              help="Of the machine: up to 8 GB of memory, on the GPU if there is one, or more.")  # fmt: skip
+@click.option("--size", type=MACHINE, default="small", show_default=True,
+              help="Of the machine: small is up to 8 GB, of the GPU if any.")  # fmt: skip
 @click.option("--steps", type=POSITIVE, help="Updates, at least.  [default: by task]")
 @click.option("--epochs", type=click.FloatRange(min=0),
               help="Passes over the data, at least.  [default: by task]")  # fmt: skip
@@ -112,7 +113,9 @@ def title_of(plan: "Plan", output: Path) -> str:
 def summary_of(plan: "Plan") -> str:
     """RETURNS (str): How fast what learns."""
     shape = plan.shape
-    known = f"{shape.n_layers} layers, {shape.width} wide" if shape else f"size unknown: {plan.size}"
+    known = (
+        f"{shape.n_layers} layers, {shape.width} wide" if shape else f"size unknown: {plan.size}"
+    )
     rate, backbone = plan.rate.heads, plan.rate.heads * plan.rate.scale
     names = ", ".join(task.name for task in plan.tasks)
     return (

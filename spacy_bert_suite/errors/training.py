@@ -52,7 +52,9 @@ class TrainingErrors(metaclass=WithCodes):
         "There is no {split} corpus for '{task}'. Add --{split} FILE, which is for all tasks, or "
         "--{split} {task}=FILE."
     )
-    B264 = "--{split} has a file for the task '{name}', but the tasks are: {tasks}. Add it to --tasks."
+    B264 = (
+        "--{split} has a file for the task '{name}', but the tasks are: {tasks}. Add it to --tasks."
+    )
     B265 = (
         "'{task}' is trained alone, as its texts have no other gold. Write a config for it first; "
         "the checkpoint that it trains can then be the --weights of other tasks."

@@ -5,6 +5,7 @@ They are those of the templates in `projects/`.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import spacy
 from spacy.training import Corpus
@@ -19,12 +20,8 @@ TUNE = {"@callbacks": "spacy-bert-suite.tune_thresholds.v1"}
 TUNE_NULL = {"@callbacks": "spacy-bert-suite.tune_null_threshold.v1"}
 CALIBRATE = {"@callbacks": "spacy-bert-suite.calibrate.v1"}
 CHECKPOINT = {"@callbacks": "spacy-bert-suite.write_checkpoint.v1"}
-PAIR_FILES = {
-    "convert": "pairs",
-    "reader": "spacy-bert-suite.PairCorpus.v1",
-    "suffixes": (".jsonl", ".tsv", ".csv"),
-    "every": 20,
-}
+PAIR_READER = "spacy-bert-suite.PairCorpus.v1"
+PAIR_SUFFIXES = (".jsonl", ".tsv", ".csv")
 SCORED = {"@losses": "spacy-bert-suite.CosineSimilarity.v1"}
 ORDERED = {"@losses": "spacy-bert-suite.CoSENT.v1", "scale": 20.0}
 LENGTH = 128  # wordpieces of an instance of bert_pretrainer
@@ -73,17 +70,23 @@ TASKS = {
         TaskConfig(
             name="similarity",
             rates=rates(5e-5, 2e-5, 1e-5),
+            convert="pairs",
+            reader=PAIR_READER,
+            suffixes=PAIR_SUFFIXES,
             epochs=2,
             fit="tasks.configs:fit_similarity",
-            **PAIR_FILES,
+            every=20,
         ),
         TaskConfig(
             name="paraphrase",
             rates=rates(1e-4, 3e-5, 2e-5),
+            convert="pairs",
+            reader=PAIR_READER,
+            suffixes=PAIR_SUFFIXES,
             callback=CALIBRATE,
             why_callback="Probabilities that are neither too sure nor too timid.",
             fit="tasks.configs:fit_paraphrase",
-            **PAIR_FILES,
+            every=20,
         ),
         TaskConfig(
             name="qa",
@@ -129,7 +132,7 @@ TASKS = {
             why_window="As long as an instance: max_length of the corpora.",
             fit="tasks.configs:fit_pretrainer",
             callback=CHECKPOINT,
-            why_callback="A folder that transformers opens, and that can be the backbone of others.",
+            why_callback="A folder that transformers opens, and that other tasks can start from.",
             callback_path="${paths.checkpoint}",
             paths={"checkpoint": "training/checkpoint"},
             training={"max_epochs": -1},
@@ -179,7 +182,7 @@ def fit_similarity(task: TaskConfig, data: Data) -> TaskConfig:
     if found.highest is None:
         # The default, MultipleNegativesRanking, learns from texts that belong together.
         return replace(task, rates={**task.rates, "small": Rate(2e-5)})
-    settings = {"loss": SCORED if data.alone else ORDERED}
+    settings: dict[str, Any] = {"loss": SCORED if data.alone else ORDERED}
     if not data.alone and data.weights == "embedded":
         settings["distillation"] = 1.0
     return replace(task, settings=settings)

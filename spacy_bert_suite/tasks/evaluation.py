@@ -1,6 +1,6 @@
 """Scores of all components, from `.spacy` files and from those that the readers take."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,17 @@ from spacy.training import Corpus, Example
 from spacy.util import registry
 
 from ..errors import CodedValueError, Errors
-from ..training.new_config.task import PREFIX, SPACY_READER, SPACY_SUFFIXES, Data, TaskConfig
-from ..training.new_config.task import suffix_of
+from ..training.new_config.task import (
+    PREFIX,
+    SPACY_READER,
+    SPACY_SUFFIXES,
+    Data,
+    TaskConfig,
+    suffix_of,
+)
 from .configs import TASKS, find_tasks
 
 Scores = dict[str, Any]
-TOKENIZER = "tokenizer"
 SPEED = "speed"
 
 
@@ -98,12 +103,7 @@ def longest_window(nlp: Language) -> int | None:
 
 def flat(scores: Mapping[str, Any]) -> Scores:
     """RETURNS (dict[str, Any]): All scores by name, as `nlp.evaluate` gives them by default."""
-    found = {}
+    found: Scores = {}
     for values in scores.values():
         found.update(values if isinstance(values, Mapping) else {})
     return {**found, SPEED: scores[SPEED]}
-
-
-def is_scored(values: Iterable[Any]) -> bool:
-    """RETURNS (bool): Whether there was gold for any of the scores."""
-    return any(value not in (None, {}) for value in values)

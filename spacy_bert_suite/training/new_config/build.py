@@ -36,7 +36,7 @@ def make_config(plan: Plan) -> tuple[Config, Comments]:
     request, tasks, comments = plan.request, plan.tasks, Comments()
     needs_sentences = any(task.sentences for task in tasks)
     names = [*(["sentencizer"] if needs_sentences else []), BACKBONE]
-    components = {name: {"factory": name} for name in names}
+    components: dict[str, Any] = {name: {"factory": name} for name in names}
     components[BACKBONE]["model"] = make_model(plan, comments)
     for task in tasks:
         components[task.component] = {"factory": task.component, **task.settings}
@@ -113,8 +113,7 @@ def make_batcher(plan: Plan, comments: Comments) -> dict[str, Any]:
     )
     if len(plan.groups) == 1:
         size = min(task.batch_size for task in plan.tasks)
-        batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": size, "get_length": None}
-        return batcher
+        return {"@batchers": "spacy.batch_by_sequence.v1", "size": size, "get_length": None}
     sizes = {found.key: min(t.batch_size for t in found.tasks) for found in plan.groups}
     most = max(sizes.values())
     return {
