@@ -1,13 +1,14 @@
-"""HeadPipe: what `update` is for every component that learns."""
+"""HeadPipe: update, score and saving of every component that learns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example, validate_examples
-from thinc.api import Optimizer
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer
 
 from ..backbone.listener import BertListener
 from ..backbone.passes.shared import SharedEncoder
@@ -19,12 +20,31 @@ Gradients = tuple[torch.Tensor | None, ...]
 
 
 class HeadPipe(TrainablePipe):
-    """What `update` is for all components that learn. A subclass says which of the examples have
+    """What all components that learn have in common. A subclass says which of the examples have
     gold for it (`has_annotation`) and what their loss is (`get_loss`), or, where it makes passes
     of its own, what it learns from (`select_examples`) and how (`update_batch`).
     """
 
-    cfg: dict[str, Any]
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        scorer: Callable | None = None,
+        **cfg: Any,
+    ):
+        """vocab (Vocab): Of the pipeline.
+        model (Model): The head.
+        name (str): Of the component.
+        scorer (Callable | None): The scoring method.
+        cfg: Settings and what is learnt besides weights, saved as JSON.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = cfg
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_disk` has saved.
@@ -90,9 +110,9 @@ class HeadPipe(TrainablePipe):
             losses[self.name] += self.update_batch(gold)
         else:
             self.update_empty()
-        besides = self.update_auxiliary(examples)
-        losses[self.name] += besides or 0.0
-        if (gold or besides is not None) and sgd not in (None, False):
+        auxiliary = self.update_auxiliary(examples)
+        losses[self.name] += auxiliary or 0.0
+        if (gold or auxiliary is not None) and sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
@@ -102,6 +122,7 @@ class HeadPipe(TrainablePipe):
         return examples if is_any else []
 
     def has_annotation(self, eg: Example) -> bool:
+        """RETURNS (bool): Whether the example has gold for this component."""
         raise NotImplementedError
 
     def update_batch(self, gold: Sequence[Any]) -> float:
@@ -117,6 +138,21 @@ class HeadPipe(TrainablePipe):
         RETURNS (float | None): The loss; None where nothing is learnt, as by default.
         """
         return None
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score the examples that are for this component and have gold; none: no scores."""
+        if self.scorer is None:
+            return {}
+        gold = self.select_scored(list(examples))
+        return self.score_gold(self.scorer, gold, **kwargs) if gold else {}
+
+    def select_scored(self, examples: Sequence[Example]) -> Sequence[Any]:
+        """RETURNS (Sequence): What is scored: by default the examples with gold."""
+        return [eg for eg in examples if is_for(eg, self.name) and self.has_annotation(eg)]
+
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): What the scorer says of `select_scored`, with what it needs."""
+        return scorer(gold, **{**self.cfg, **kwargs})
 
     def update_empty(self) -> None:
         """Take part in what the losses of several processes share: others may have gold."""

@@ -14,7 +14,6 @@ from thinc.api import Config, Model
 
 from ...backbone.passes.pairs import (
     PairEncoder,
-    PairStates,
     TextPair,
     check_room,
     have_room,
@@ -30,6 +29,7 @@ from ...heads.pipe import HeadPipe
 from ...heads.tuning import before_saving
 from .answers import Answer, Asked, choose_answers
 from .corpus import read_examples
+from .logits import PairLogits
 from .model import answer_loss
 from .scorer import best_null_threshold, f1_score
 from .spans import SpanCandidates, extract_candidates, score_spans
@@ -70,7 +70,7 @@ READ_AT_ONCE = 262_144
 def make_bert_qa(
     nlp: Language,
     name: str,
-    model: Model[list[TextPair], PairStates],
+    model: Model[list[TextPair], PairLogits],
     null_threshold: float | None,
     max_answer_pieces: int,
     scorer: Callable | None,
@@ -103,7 +103,7 @@ class BertQuestionAnswering(HeadPipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[list[TextPair], PairStates],
+        model: Model[list[TextPair], PairLogits],
         name: str = "bert_qa",
         *,
         null_threshold: float | None = None,
@@ -298,11 +298,11 @@ class BertQuestionAnswering(HeadPipe):
 
     def update_batch(self, gold: Sequence[tuple[TextPair, Any]]) -> float:
         """Forward and backward pass. RETURNS (float): The loss, the mean over windows."""
-        states, backprop = self.model.begin_update([pair for pair, _ in gold])
-        loss, gradient = answer_loss(states, [answer for _, answer in gold])
-        n_windows = len(states.starts)
+        found, backprop = self.model.begin_update([pair for pair, _ in gold])
+        loss, gradient = answer_loss(found, [answer for _, answer in gold])
+        n_windows = len(found.starts)
         share = n_windows / max(1, totals_of(n_windows)[0])
-        backprop(gradient * share)  # type: ignore[arg-type]
+        backprop((gradient * share,))  # type: ignore[arg-type]
         return loss * share
 
     # Scoring

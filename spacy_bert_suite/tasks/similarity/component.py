@@ -23,7 +23,7 @@ from ...core.validation import check_choice, check_config
 from ...data.pairs import PairAnnotation, belongs_together, get_pair
 from ...data.questions import get_question
 from ...errors import CodedValueError, Errors, Warnings
-from ...heads.glue import built_module
+from ...heads.glue import built_module, with_graph
 from ...heads.labelled import check_list
 from ...heads.pair_pipe import PairPipe, as_texts
 from ...vectors.hooks import install_hooks
@@ -379,15 +379,7 @@ class BertSimilarity(PairPipe):
     def _with_graph(
         self, states: BertStates, backprop: Callable
     ) -> tuple[torch.Tensor, Callable[[], None]]:
-        rows = states.rows.detach().requires_grad_()
-        with torch.enable_grad():
-            vectors = get_shim(self.model).module.embed(type(states)(rows, states.layout))
-
-        def hand_on() -> None:
-            if rows.grad is not None:
-                backprop(rows.grad)
-
-        return vectors, hand_on
+        return with_graph(states, backprop, get_shim(self.model).module.embed)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score the examples that hold pairs; none: no scores."""

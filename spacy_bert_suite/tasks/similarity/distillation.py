@@ -138,8 +138,7 @@ def make_teacher(encoder: TextEncoder, student: SentenceEmbedder) -> Teacher:
     except (ValueError, OSError) as error:
         name, source = encoder.component_name, encoder.get_backbone().name
         raise CodedValueError(Errors.B041.format(name=name, source=source, reason=error)) from error
-    twin = TextEncoder(encoder.upstream_name)
-    twin.first_window = encoder.first_window
+    twin = TextEncoder(encoder.upstream_name, first_window=encoder.first_window)
     twin.bind(backbone, encoder.component_name, trainable=False)
     with torch.random.fork_rng():
         module = SentenceEmbedder({**student.cfg, "n_labels": 0}).eval()

@@ -9,6 +9,7 @@ from thinc.api import Model
 from torch import nn
 
 from ...backbone.hidden_states import BertStates
+from ...backbone.passes.texts import TextEncoder
 from ...core.torch_shim import TorchShim
 from ...core.validation import check_choice, check_config
 from ...heads.glue import forward
@@ -41,7 +42,7 @@ class Embeddings(NamedTuple):
 
 def SentenceEncoder(
     bert: Model[list[Doc], BertStates],
-    texts: Model[list[str], BertStates],
+    texts: TextEncoder,
     pooling: str = "auto",
     dense_width: int = 0,
     dense_activation: str = "Tanh",
@@ -74,7 +75,6 @@ def SentenceEncoder(
     check_config(owner, "dense_width", dense_width, dense_width >= 0, "0 or more")
     check_choice(owner, "dense_activation", dense_activation, ACTIVATIONS)
     check_config(owner, "truncate_dim", truncate_dim, truncate_dim >= 0, "0 or more")
-    texts.first_window = long_documents == "first"  # type: ignore[attr-defined]
     cfg = {
         "pooling": pooling,
         "dense": [[dense_width, True, dense_activation]] if dense_width else [],
@@ -83,8 +83,12 @@ def SentenceEncoder(
         "long_documents": long_documents,
         "n_labels": 0,
     }
+    first = long_documents == "first"
+    encoder = TextEncoder(texts.upstream_name, texts.grad_factor, first_window=first)
     shim = TorchShim(SentenceEmbedder, cfg, ("normalize", "truncate_dim", "long_documents"))
-    return Model("sentence_encoder", forward, layers=[bert, texts], dims={"nO": None}, shims=[shim])
+    return Model(
+        "sentence_encoder", forward, layers=[bert, encoder], dims={"nO": None}, shims=[shim]
+    )
 
 
 class SentenceEmbedder(nn.Module):
