@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ...core.rng import random_state, restore
+from ...core.rng import get_torch_states, set_torch_states
 
 # Gives the vectors of texts with their graph, and what to call after `backward`, to hand the
 # gradient on to the backbone.
@@ -42,18 +42,18 @@ def learn_in_chunks(embed: Embed, chunks: Sequence[Sequence[Any]], loss_of: Loss
     states = []
     vectors = []
     for chunk in chunks:
-        states.append(random_state())
+        states.append(get_torch_states())
         vectors.append(embed(chunk)[0].detach())
     cached = torch.cat(vectors).requires_grad_()
     loss = backward(loss_of, cached)
     gradients = cached.grad.split([len(part) for part in vectors])  # type: ignore[union-attr]
-    after = random_state()
+    after = get_torch_states()
     for chunk, state, gradient in zip(chunks, states, gradients):
-        restore(state)
+        set_torch_states(state)
         again, hand_on = embed(chunk)
         again.backward(gradient)
         hand_on()
-    restore(after)
+    set_torch_states(after)
     return loss
 
 
