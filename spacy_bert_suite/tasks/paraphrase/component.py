@@ -117,7 +117,6 @@ class BertParaphrase(PairPipe):
         RAISES (ValueError): If one of them is no pair of texts.
         """
         read = as_pairs(pairs, self.name)
-        self.model.layers[0].flush_pending_step()  # type: ignore[attr-defined]
         found = self._log_probabilities(self._read(read), self.cfg["temperature"]).exp().numpy()
         return found if self.mode == "classes" else found[:, 0]
 
@@ -229,7 +228,6 @@ class BertParaphrase(PairPipe):
         batch = self._with_class(self.select_examples(examples))
         if not batch:
             raise CodedValueError(Errors.B250.format(name=self.name, needs=self.needs))
-        self.model.layers[0].flush_pending_step()  # type: ignore[attr-defined]
         pairs = [pair for _, pair in batch]
         orders = self._read([(text, pair.others[0]) for text, pair in batch])
         found = best_temperature(

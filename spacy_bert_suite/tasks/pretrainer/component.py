@@ -133,7 +133,6 @@ class BertPretrainer(HeadPipe):
         RAISES (ValueError): If a text has no mask.
         """
         check_config(self.name, "top_k", top_k, top_k >= 1, "at least 1")
-        self._encoder.flush_pending_step()
         given = [texts] if isinstance(texts, str) else list(texts)
         found: list[list[list[MaskPrediction]]] = fill_texts(
             self.model, self._backbone, given, top_k
@@ -217,7 +216,6 @@ class BertPretrainer(HeadPipe):
 
     def evaluate_instances(self, instances: Sequence[Instance]) -> Outcome:
         """RETURNS (Outcome): Losses and right predictions on instances, with fixed masks."""
-        self._encoder.flush_pending_step()
         sizes = [len(instance.ids) for instance in instances]
         batches = batches_by_size(sizes, at_once=SCORED_AT_ONCE)
         return total(

@@ -186,7 +186,6 @@ class BertSimilarity(PairPipe):
         RAISES (ValueError): If one of them is no text.
         """
         given = [texts] if isinstance(texts, (str, Doc, Span)) else texts
-        self.text_encoder.flush_pending_step()
         return self._encode(as_texts(given, self.name))
 
     def _encode(self, texts: list[str]) -> numpy.ndarray:
