@@ -7,8 +7,8 @@ import torch
 from spacy.tokens import Span
 
 from spacy_bert_suite.backbone.input.wordpieces import Wordpieces
-from spacy_bert_suite.tasks.qa.logits import PairLogits
 from spacy_bert_suite.tasks.qa.answers import choose_answers
+from spacy_bert_suite.tasks.qa.logits import PairLogits
 from spacy_bert_suite.tasks.qa.model import answer_loss
 from spacy_bert_suite.tasks.qa.spans import (
     NO_SPAN_SCORE,
