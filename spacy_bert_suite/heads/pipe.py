@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
 from ..backbone.listener import BertListener
+from ..backbone.model import find_backbone
 from ..backbone.passes.shared import SharedEncoder
 from ..core.collectives import totals_of
 from ..core.integrity import coded_damage
@@ -45,30 +47,47 @@ class HeadPipe(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.cfg: dict[str, Any] = cfg
+        self._link_layers()
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_disk` has saved.
 
         RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
         """
-        self._name_layers()
         with coded_damage(f"data of '{self.name}'", path):
-            return super().from_disk(path, exclude=exclude)
+            super().from_disk(path, exclude=exclude)
+        self._link_layers()
+        return self
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_bytes` gave.
 
         RAISES (ValueError): With a code, if it is damaged.
         """
-        self._name_layers()
         with coded_damage(f"data of '{self.name}'", "bytes"):
-            return super().from_bytes(bytes_data, exclude=exclude)
+            super().from_bytes(bytes_data, exclude=exclude)
+        self._link_layers()
+        return self
 
-    def _name_layers(self) -> None:
-        """For errors, where no backbone binds them."""
+    def _link_layers(self) -> None:
+        """Give the layers the name of the component, for errors, and the encoders its own backbone,
+        if it has one: it needs none in the pipeline.
+        """
+        own = find_backbone(self.model)
         for node in self.model.walk():
             if isinstance(node, (BertListener, SharedEncoder)):
                 node.component_name = self.name
+            if own is not None and isinstance(node, SharedEncoder):
+                node.bind(own, self.name, not own.attrs.get("frozen", False))
+
+    def build_untrained(self, nlp: Language, **settings: Any) -> None:
+        """Build the model for weights that come from elsewhere: there is nothing to look at.
+
+        nlp (Language): The pipeline.
+        settings: Of `initialize`, such as labels.
+        """
+        nothing = Example(nlp.make_doc(""), nlp.make_doc(""))
+        self.initialize(lambda: [nothing], nlp=nlp, **settings)
 
     @property
     def labels(self) -> tuple[str, ...]:

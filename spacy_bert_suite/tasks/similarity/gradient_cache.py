@@ -4,13 +4,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from thinc.api import Model
 
 from ...core.rng import get_torch_states, set_torch_states
+from ...heads.glue import with_graph
+from .model import SentenceEmbedder
 
 # Gives the vectors of texts with their graph, and what to call after `backward`, to hand the
 # gradient on to the backbone.
 Embed = Callable[[Sequence[Any]], tuple[torch.Tensor, Callable[[], None]]]
 LossOf = Callable[[torch.Tensor], torch.Tensor]
+
+
+def embed_with(encoder: Model, module: SentenceEmbedder) -> Embed:
+    """RETURNS (Callable): Makes vectors of what the encoder reads, texts or docs."""
+
+    def embed(texts: Sequence[Any]) -> tuple[torch.Tensor, Callable[[], None]]:
+        return with_graph(*encoder.begin_update(list(texts)), module.embed)
+
+    return embed
 
 
 def learn_batch(embed: Embed, texts: Sequence[Any], loss_of: LossOf, chunk_size: int = 0) -> float:
