@@ -177,7 +177,6 @@ class BertQuestionAnswering(HeadPipe):
         check_top_k(top_k, self.name)
         for pair in pairs:
             check_pair(pair, self.name)
-        self._encoder.flush_pending_step()
         return read_candidates(self.model, pairs, self.max_answer_pieces, top_k)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
