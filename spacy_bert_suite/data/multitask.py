@@ -8,9 +8,9 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example, validate_get_examples
 
+from ..core.attributes import TASK
 from ..errors import CodedValueError, Errors
 
-TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
 AND = "+"  # between the names of components that learn from the same examples
 MIN_TEMPERATURE = 0.1
 MAX_REPEATS = 100  # of an example, on average, in an epoch
