@@ -252,6 +252,16 @@ def test_comments_say_why(config_of, corpora):
     assert wanted | {"[training.score_weights]"} <= set(commented)
 
 
+def test_a_section_stands_before_those_inside_it(config_of, corpora):
+    text = config_of("ner", corpora / "docs.spacy").read_text(encoding="utf8")
+    sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
+    outer = [name for name in sections if "." not in name]
+    assert outer == list(dict.fromkeys(name.partition(".")[0] for name in sections))
+    assert outer[:5] == ["paths", "system", "nlp", "components", "corpora"]
+    at = sections.index("components.bert_ner")
+    assert sections[at + 1 : at + 3] == ["components.bert_ner.scorer", "components.bert_ner.model"]
+
+
 def test_an_existing_config_is_kept(tmp_path, corpora, tiny_bert):
     path = tmp_path / "config.cfg"
     path.write_text("mine")

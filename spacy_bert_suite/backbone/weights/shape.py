@@ -10,6 +10,8 @@ from ...core.integrity import first_line
 from ...errors import CodedFileNotFoundError, CodedValueError, Errors
 from .loading import EMBEDDED, embedded_folder, looks_like_path, quiet, transformer_folder
 
+OPTIONS: Any = {"local_files_only": True, "trust_remote_code": False}
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -44,9 +46,7 @@ def read_shape(name: str) -> Shape | None:
 def _read(source: str | Path) -> Shape | None:
     try:
         with quiet():
-            config: Any = AutoConfig.from_pretrained(
-                source, local_files_only=True, trust_remote_code=False
-            )
+            config: Any = AutoConfig.from_pretrained(source, **OPTIONS)
         positions = getattr(config, "max_position_embeddings", 0) or 0
         longest = positions if positions > 0 else None
         return Shape(int(config.hidden_size), int(config.num_hidden_layers), longest)

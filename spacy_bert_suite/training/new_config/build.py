@@ -6,10 +6,10 @@ from typing import Any
 from spacy.util import CONFIG_SECTION_ORDER, load_model_from_config
 from thinc.api import Config
 
-from .comments import Comments, commented
 from .machine import MODEL, PARTS, window_of
 from .plan import Plan
 from .task import BACKBONE, SPLITS
+from .text import Comments, commented, in_order
 
 WARMUP = 15  # one update in so many
 OPTIMIZER: dict[str, Any] = {
@@ -27,8 +27,8 @@ def make_text(plan: Plan, title: str) -> str:
     """RETURNS (str): A whole config, with comments; title stands above it."""
     config, comments = make_config(plan)
     filled = load_model_from_config(config, auto_fill=True).config
-    ordered = Config(filled, section_order=CONFIG_SECTION_ORDER)
-    return commented(ordered.to_str(interpolate=False), {("", ""): title, **comments})
+    text = in_order(filled.to_str(interpolate=False), CONFIG_SECTION_ORDER)
+    return commented(text, {("", ""): title, **comments})
 
 
 def make_config(plan: Plan) -> tuple[Config, Comments]:
