@@ -129,9 +129,10 @@ class BackboneWarnings(metaclass=WithCodes):
         "that. Set components.bert.model.max_batch_pieces = {half} to avoid the retry."
     )
     B902 = (
-        "'{name}' is trained with a learning rate of {learn_rate}, which ruins a pretrained BERT. "
-        "Set training.optimizer.learn_rate to 1e-5 to 1e-4 (spaCy's default is 0.001), or "
-        "components.{name}.trainable = false."
+        "'{name}' is trained with a learning rate of {learn_rate}, which ruins a pretrained BERT; "
+        "spaCy's default is 0.001. 'python -m spacy bert init-config' writes a config with rates "
+        "that suit the weights. Or set training.optimizer.learn_rate to 1e-5 to 1e-4, or "
+        "components.{name}.model.lr_scale to 0.1, or components.{name}.trainable = false."
     )
     B941 = (
         "components.{name}.model.adapter has no effect, as components.{name}.trainable is false. "

@@ -22,3 +22,8 @@ class CliErrors(metaclass=WithCodes):
     B211 = "There is no text to annotate. Give texts as arguments or files that are not empty."
     B217 = "'{path}' is a file: use --file {path}"
     B247 = "There is no question. Give some as arguments, or a file of them with --questions."
+    B271 = "{path} exists already. Give another file to write, or --force to replace it."
+    B272 = (
+        "{path} has no gold for what the pipeline predicts ({found}). Check that it is the right "
+        "file."
+    )

@@ -171,6 +171,27 @@ class TasksErrors(metaclass=WithCodes):
         "'{name}' reads pairs of a Doc and a question, but one is {found}. Give answer_pairs() a "
         "list of such pairs; answer() takes docs and questions by themselves."
     )
+    B260 = "'{name}' is not a task. Give one or several of --tasks {tasks}, with commas between."
+    B266 = (
+        "All categories in {path} are sentiments, so none is left for '{task}'. Leave one of the "
+        "two tasks out, or give each a corpus: --train {task}=FILE --train sentiment=FILE."
+    )
+    B267 = (
+        "'{task}' cannot read {path}: it reads {suffixes}. Convert it first: python -m spacy bert "
+        "convert."
+    )
+    B268 = (
+        "{path} can be read in several ways, by: {found}. Say which component it is for: --task "
+        "{first}."
+    )
+    B269 = (
+        "No component of the pipeline reads {path}, only: {found}. Give a .spacy file, or what one "
+        "of them reads."
+    )
+    B270 = (
+        "The pipeline has no component for the task '{task}', only: {found}. Give one that has it, "
+        "or another --task."
+    )
 
 
 class TasksWarnings(metaclass=WithCodes):

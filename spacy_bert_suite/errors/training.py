@@ -46,6 +46,19 @@ class TrainingErrors(metaclass=WithCodes):
         "The callback '{name}' of chain_callbacks.v1 returned {found}, but it must return the "
         "pipeline. End it with 'return nlp'."
     )
+    B261 = "The {split} corpus of '{task}', {path}, does not exist. Check the path{advice}."
+    B262 = "'{task}' cannot learn from {path}: it reads {suffixes}. Convert it first: {how}"
+    B263 = (
+        "There is no {split} corpus for '{task}'. Add --{split} FILE, which is for all tasks, or "
+        "--{split} {task}=FILE."
+    )
+    B264 = (
+        "--{split} has a file for the task '{name}', but the tasks are: {tasks}. Add it to --tasks."
+    )
+    B265 = (
+        "'{task}' is trained alone, as its texts have no other gold. Write a config for it first; "
+        "the checkpoint that it trains can then be the --weights of other tasks."
+    )
 
 
 class TrainingWarnings(metaclass=WithCodes):

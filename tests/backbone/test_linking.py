@@ -220,7 +220,7 @@ def test_threads_cut_texts_at_once(nlp):
 
 def test_a_ruinous_learn_rate_is_told_once(nlp, optimizer):
     optimizer.learn_rate = 1e-3
-    with pytest.warns(UserWarning, match="B902.*0.001") as seen:
+    with pytest.warns(UserWarning, match="B902.*0.001.*init-config") as seen:
         for _ in range(3):
             nlp.update(make_examples(nlp), sgd=optimizer)
     assert len([w for w in seen if "B902" in str(w.message)]) == 1
