@@ -10,12 +10,12 @@ from thinc.api import Config, Model
 
 from ...core.sentences import has_sentences, sentence_bounds
 from ...core.torch_shim import get_shim
+from ...data.polarity import known_polarities
 from ...errors import CodedValueError, Errors
 from ...heads.category_gold import cross_entropy, exclusive_gold, gold_labels
 from ...heads.labelled import LabelledPipe
 from ...heads.pipe import Gradients, loss_and_gradients
 from ...heads.text_classifier import TextScores
-from .polarity import known_polarities
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_sentiment]
