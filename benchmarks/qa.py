@@ -39,7 +39,8 @@ from common import (
 from spacy.language import Language
 
 from spacy_bert_suite.data.questions import make_question_example
-from spacy_bert_suite.tasks.qa.scorer import best_null_threshold, f1_score, squad_scores
+from spacy_bert_suite.tasks.qa.scorer import f1_score, squad_scores
+from spacy_bert_suite.tasks.qa.threshold import best_null_threshold
 
 RESULTS = Path(__file__).parent / "results" / "qa.jsonl"
 SETS = ("squad_v1", "squad_v2")

@@ -49,7 +49,7 @@ def input_embeddings(bert: Bert, text: str | tuple[str, str]) -> InputEmbeddings
         raise CodedValueError(Errors.B169.format(name=bert.name, reason="give one text, or two"))
     bert.flush_pending_step()
     backbone = get_backbone(bert.model)
-    layer = _embeddings_of(bert.name, backbone.module.transformer)
+    layer = _embeddings_of(bert.name, backbone.transformer)
     ids, segments = _with_special_tokens(backbone.wordpieces, text)
     if len(ids) > backbone.window:
         reason = f"the text has {len(ids)} wordpieces, and the window takes {backbone.window}"

@@ -1,13 +1,10 @@
-""" "bert": the component that owns the weights and runs them once over each text."""
+"""The component "bert": it owns the weights and runs them once over each text."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import (
-    Any,
-    cast,
-)
+from typing import Any
 
 import srsly
 import torch
@@ -18,8 +15,6 @@ from spacy.pipeline.pipe import deserialize_config
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from spacy_transformers.layers import TransformerListener
-from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer
 
 from ..core.attributes import Registered
@@ -27,13 +22,12 @@ from ..core.integrity import coded_damage
 from ..core.torch_shim import AdamWSettings
 from ..errors import Warnings
 from .cache.features import FeatureCache, make_feature_cache
-from .deferred_step import TrainingBatch
+from .deferred_step import DeferredStep, TrainingBatch
 from .hidden_states import BertStates
-from .listener import BertListener, no_gradient
-from .model import find_backbone, get_backbone
-from .passes.shared import ComponentRef, SharedEncoder
+from .links import Links
+from .listener import no_gradient
+from .model import get_backbone
 from .state_store import StateStore
-from .trf_listener import from_gradients, to_transformer_data
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert]
@@ -87,12 +81,9 @@ def make_bert(
     )
 
 
-class Bert(Transformer):
-    """One BERT for the whole pipeline. Components of this package and of spaCy listen to it.
-
-    The backward pass is deferred: every listener of a batch adds its gradient by the same
-    callback, and `finish_update`, or the next `update`, runs the one backward pass. No
-    listener is special, so any of them may skip a batch or be frozen.
+class Bert(TrainablePipe):
+    """One BERT for the whole pipeline. Components of this package and of spaCy listen to it, as to
+    spaCy's own `tok2vec` (the protocol `spacy.ty.ListenedToComponent`).
     """
 
     def __init__(
@@ -105,15 +96,16 @@ class Bert(Transformer):
         keep_states: bool = False,
         feature_cache: FeatureCache | None = None,
     ):
-        super().__init__(vocab, cast(Any, model), name=name)
+        self.vocab = vocab
         self.model: Any = model
+        self.name = name
         self.cfg: dict[str, Any] = {}
         self.trainable = trainable
         self.keep_states = keep_states
         self.feature_cache = feature_cache
         self.store = StateStore()
-        self._pending: TrainingBatch | None = None
-        self._late_step: AdamWSettings | None = None
+        self.links = Links(self.store)
+        self.deferred = DeferredStep()
         self._has_warned = False
         if keep_states:
             self._registered = Registered(name, ["doc.bert_states"])
@@ -122,78 +114,42 @@ class Bert(Transformer):
     def is_trainable(self) -> bool:
         return self.trainable
 
+    # Listeners
+
     @property
     def listener_map(self) -> dict[str, list[Any]]:
         """RETURNS (dict[str, list[Model]]): Listeners by component."""
-        return self._listener_map
+        return self.links.listeners
 
     @listener_map.setter
     def listener_map(self, listeners: dict[str, list[Any]]) -> None:
-        """spaCy empties it before it links the pipeline anew."""
-        self._listener_map = listeners
-        self._bound: dict[str, list[SharedEncoder]] = {}
+        self.links.reset(listeners)
 
     @property
     def listeners(self) -> list[Any]:
-        return [node for nodes in self.listener_map.values() for node in nodes]
+        return self.links.nodes
 
     @property
     def listening_components(self) -> list[str]:
-        """RETURNS (list[str]): All that use the weights, also by passes of their own: spaCy warns
-        where one of them is frozen and the backbone is not.
-        """
-        return list(dict.fromkeys([*self.listener_map, *self._bound]))
+        """RETURNS (list[str]): All that use the weights; spaCy warns if one of them is frozen."""
+        return self.links.component_names
 
-    @property
-    def own_listeners(self) -> list[BertListener]:
-        return self.store.readers
-
-    @property
-    def stock_listeners(self) -> list[TransformerListener]:
-        return [node for node in self.listeners if isinstance(node, TransformerListener)]
-
-    def find_listeners(self, component: Any) -> None:
-        """Bind the listeners and pair encoders of a component. spaCy calls this whenever the
-        pipeline changes.
-        """
-        if not isinstance(getattr(component, "model", None), Model):
-            return
-        for node in component.model.walk():
-            if isinstance(node, (BertListener, SharedEncoder)):
-                node.component_name = component.name  # for errors, also where it is not bound
-            if getattr(node, "upstream_name", None) not in ("*", self.name):
-                continue
-            if isinstance(node, SharedEncoder):
-                self._bind(node, component.name, find_backbone(component.model))
-            elif isinstance(node, BertListener):
-                node.bind(self.store, component.name)
-                self.add_listener(cast(Any, node), component.name)
-                if self.model.has_dim("nO"):
-                    node.set_dim("nO", self.model.get_dim("nO"), force=True)
-            elif isinstance(node, TransformerListener):
-                self.add_listener(node, component.name)
-
-    def _bind(self, node: SharedEncoder, name: str, own: Model | None) -> None:
-        """own (Model | None): The component's own copy of the backbone, which then serves it."""
-        if own is not None:
-            node.bind(own, name, not own.attrs.get("frozen", False))
-        else:
-            self._bound.setdefault(name, []).append(node)
-            node.bind(self.model, name, self.is_trainable, ComponentRef(self))
-
-    def give_copy(self, model: Model, name: str) -> None:
-        """Let a component that gets a copy of the backbone use it for all of its passes.
-
-        model (Model): The copy.
-        name (str): The component.
-        """
-        for node in self._bound.pop(name, []):
-            self._bind(node, name, model)
+    def add_listener(self, listener: Any, component_name: str) -> None:
+        self.links.add(listener, component_name)
+        if self.model.has_dim("nO"):
+            listener.set_dim("nO", self.model.get_dim("nO"), force=True)
 
     def remove_listener(self, listener: Any, component_name: str) -> bool:
-        if isinstance(listener, BertListener):
-            listener.unbind(self.store)
-        return super().remove_listener(listener, component_name)
+        return self.links.remove(listener, component_name)
+
+    def find_listeners(self, component: Any) -> None:
+        """Bind the layers of a component that use the backbone. spaCy calls this whenever the
+        pipeline changes.
+        """
+        if isinstance(getattr(component, "model", None), Model):
+            self.links.find(component, self)
+
+    # Prediction
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Run the backbone over a stream of docs, `batch_size` docs at a time. Where nothing reads
@@ -204,7 +160,7 @@ class Bert(Transformer):
         if parent_process() is not None:
             torch.set_num_threads(1)  # workers share the cores
         if self._has_readers:
-            yield from TrainablePipe.pipe(self, stream, batch_size=batch_size)
+            yield from super().pipe(stream, batch_size=batch_size)
         else:
             self.flush_pending_step()
             yield from stream
@@ -212,18 +168,19 @@ class Bert(Transformer):
     def __call__(self, doc: Doc) -> Doc:
         """Run the backbone over one doc. RETURNS (Doc): The doc."""
         if self._has_readers:
-            return TrainablePipe.__call__(self, doc)
+            return super().__call__(doc)
         self.flush_pending_step()
         return doc
 
     @property
     def _has_readers(self) -> bool:
-        return bool(self.own_listeners or self.stock_listeners or self.keep_states)
+        return self.links.has_readers or self.keep_states
 
-    def predict(self, docs: Iterable[Doc]) -> BertStates:  # type: ignore[override]
+    def predict(self, docs: Iterable[Doc]) -> BertStates:
         """RETURNS (BertStates): The states of the docs."""
         docs = list(docs)
-        if not self._is_annotating(docs):
+        # Docs of an open batch are annotated before the heads learn from them.
+        if not (self.deferred.is_open and self.in_training_batch(docs)):
             self.flush_pending_step()
         return self._encode(docs, is_train=False)[0]
 
@@ -235,25 +192,15 @@ class Bert(Transformer):
             return self.feature_cache.encode(get_backbone(self.model), docs), no_gradient
         return self.model(docs, is_train=is_train)
 
-    def _is_annotating(self, docs: Sequence[Doc]) -> bool:
-        """Whether the open batch is being annotated before the heads learn from it."""
-        return self._is_open and self._pending.holds(docs)  # type: ignore[union-attr]
-
-    def set_annotations(self, docs: Iterable[Doc], states: BertStates) -> None:  # type: ignore[override]
+    def set_annotations(self, docs: Iterable[Doc], states: BertStates) -> None:
         """Hand the states to the listeners."""
         docs = list(docs)
-        self.store.put(docs, states)
-        if self.stock_listeners:
-            self._set_trf_data(docs, states)
+        self.links.hand_over(docs, states)
         if self.keep_states:
             for i, doc in enumerate(docs):
                 doc._.bert_states = states.to_arrays(i)
 
-    def _set_trf_data(self, docs: Sequence[Doc], states: BertStates) -> None:
-        install_extensions()
-        ops = self.stock_listeners[0].ops
-        for doc, data in zip(docs, to_transformer_data(states, ops)):
-            doc._.trf_data = data
+    # Training
 
     def update(
         self,
@@ -278,70 +225,30 @@ class Bert(Transformer):
         docs = [eg.predicted for eg in examples]
         if self.feature_cache is not None:
             self.feature_cache.is_on = True
-        batch = TrainingBatch(self._encode, docs, self.is_trainable)
-        self._pending = batch if self.is_trainable else None
-        accumulate = batch.add if self.is_trainable else no_gradient
-        for listener in self.own_listeners:
-            listener.receive(docs, batch.get_states, accumulate)
-        if self.stock_listeners and docs:
-            self._give_to_stock(docs, batch.get_states(), accumulate)
+        self.deferred.batch = batch = TrainingBatch(self._encode, docs, self.is_trainable)
+        self.links.give(batch)
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
-    def _give_to_stock(self, docs: list[Doc], states: BertStates, accumulate: Callable) -> None:
-        self._set_trf_data(docs, states)
-        batch_id = TransformerListener.get_batch_id(docs)
-        for listener in self.stock_listeners:
-            listener.receive(
-                batch_id,
-                [doc._.trf_data for doc in docs],
-                # A list, since thinc's `concatenate` adds up what its layers return.
-                lambda gradients: accumulate(from_gradients(states, gradients)) or [],
-            )
+    def in_training_batch(self, docs: Sequence[Doc]) -> bool:
+        """RETURNS (bool): Whether the backbone learns from a batch with all of these docs now."""
+        return self.deferred.in_training_batch(docs)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Run the backward pass of the batch and take a step.
-
-        `nlp.update(sgd=...)` calls this before any head has run: then the step waits, and is
-        taken with the same learning rate before the backbone is next used or saved.
-        """
-        settings = AdamWSettings.from_optimizer(sgd)
-        if self._is_open:
-            self._late_step = settings
-        else:
-            self._backward()
-            self._step(settings)
-
-    def offers(self, docs: Sequence[Doc]) -> bool:
-        """RETURNS (bool): Whether these docs are of the training batch that is under way."""
-        return self._pending is not None and self._pending.holds(docs)
+        """Run the backward pass and take a step, or let it wait: see `DeferredStep`."""
+        self.deferred.finish(AdamWSettings.from_optimizer(sgd), self._step)
 
     @property
-    def _is_open(self) -> bool:
-        """Whether there is a training batch of which no head has sent a gradient."""
-        return self._pending is not None and self._pending.dRows is None
-
-    @property
-    def has_unfinished_step(self) -> bool:
+    def has_pending_step(self) -> bool:
         """RETURNS (bool): Whether `flush_pending_step` would change the weights."""
-        return self._late_step is not None
+        return self.deferred.settings is not None
 
     def flush_pending_step(self) -> None:
-        """Do what is left of the last training batch: components call this before they use the
-        weights in a pass of their own.
+        """Do what is left of the last training batch. Called before the weights are used outside
+        of that batch.
         """
-        self._backward()
-        if self._late_step is not None:
-            settings, self._late_step = self._late_step, None
-            self._step(settings)
-
-    def _backward(self) -> None:
-        pending, self._pending = self._pending, None
-        for listener in self.own_listeners:
-            listener.clear()
-        if pending is not None:
-            pending.backward()
+        self.deferred.flush(self._step)
 
     def _step(self, settings: AdamWSettings) -> None:
         if self.is_trainable:
@@ -374,15 +281,17 @@ class Bert(Transformer):
             for _, component in nlp.pipeline:
                 self.find_listeners(component)
 
-    def __reduce__(self):
-        self.flush_pending_step()
-        return super().__reduce__()
+    # Saving
 
     def _end_training(self) -> None:
         """As far as is known: the next update goes on with it."""
         self.flush_pending_step()
         if self.feature_cache is not None:
             self.feature_cache.is_on = False
+
+    def __reduce__(self):
+        self.flush_pending_step()
+        return super().__reduce__()
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         self._end_training()

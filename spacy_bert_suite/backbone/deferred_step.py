@@ -1,12 +1,13 @@
-"""What the backbone offers to its listeners in training."""
+"""The backward pass and the step of the backbone, which wait until all heads have learnt."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from spacy.tokens import Doc
 
+from ..core.torch_shim import AdamWSettings
 from .hidden_states import BertStates
-from .listener import no_gradient
+from .listener import Accumulate, BertListener, no_gradient
 
 
 class TrainingBatch:
@@ -18,22 +19,74 @@ class TrainingBatch:
         self.encode = encode
         self.docs = docs
         self.is_train = is_train
+        self.accumulate: Accumulate = self._add if is_train else no_gradient
         self.states: BertStates | None = None
         self.backprop: Callable[[torch.Tensor], None] = no_gradient
         self.dRows: torch.Tensor | None = None
+        self.listeners: list[BertListener] = []
 
-    def holds(self, docs: Sequence[Doc]) -> bool:
-        mine = {id(doc) for doc in self.docs}
-        return all(id(doc) in mine for doc in docs)
+    def give_to(self, listeners: Sequence[BertListener]) -> None:
+        self.listeners = list(listeners)
+        for listener in self.listeners:
+            listener.receive(self.docs, self.get_states, self.accumulate)
 
     def get_states(self) -> BertStates:
         if self.states is None:
             self.states, self.backprop = self.encode(self.docs, is_train=self.is_train)
         return self.states
 
-    def add(self, dRows: torch.Tensor) -> None:
+    def _add(self, dRows: torch.Tensor) -> None:
         self.dRows = dRows.clone() if self.dRows is None else self.dRows.add_(dRows)
 
     def backward(self) -> None:
+        """Run the backward pass, if a head has sent a gradient, and take the batch back."""
+        for listener in self.listeners:
+            listener.clear()
         if self.dRows is not None:
             self.backprop(self.dRows)
+
+
+class DeferredStep:
+    """What is left to do of a training batch.
+
+    All listeners add their gradients to one batch, and one backward pass takes the sum: no
+    listener is special, so any of them may skip a batch or be frozen. `nlp.update(sgd=...)` asks
+    the backbone for its step before any head has run; then the step waits, with the settings of
+    that moment, until the weights are next used, saved or trained.
+    """
+
+    def __init__(self) -> None:
+        self.batch: TrainingBatch | None = None
+        self.settings: AdamWSettings | None = None  # of a step that waits
+
+    def in_training_batch(self, docs: Sequence[Doc]) -> bool:
+        """RETURNS (bool): Whether the backbone learns from a batch with all of these docs now."""
+        if self.batch is None or not self.batch.is_train:
+            return False
+        inside = {id(doc) for doc in self.batch.docs}
+        return all(id(doc) in inside for doc in docs)
+
+    @property
+    def is_open(self) -> bool:
+        """RETURNS (bool): Whether there is such a batch, and no head has sent a gradient."""
+        return self.batch is not None and self.batch.is_train and self.batch.dRows is None
+
+    def finish(self, settings: AdamWSettings, take_step: Callable[[AdamWSettings], None]) -> None:
+        """Run the backward pass and take the step, or let it wait for the heads."""
+        if self.is_open:
+            self.settings = settings
+        else:
+            self.backward()
+            take_step(settings)
+
+    def flush(self, take_step: Callable[[AdamWSettings], None]) -> None:
+        """Run the backward pass, and take the step that waits, if there is one."""
+        self.backward()
+        settings, self.settings = self.settings, None
+        if settings is not None:
+            take_step(settings)
+
+    def backward(self) -> None:
+        batch, self.batch = self.batch, None
+        if batch is not None:
+            batch.backward()

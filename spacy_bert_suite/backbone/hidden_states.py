@@ -1,4 +1,4 @@
-"""The hidden states of a batch of docs, packed without padding, and who may still read them."""
+"""BertStates: hidden states of a batch of docs, packed without padding. Layout: what each is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +40,55 @@ class Layout:
     def n_windows(self) -> int:
         return int(self.window_offsets[-1])
 
+    def first_cls(self, index: int) -> int:
+        """RETURNS (int): Row of the [CLS] of a doc's first window."""
+        return self.n_pieces + int(self.window_offsets[index])
+
+    def rows_of_tokens(self, first: int, last: int) -> tuple[int, int]:
+        """RETURNS (tuple[int, int]): First row and end of the pieces of tokens first:last; the
+        [CLS] of the doc if they have none.
+        """
+        inside = self.token_starts[first:last] < self.n_pieces
+        if not inside.any():
+            return int(self.token_starts[first]), int(self.token_ends[first])
+        tokens = first + numpy.flatnonzero(inside)
+        return int(self.token_starts[tokens[0]]), int(self.token_ends[tokens[-1]])
+
+    def windows_of_rows(self) -> numpy.ndarray:
+        """RETURNS (ndarray): Which window each row is kept from, (n_rows,)."""
+        windows = numpy.arange(self.n_windows)
+        pieces = numpy.repeat(windows, self.kept_ends - self.kept_starts)
+        return numpy.concatenate([pieces, windows, windows])
+
+    def docs_of_rows(self) -> numpy.ndarray:
+        """RETURNS (ndarray): Which doc each row belongs to, (n_rows,)."""
+        docs = numpy.arange(self.n_docs)
+        windows = numpy.repeat(docs, numpy.diff(self.window_offsets))
+        pieces = numpy.repeat(docs, numpy.diff(self.piece_offsets))
+        return numpy.concatenate([pieces, windows, windows])
+
+    def places_of_rows(self) -> numpy.ndarray:
+        """RETURNS (ndarray): Place of each row in its doc, from 1: a window's [CLS] before its
+        pieces, its [SEP] behind them. (n_rows,)
+        """
+        pieces = ranges(numpy.zeros(self.n_docs, dtype="int64"), numpy.diff(self.piece_offsets))
+        begins = numpy.repeat(self.piece_offsets[:-1], numpy.diff(self.window_offsets))
+        cls = self.kept_starts - begins + 1
+        sep = self.kept_ends - begins + 2
+        return numpy.concatenate([pieces + 2, cls, sep])
+
+    def rows_by_doc(self) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """RETURNS (tuple[ndarray, ndarray]): Rows doc by doc, of each its pieces, [CLS] and [SEP],
+        (n_rows,); and where each doc begins in that order, (n_docs + 1,).
+        """
+        n_pieces, n_windows = self.n_pieces, self.n_windows
+        pieces, windows = self.piece_offsets, self.window_offsets
+        starts = [pieces[:-1], n_pieces + windows[:-1], n_pieces + n_windows + windows[:-1]]
+        lengths = [numpy.diff(pieces), numpy.diff(windows), numpy.diff(windows)]
+        by_doc = numpy.stack(lengths, axis=1)
+        index = ranges(numpy.stack(starts, axis=1).ravel(), by_doc.ravel())
+        return index, offsets_of(by_doc.sum(axis=1))
+
     def select(self, indices: Sequence[int]) -> "LayoutSelection":
         """Choose docs. RETURNS (LayoutSelection): Their layout and the rows they take."""
         docs = numpy.asarray(indices, dtype="int64")
@@ -64,9 +113,30 @@ class Layout:
         )
         return LayoutSelection(layout, rows)
 
+    def first_windows(self) -> "LayoutSelection":
+        """Choose the first window of every doc, and the pieces that are kept from it; no tokens."""
+        first = self.window_offsets[:-1]
+        n_kept = self.kept_ends[first] - self.kept_starts[first]
+        pieces = ranges(self.kept_starts[first], n_kept)
+        cls = self.n_pieces + first
+        offsets = offsets_of(n_kept)
+        no_tokens = numpy.zeros(self.n_docs + 1, dtype="int64")
+        layout = Layout(
+            offsets,
+            numpy.arange(self.n_docs + 1),
+            no_tokens,
+            self.token_starts[:0],
+            self.token_ends[:0],
+            offsets[:-1],
+            offsets[1:],
+        )
+        return LayoutSelection(layout, numpy.concatenate([pieces, cls, cls + self.n_windows]))
+
 
 @dataclass(frozen=True)
 class LayoutSelection:
+    """A part of the states: their layout, and the rows where they are now."""
+
     layout: Layout
     rows: numpy.ndarray
 
@@ -125,7 +195,17 @@ class BertStates:
         """RETURNS (BertStates): The states of some of the docs, in the order given."""
         if list(indices) == list(range(self.layout.n_docs)):
             return self
-        selection = self.layout.select(indices)
+        return self._choose(self.layout.select(indices))
+
+    def first_windows(self) -> "BertStates":
+        """RETURNS (BertStates): Only the first window of every text, and its pieces. Those that
+        overlap with the second window are only in part of the first.
+        """
+        if (numpy.diff(self.layout.window_offsets) == 1).all():
+            return self
+        return self._choose(self.layout.first_windows())
+
+    def _choose(self, selection: LayoutSelection) -> "BertStates":
         rows = torch.from_numpy(selection.rows).to(self.rows.device)
         return BertStates(self.rows[rows], selection.layout)
 
@@ -182,35 +262,3 @@ def _select(offsets: numpy.ndarray, docs: numpy.ndarray):
 def _join_offsets(parts: list[numpy.ndarray]) -> numpy.ndarray:
     lengths = numpy.concatenate([numpy.diff(part) for part in parts])
     return offsets_of(lengths)
-
-
-def rows_by_doc(layout: Layout) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (tuple[ndarray, ndarray]): Rows of `BertStates` doc by doc, for each its pieces,
-    [CLS] and [SEP], (n_rows,); and where each doc begins in that order, (n_docs + 1,).
-    """
-    n_pieces, n_windows = layout.n_pieces, layout.n_windows
-    pieces, windows = layout.piece_offsets, layout.window_offsets
-    starts = [pieces[:-1], n_pieces + windows[:-1], n_pieces + n_windows + windows[:-1]]
-    lengths = [numpy.diff(pieces), numpy.diff(windows), numpy.diff(windows)]
-    by_doc = numpy.stack(lengths, axis=1)
-    index = ranges(numpy.stack(starts, axis=1).ravel(), by_doc.ravel())
-    return index, numpy.concatenate([[0], numpy.cumsum(by_doc.sum(axis=1))])
-
-
-def texts_of_rows(layout: Layout) -> numpy.ndarray:
-    """RETURNS (ndarray): Which text each row of the states belongs to, (n_rows,)."""
-    texts = numpy.arange(layout.n_docs)
-    windows = numpy.repeat(texts, numpy.diff(layout.window_offsets))
-    pieces = numpy.repeat(texts, numpy.diff(layout.piece_offsets))
-    return numpy.concatenate([pieces, windows, windows])
-
-
-def places_of_rows(layout: Layout) -> numpy.ndarray:
-    """RETURNS (ndarray): Place of each row in its text, from 1: a window's [CLS] before its
-    pieces, its [SEP] behind them. (n_rows,)
-    """
-    pieces = ranges(numpy.zeros(layout.n_docs, dtype="int64"), numpy.diff(layout.piece_offsets))
-    begins = numpy.repeat(layout.piece_offsets[:-1], numpy.diff(layout.window_offsets))
-    cls = layout.kept_starts - begins + 1
-    sep = layout.kept_ends - begins + 2
-    return numpy.concatenate([pieces + 2, cls, sep])

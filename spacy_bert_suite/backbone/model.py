@@ -12,7 +12,7 @@ from ..core.device import DTYPES
 from ..core.torch_shim import get_shim
 from ..errors import CodedValueError, Errors
 from .encoder.adapters import LoRA
-from .encoder.encoder import LAYERS, EncoderSettings
+from .encoder.settings import LAYERS, EncoderSettings
 from .hidden_states import BertStates
 from .input.windows import N_SPECIAL
 from .listener import BertListener
@@ -127,11 +127,11 @@ def replace_listener(model: Model, listener: Model, component: Any) -> Model:
     """
     if not isinstance(listener, BertListener):
         raise CodedValueError(Errors.B033.format(name=listener.name))
-    if component.has_unfinished_step:  # spaCy has made its copy before it was taken
+    if component.has_pending_step:  # spaCy has made its copy before it was taken
         component.flush_pending_step()
         model.shims[0] = get_shim(component.model).copy()
     model.attrs["frozen"] = not component.is_trainable
-    component.give_copy(model, listener.component_name)
+    component.links.give_copy(model, listener.component_name)
     return model
 
 

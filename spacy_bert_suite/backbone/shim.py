@@ -12,14 +12,17 @@ import safetensors.torch
 import srsly
 import torch
 from spacy.tokens import Doc
+from transformers import PreTrainedModel
 
 from ..core.integrity import coded_damage, noting_checksums
 from ..core.optimizer_state import below_prefix, with_prefix
 from ..core.torch_shim import AdamWSettings, TorchShim, module_to_bytes
 from ..errors import CodedValueError, Errors
 from .encoder.adapters import adapter_state, make_lora
-from .encoder.encoder import BertEncoder, EncoderInput, EncoderSettings
+from .encoder.encoder import BertEncoder
+from .encoder.inputs import EncoderInput
 from .encoder.oom import coded_in_training
+from .encoder.settings import EncoderSettings
 from .fork_safety import ProcessCheck
 from .hidden_states import Layout, make_layout
 from .input.offsets import ranges
@@ -41,9 +44,19 @@ class BackboneShim(TorchShim):
         self.window = window
         self.stride = stride
         self.settings = settings
-        self.tokenizer: Any = None
-        self.wordpieces: Any = None
+        self.tokenizer: Any = None  # a fast tokenizer of transformers, once weights are loaded
+        self.wordpieces: Any = None  # a WordpieceTokenizer
         self.check_process = ProcessCheck()
+
+    @property
+    def encoder(self) -> BertEncoder:
+        """RETURNS (BertEncoder): The module, of a backbone whose weights are loaded."""
+        return self.module
+
+    @property
+    def transformer(self) -> PreTrainedModel:
+        """RETURNS (PreTrainedModel): The encoder as transformers has made it."""
+        return self.encoder.transformer
 
     def load(self, checkpoint: Checkpoint, mixture: dict[str, torch.Tensor] | None = None):
         """Take the weights and the tokenizer of a checkpoint."""

@@ -1,8 +1,11 @@
-"""What differs between transformers 4 and 5, in one place."""
+"""What spacy-transformers needs beside transformers 5, and whether a layer is one of its listeners.
+It is not imported for either.
+"""
 
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 
 class _AliasBeforeSpacyTransformers(MetaPathFinder):
@@ -37,3 +40,11 @@ def patch_transformers() -> None:
         return
     if major >= 5:
         sys.meta_path.insert(0, _AliasBeforeSpacyTransformers())
+
+
+def is_stock_listener(node: Any) -> bool:
+    """RETURNS (bool): Whether a layer is a listener of spacy-transformers. Where the package was
+    not imported, there is none.
+    """
+    layers = sys.modules.get("spacy_transformers.layers")
+    return layers is not None and isinstance(node, layers.TransformerListener)

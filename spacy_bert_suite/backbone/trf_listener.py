@@ -1,17 +1,44 @@
-"""States in the form that spacy-transformers' own listeners read, and their gradients back."""
+"""States in the form that listeners of spacy-transformers read, and their gradients back."""
 
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy
 import torch
+from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData, WordpieceBatch
+from spacy_transformers.layers import TransformerListener
+from spacy_transformers.pipeline_component import install_extensions
 from thinc.api import Ops, torch2xp, xp2torch
 from thinc.types import Ragged
 from transformers.modeling_outputs import BaseModelOutput
 
+from .deferred_step import TrainingBatch
 from .hidden_states import BertStates
 from .input.offsets import ranges
+
+
+def annotate(
+    docs: Sequence[Doc], states: BertStates, listeners: Sequence[TransformerListener]
+) -> None:
+    """Set `doc._.trf_data`, from which listeners read in prediction."""
+    install_extensions()
+    for doc, data in zip(docs, to_transformer_data(states, listeners[0].ops)):
+        doc._.trf_data = data
+
+
+def give_batch(batch: TrainingBatch, listeners: Sequence[TransformerListener]) -> None:
+    """Hand a training batch to listeners, which need its states at once."""
+    states = batch.get_states()
+    annotate(batch.docs, states, listeners)
+
+    def backprop(gradients: Sequence[TransformerData]) -> list:
+        batch.accumulate(from_gradients(states, gradients))
+        return []  # a list, since thinc's `concatenate` adds up what its layers return
+
+    batch_id = TransformerListener.get_batch_id(batch.docs)
+    for listener in listeners:
+        listener.receive(batch_id, [doc._.trf_data for doc in batch.docs], backprop)
 
 
 def to_transformer_data(states: BertStates, ops: Ops) -> list[TransformerData]:
@@ -22,7 +49,7 @@ def to_transformer_data(states: BertStates, ops: Ops) -> list[TransformerData]:
 def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
     layout = states.layout
     start, end = (int(n) for n in layout.piece_offsets[index : index + 2])
-    cls_row = layout.n_pieces + int(layout.window_offsets[index])
+    cls_row = layout.first_cls(index)
     rows = torch.cat([states.rows[start:end], states.rows[cls_row : cls_row + 1]]).float()
     if ops.device_type == "cpu":
         rows = rows.cpu()
@@ -45,5 +72,5 @@ def from_gradients(states: BertStates, gradients: Sequence[TransformerData]) -> 
         dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dRows.device)
         start, end = layout.piece_offsets[i : i + 2]
         dRows[start:end] += dDoc[:-1]
-        dRows[layout.n_pieces + int(layout.window_offsets[i])] += dDoc[-1]
+        dRows[layout.first_cls(i)] += dDoc[-1]
     return dRows

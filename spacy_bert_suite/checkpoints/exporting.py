@@ -67,7 +67,7 @@ def _write(nlp: Language, pipe: Any, factory: str, folder: Path) -> None:
         pipe.write_checkpoint(folder)
     elif factory == "bert_similarity":
         backbone = find_backbone(nlp, pipe)
-        write_sentence_folder(pipe, pipe.embedder, backbone, folder)
+        write_sentence_folder(pipe, pipe.get_embedder(), backbone, folder)
     elif factory in SHAPES:
         module = get_shim(pipe.model).module
         if module is None:

@@ -16,7 +16,6 @@ from ..backbone.shim import longest_input
 from ..backbone.weights.loading import Checkpoint, load_folder
 from ..core.torch_shim import get_shim
 from ..core.validation import check_choice
-from ..data.questions import make_question_example
 from ..errors import CodedValueError, Errors, Warnings
 from .families import SPAN_LAYER, TAG_LAYER
 from .match_backbone import find_same
@@ -193,8 +192,7 @@ def add_head(
     settings = Config(plan.config(upstream)).merge(config)
     pipe: Any = nlp.add_pipe(plan.factory, name, config=dict(settings))
     undo.callback(nlp.remove_pipe, name)
-    example = make_question_example(nlp, "?", "?", [("?", 0)])  # of use for bert_qa alone
-    pipe.initialize(lambda: [example], nlp=nlp, **plan.initialize)
+    pipe.build_untrained(nlp, **plan.initialize)
     if plan.weights is not None:
         try:
             get_shim(pipe.model).module.load_state_dict(plan.weights)

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import click
 
+from ..tasks.registry import converters
 from .group import PATH, clean_errors, cli, parse_renames, split_names
 
-KINDS = ("ner", "textcat", "sentiment", "multitask", "pairs", "qa", "summaries")
+FILES = "; ".join(f"'{kind}' {each.files}" for kind, each in converters().items())
+HELP = f"""Convert annotated texts to a .spacy corpus.
+
+KIND says what INPUT holds (any may be gzipped): {FILES}.
+"""
 
 
-@cli.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@cli.command(help=HELP)
+@click.argument("kind", type=click.Choice([*converters()]))
 @click.argument("source", metavar="INPUT", type=PATH)
 @click.argument("target", metavar="OUTPUT", type=PATH)
 @click.option(
@@ -44,25 +49,18 @@ def convert(
     max_score: float,
     keep_labels: str,
 ) -> None:
-    """Convert annotated texts to a .spacy corpus.
-
-    KIND says what INPUT holds (any may be gzipped): 'ner' CoNLL lines with BIO, BILOU or BIOES
-    tags; 'textcat' and 'sentiment' records with text and label(s), as .jsonl, .tsv or .csv;
-    'multitask' .jsonl records with text, entities, topic and sentiment; 'pairs' records with text1,
-    text2 and score, label or negative, as .jsonl, .tsv or .csv; 'qa' SQuAD's .json, or .jsonl
-    records with context, question and answers; 'summaries' .jsonl records with document or
-    sentences, and references.
-    """
-    from ..tasks import convert as converters
+    """Check the places of the output, then convert one file after the other."""
+    from ..tasks.convert import convert as convert_file
+    from ..tasks.convert import find_split
 
     check_places(target, splits, datasets)
     with clean_errors():
         renames = parse_renames(rename)
         for dataset, split in product(datasets or ("",), splits or ("",)):
             own_kind, _, folder = dataset.rpartition("=")
-            path = converters.find_split(source, split, folder) if split else source
+            path = find_split(source, split, folder) if split else source
             output = place_of(target, split=split, dataset=folder)
-            n_docs = converters.convert(
+            n_docs = convert_file(
                 own_kind or kind,
                 path,
                 output,

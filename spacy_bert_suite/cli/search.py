@@ -1,24 +1,15 @@
 """Commands for search: `index build`, `add`, `optimize` and `evaluate`, and `search`."""
 
 import json
-import re
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import CodedValueError, Errors
-from ..search.passages import (
-    Survey,
-    find_file,
-    read_judgements,
-    read_passages,
-    read_queries,
-    survey,
-)
+from ..search.passages import find_file, read_judgements, read_queries, survey
+from .conditions import parse_where
 from .group import PATH, TEXT, AnyPath, clean_errors, cli, write_text
 
 if TYPE_CHECKING:
@@ -29,8 +20,6 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 MODES = ("vector", "bm25", "hybrid")
 STORAGE = click.Choice(["float32", "float16", "int8"])
-COMPARISONS = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
-CONDITION = re.compile("(.+?)(>=|<=|=|>|<)(.*)", re.DOTALL)
 WIDTH = 80  # characters of a text in a table
 Place = Path | str  # a folder, or the address of a collection on a server
 
@@ -75,14 +64,17 @@ def build(
     build that fails leaves nothing behind.
     """
     with clean_errors():
+        from ..search.building import build_folder, build_on_server
+
         found = survey(find_file(source, "corpus", "corpus_dev"))
         if not found.n_passages:
             raise CodedValueError(Errors.B107.format(path=found.path))
         options = {"storage": storage, "info": {"model": address_of(model), "unit": unit}}
+        load = partial(load_or_assemble, model)
         if isinstance(target, str):
-            n_entries = build_on_server(found, target, model, overwrite, **options)
+            n_entries = build_on_server(found, target, load, overwrite, **options)
         else:
-            n_entries = build_folder(found, target, model, overwrite, **options)
+            n_entries = build_folder(found, target, load, overwrite, **options)
     click.echo(f"{n_entries} entries: {found.path} -> {target}")
 
 
@@ -94,6 +86,8 @@ def build(
 def add(source: Path, target: Place, replace: bool, model: str | None) -> None:
     """Add the texts of INPUT to INDEX, with the pipeline that built it."""
     with clean_errors():
+        from ..search.building import add_passages
+
         found = survey(find_file(source, "corpus", "corpus_dev"))
         n_entries = add_passages(open_index(target, model), found, replace=replace)
     click.echo(f"{n_entries} entries: {found.path} -> {target}")
@@ -171,49 +165,6 @@ def search(
             click.echo(line)
 
 
-def build_folder(found: Survey, target: Path, model: str, overwrite: bool, **options: Any) -> int:
-    """RETURNS (int): Entries of a new index, which has its name when it is complete."""
-    from ..search import SemanticIndex
-    from ..search.local.store import check_folder
-
-    check_folder(target, replace=overwrite)
-    nlp = load_or_assemble(model)
-    with folder_beside(target) as folder:
-        made = SemanticIndex(nlp, path=folder, **options)
-        n_entries = add_passages(made, found, replace=False)
-        if target.exists():
-            made.save(target)
-        else:
-            del made
-            folder.rename(target)
-    return n_entries
-
-
-def build_on_server(found: Survey, url: str, model: str, overwrite: bool, **options: Any) -> int:
-    """RETURNS (int): Entries of a new collection, which is removed again after an error."""
-    from ..search import SemanticIndex
-
-    if overwrite:
-        instead = "Delete the collection on the server, or build one of another name."
-        raise CodedValueError(Errors.B138.format(url=url, what="--overwrite", instead=instead))
-    made = SemanticIndex(path=url, **options)
-    made.nlp = load_or_assemble(model)
-    try:
-        return add_passages(made, found, replace=False)
-    except BaseException:
-        made.backend.discard()
-        raise
-
-
-@contextmanager
-def folder_beside(target: Path) -> Iterator[Path]:
-    """A name for a folder on the same disk; it is removed in the end, if it is there."""
-    parent = target.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".index-", dir=parent) as made:
-        yield Path(made) / "index"
-
-
 def open_index(path: Place, model: str | None) -> "SemanticIndex":
     """An index with the pipeline that has made it, or another one."""
     from ..search import SemanticIndex
@@ -246,27 +197,6 @@ def load_or_assemble(name: str) -> "Language":
     return nlp
 
 
-def add_passages(target: "SemanticIndex", found: Survey, *, replace: bool) -> int:
-    """Add the texts of a file as the index is cut, with a progress bar on stderr."""
-    from itertools import tee
-
-    from tqdm import tqdm
-
-    passages = read_passages(found.path)
-    passages = tqdm(passages, total=found.n_passages, unit=" texts", leave=False)
-    # All that tee makes is read at one pace: what is left unread would be kept.
-    texts, metadata, *ids = tee(passages, 3 if found.has_ids else 2)
-    n_entries = target.add(
-        (passage.text for passage in texts),
-        ids=(passage.id for passage in ids[0]) if ids else None,
-        metadata=(passage.metadata for passage in metadata),
-        unit=target.info.get("unit", "doc"),
-        replace=replace,
-    )
-    target.optimize(only_due=True)
-    return n_entries
-
-
 def measure(
     searched: "SemanticIndex", queries: dict[str, str], judgements: dict[str, dict[str, float]]
 ) -> dict[str, dict[str, float]]:
@@ -279,37 +209,6 @@ def measure(
         rankings = {name: [hit.id for hit in hits] for name, hits in zip(queries, found)}
         figures[mode] = evaluate_rankings(rankings, judgements)
     return figures
-
-
-def parse_where(conditions: Iterable[str]) -> dict[str, Any]:
-    """Read FIELD=VALUE and FIELD>=VALUE; a value that is a number is one, but for quotes. Several
-    values for one field: any of them.
-    """
-    where: dict[str, Any] = {}
-    for condition in conditions:
-        found = CONDITION.fullmatch(condition)
-        if not found:
-            raise CodedValueError(Errors.B119.format(condition=condition))
-        field, sign, text = found.groups()
-        given = where.setdefault(field, [] if sign == "=" else {})
-        if isinstance(given, list) != (sign == "="):
-            raise CodedValueError(Errors.B133.format(field=field))
-        if sign == "=":
-            given.extend(values_of(text))
-        else:
-            given[COMPARISONS[sign]] = values_of(text)[0]
-    return where
-
-
-def values_of(text: str) -> list[Any]:
-    """What a value on the command line can mean: 1990 is a number or a text, "1990" a text, with
-    its quotes or without.
-    """
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return [text]
-    return [value, text] if isinstance(value, (bool, int, float, str)) else [text]
 
 
 def hits_table(query: str, hits: "list[Hit]") -> str:

@@ -1,4 +1,9 @@
-"""Every Doc and Span attribute that the suite sets, in one table."""
+"""Custom attributes of Doc and Span: one way to register them. Keys of user_data.
+
+A task lists its attributes in its entry of `tasks/registry.py`; `doc._.bert_states` is the
+backbone's, `doc._.cluster` that of clustering. Their values are plain (numbers, strings, lists,
+dicts, arrays), so that they survive to_bytes and pickle.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,26 +12,20 @@ from spacy.tokens import Doc, Span
 
 from ..errors import CodedValueError, Errors
 
-# Values are plain (numbers, strings, lists, dicts, arrays): they survive to_bytes and pickle.
-ATTRIBUTES: dict[str, tuple[Any, Any]] = {
-    "doc.answers": (Doc, None),  # a dict for each question, list[Dict]
-    "doc.bert_states": (Doc, None),  # {"pieces", "cls", "sep", "align"}: arrays on the host
-    "doc.cluster": (Doc, None),  # label of the doc's cluster, int; -1 for none
-    "doc.embedding": (Doc, None),  # (width,) float32
-    "doc.labels": (Doc, None),  # categories above their thresholds, list[str]
-    "doc.questions": (Doc, None),  # to be answered by bert_qa, list[str]
-    "doc.sentiment": (Doc, None),  # {"label", "score", "probabilities", "polarity"}
-    "doc.summary": (Doc, None),  # the chosen sentences as one text, str
-    "span.embedding": (Span, None),  # (width,) float32, of a sentence
-    "span.sentiment": (Span, None),  # the same as of the doc, for a sentence
-    "span.score": (Span, None),  # probability of an entity, float
-    "span.summary_score": (Span, None),  # how well a sentence stands for its doc, float
-}
+OWNERS: dict[str, type] = {"doc": Doc, "span": Span}
+# Keys under which a reference doc holds gold in its user_data; all begin with the prefix.
+PREFIX = "spacy_bert_suite."
+INSTANCE = f"{PREFIX}instance"  # of bert_pretrainer, Dict
+PAIR = f"{PREFIX}pair"  # {"others", "score", "label"}
+QUESTION = f"{PREFIX}question"  # {"text", "answers", "id"}
+REFERENCES = f"{PREFIX}summaries"  # reference summaries, list[str]
+TASK = f"{PREFIX}task"  # no gold: names of the components that an example is for, str
 
 
-METHODS: dict[str, type] = {
-    "doc.paraphrase": Doc,  # doc._.paraphrase(other): probability that both say the same
-}
+def holds_gold(doc: Doc) -> bool:
+    """RETURNS (bool): Whether the doc holds gold in its user_data."""
+    keys = [key for key in doc.user_data if isinstance(key, str) and key != TASK]
+    return any(key.startswith(PREFIX) for key in keys)
 
 
 def register_attributes(
@@ -35,15 +34,14 @@ def register_attributes(
     """Make attributes known to spaCy.
 
     name (str): The component that sets them, for the error message.
-    attributes (Iterable[str]): Keys of `ATTRIBUTES`.
-    methods (dict[str, Callable] | None): Functions by keys of `METHODS`.
+    attributes (Iterable[str]): Such as "doc.summary" or "span.score"; their default is None.
+    methods (dict[str, Callable] | None): Functions by the attributes that call them.
     RAISES (ValueError): If another package has taken one of the names.
     """
     for key in attributes:
-        owner, default = ATTRIBUTES[key]
-        _register(name, owner, key, (default, None, None, None))
+        _register(name, key, (None, None, None, None))
     for key, method in (methods or {}).items():
-        _register(name, METHODS[key], key, (None, method, None, None))
+        _register(name, key, (None, method, None, None))
 
 
 class Registered:
@@ -64,8 +62,9 @@ class Registered:
         return Registered, self._arguments
 
 
-def _register(name: str, owner: Any, key: str, extension: tuple) -> None:
-    attribute = key.split(".")[1]
+def _register(name: str, key: str, extension: tuple) -> None:
+    owner_name, _, attribute = key.partition(".")
+    owner: Any = OWNERS[owner_name]
     default, method, _, _ = extension
     if not owner.has_extension(attribute):
         options = {"default": default} if method is None else {"method": method}

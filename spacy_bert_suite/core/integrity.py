@@ -1,4 +1,16 @@
-"""Checksums of files, and coded errors for what is damaged."""
+"""Checksums of saved files, and coded errors for damaged ones.
+
+    saved                   file                what is checked                     when
+    weights of a pipeline   checksums.json      crc32 of each .safetensors          loading
+    checkpoint of a run     manifest.json       size and sha256 of each file        resuming
+    index                   manifest.json       size of each file of a segment      opening
+    cache of states         <name>.index        crc32 of each block and record      reading it
+    embedded weights        in loading.py       sha256                              loading
+
+An index is opened often and may be larger than memory, so its contents are not summed: a record
+that is no JSON raises B111 when it is read. What other files hold is checked by those who read
+them, in `coded_damage`.
+"""
 
 import hashlib
 import json
@@ -14,6 +26,7 @@ from ..errors import CodedError, CodedFileNotFoundError, CodedValueError, Errors
 
 CHECKSUMS = "checksums.json"
 BLOCK = 1 << 20
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, EOFError, SafetensorError)
 SPACY_CODE = re.compile(r"\[E\d+\]")
 
 
@@ -33,11 +46,28 @@ def coded_damage(part: str, place: str | Path) -> Iterator[None]:
         place = error.filename or place
         message = Errors.B006.format(part=part, path=place, reason="there is no such file")
         raise CodedFileNotFoundError(message) from error
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, SafetensorError) as error:
+    except UNREADABLE as error:
         if has_code(error):
             raise
         reason = first_line(error)
         raise CodedValueError(Errors.B006.format(part=part, path=place, reason=reason)) from error
+
+
+@contextmanager
+def coded_as(message: str, path: Path) -> Iterator[None]:
+    """RAISES (ValueError): With a message of its own, where a file is absent, damaged or of another
+    form.
+
+    message (str): With the fields `path` and `reason`.
+    path (Path): The file that is read.
+    """
+    try:
+        yield
+    except (*UNREADABLE, AttributeError, OSError) as error:
+        if has_code(error):
+            raise
+        reason = first_line(error)
+        raise CodedValueError(message.format(path=path, reason=reason)) from error
 
 
 def has_code(error: BaseException) -> bool:
@@ -59,7 +89,7 @@ def noting_checksums(path: Path) -> Iterator[None]:
     """
     (path / CHECKSUMS).unlink(missing_ok=True)
     yield
-    checksums = {file.name: checksum(file) for file in sorted(path.glob("*.safetensors"))}
+    checksums = {file.name: crc32(file) for file in sorted(path.glob("*.safetensors"))}
     (path / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf8")
 
 
@@ -73,28 +103,46 @@ def check_files(path: Path) -> None:
     with coded_damage("checksums", path / CHECKSUMS):
         checksums = dict(json.loads((path / CHECKSUMS).read_text(encoding="utf8")))
     for name, expected in checksums.items():
-        if (path / name).is_file() and checksum(path / name) != expected:
+        if (path / name).is_file() and crc32(path / name) != expected:
             raise CodedValueError(Errors.B045.format(path=path / name, file=path / CHECKSUMS))
 
 
-def checksum(path: Path) -> int:
+def digests_of(folder: Path) -> dict[str, list]:
+    """RETURNS (dict[str, list]): Size and sha256 of all files below a folder, by path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): [path.stat().st_size, sha256(path)] for path in paths
+    }
+
+
+def first_changed(folder: Path, digests: dict[str, list]) -> str | None:
+    """RETURNS (str | None): The first file that is missing or has another digest."""
+    for name, (size, digest) in digests.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
+            return name
+    return None
+
+
+def crc32(path: Path) -> int:
     """RETURNS (int): The crc32 of a file, which takes half the time of a sha256 and finds damage
     as well; it is no protection against anyone who means to deceive.
     """
     found = 0
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            found = zlib.crc32(block, found)
+    for block in _blocks(path):
+        found = zlib.crc32(block, found)
     return found
-
-
-BLOCK = 1 << 20
 
 
 def sha256(path: Path) -> str:
     """RETURNS (str): The sha256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+            yield block

@@ -263,6 +263,12 @@ def get_shim(model: Model) -> Any:
     return model.shims[0]
 
 
+def module_of(shim: Shim) -> torch.nn.Module | None:
+    """RETURNS (Module | None): The torch module in a shim, of this package or of thinc."""
+    module = getattr(shim, "_model", None)
+    return module if isinstance(module, torch.nn.Module) else None
+
+
 def module_to_bytes(module: torch.nn.Module) -> bytes:
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from spacy.training import Example
 
+from ..core.attributes import TASK
 from ..errors import CodedValueError, Errors, Warnings
-from .multitask import TASK, normalized
+from .multitask import normalized
 
 
 def make_task_batcher(

@@ -1,24 +1,20 @@
-"""Corpora: several tasks at once, each component learning from its own."""
+"""MultiTaskCorpus: several tasks at once, each component learning from its own."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from spacy.language import Language
 from spacy.training import Example, validate_get_examples
 
+from ..core.attributes import TASK
 from ..errors import CodedValueError, Errors
 
-TASK = "spacy_bert_suite.task"  # key in the reference doc's user_data
 AND = "+"  # between the names of components that learn from the same examples
 MIN_TEMPERATURE = 0.1
 MAX_REPEATS = 100  # of an example, on average, in an epoch
 Corpus = Callable[[Language], Iterable[Example]]
-
-# The component that is reading: a corpus of several tasks leaves out what is for others only.
-READS: ContextVar[str | None] = ContextVar("reads", default=None)
 
 
 def is_for(eg: Example, name: str) -> bool:
@@ -31,10 +27,11 @@ def is_for(eg: Example, name: str) -> bool:
 def examples_for(
     get_examples: Callable[[], Iterable[Example]], name: str, limit: int | None = None
 ) -> list[Example]:
-    """Read what a component is initialized with: once, and of a MultiTaskCorpus only what is for
-    this component, as reading may take longer than all the rest.
+    """Read what a component is initialized with.
 
-    get_examples (Callable): Gives examples.
+    get_examples (Callable): Gives examples. If it gives those of a MultiTaskCorpus as they are, as
+        `spacy train` does, only the corpora for this component are read: with several components,
+        reading all for each may take longer than all the rest.
     name (str): The component.
     limit (int | None): Look at so many examples at most.
     RETURNS (list[Example]): Those that the component may learn from.
@@ -42,12 +39,10 @@ def examples_for(
     """
     if not callable(get_examples):
         validate_get_examples(get_examples, f"{name}.initialize")
-    token = READS.set(name)
-    try:
-        given = get_examples()
-        examples = list(islice(given or (), limit))
-    finally:
-        READS.reset(token)
+    given = get_examples()
+    if isinstance(given, MultiTaskExamples):
+        given = given.only_for(name)
+    examples = list(islice(given or (), limit))
     validate_get_examples(lambda: examples or given, f"{name}.initialize")
     return [eg for eg in examples if is_for(eg, name)]
 
@@ -115,10 +110,13 @@ class MultiTaskCorpus:
         self.shuffle = shuffle
         self.random = random.Random(seed)
 
-    def __call__(self, nlp: Language) -> Iterator[Example]:
+    def __call__(self, nlp: Language) -> "MultiTaskExamples":
+        """RETURNS (MultiTaskExamples): The examples, read when they are asked for."""
+        return MultiTaskExamples(self, nlp, list(self.corpora))
+
+    def read(self, nlp: Language, keys: Sequence[str]) -> Iterator[Example]:
+        """YIELDS (Example): The examples of the corpora with these keys, mixed."""
         self._check_names(nlp)
-        reads = READS.get()
-        keys = [key for key in self.corpora if reads is None or reads in names_in(key)]
         examples = {key: self._read(key, nlp) for key in keys}
         if not self.shuffle:
             for task in examples.values():
@@ -167,6 +165,25 @@ class MultiTaskCorpus:
     def _cycle(self, examples: list[Example]) -> Iterator[Example]:
         while True:
             yield from self.random.sample(examples, len(examples))
+
+
+class MultiTaskExamples:
+    """Examples of several tasks, read anew each time that they are iterated over. A component that
+    is initialized asks for those that are for it.
+    """
+
+    def __init__(self, corpus: MultiTaskCorpus, nlp: Language, keys: Sequence[str]):
+        self.corpus = corpus
+        self.nlp = nlp
+        self.keys = keys
+
+    def __iter__(self) -> Iterator[Example]:
+        return self.corpus.read(self.nlp, self.keys)
+
+    def only_for(self, name: str) -> "MultiTaskExamples":
+        """RETURNS (MultiTaskExamples): Those of the corpora for a component."""
+        keys = [key for key in self.keys if name in names_in(key)]
+        return MultiTaskExamples(self.corpus, self.nlp, keys)
 
 
 def stamped(eg: Example, name: str) -> Example:

@@ -9,12 +9,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
+from ..core.attributes import PAIR
 from ..core.text import is_blank, replace_surrogates
 from ..errors import CodedValueError, Errors
 from .records import Renames, Row, is_name, read_records
 from .tables import FIRST_COLUMNS, SECOND_COLUMNS
 
-PAIR = "spacy_bert_suite.pair"  # key in the reference doc's user_data
 NEGATIVE = ("negative", "negatives")
 # Names that data sets give to the gold of a pair.
 SCORES = ("score", "similarity_score", "relatedness_score")

@@ -8,11 +8,11 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
+from ..core.attributes import QUESTION
 from ..core.text import is_blank, replace_surrogates
 from ..core.validation import as_whole
 from ..errors import CodedValueError, Errors
 
-QUESTION = "spacy_bert_suite.question"  # key in the reference doc's user_data
 Gold = tuple[str, int]  # an answer and its first character in the text
 
 

@@ -26,7 +26,7 @@ class CoreErrors(metaclass=WithCodes):
         "The attribute {owner}._.{attribute} is already taken by another extension. Remove it "
         "with {owner}.remove_extension('{attribute}') before adding '{name}'."
     )
-    B116 = "Another process is writing to the index at {path}. Wait until it is done."
+    B116 = "Another process is writing to {path}. Wait until it is done."
     B143 = "{name}" + INVALID
     B170 = (
         "{path} cannot be written: {reason}. Earlier checkpoints are unchanged: free disk space or "

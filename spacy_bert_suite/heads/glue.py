@@ -2,58 +2,84 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from spacy.tokens import Doc
 from thinc.api import Model
 from torch import nn
 
 from ..backbone.hidden_states import BertStates
+from ..backbone.passes.pairs import PairStates
+from ..backbone.passes.shared import SharedEncoder
 from ..core.torch_shim import TorchShim, get_shim
 from ..errors import CodedValueError, Errors
 from .layers import copy_pooler
 
+Gradients = Sequence[torch.Tensor | None]
+States = TypeVar("States", BertStates, PairStates)
+Output = TypeVar("Output")
+
 
 def make_head(
     name: str,
-    bert: Model[list[Doc], BertStates],
+    encoders: Sequence[Model],
     build: Callable[[dict[str, Any]], nn.Module],
     cfg: dict[str, Any],
-    nO: int | None,
+    nO: int | None = None,
     free: Sequence[str] = (),
 ) -> Model:
-    """Put a torch module behind a listener.
+    """Put a torch module behind a layer that gives hidden states: a listener, which takes docs, or
+    an encoder that makes a pass of its own over texts or pairs of texts.
 
+    encoders (Sequence[Model]): The first one gives the states. Others reach the backbone for what
+        else the head needs.
     build (Callable): Makes the module from `cfg`, "width" and "n_out". The module is called
-        with `BertStates` and the docs and returns a NamedTuple of tensors.
+        with states and what they are of, and returns a NamedTuple of tensors and other values.
     free (Sequence[str]): Keys of `cfg` that may be changed when a saved head is loaded.
     """
     shim = TorchShim(build, cfg, free)
-    return Model(name, forward, init=init, layers=[bert], dims={"nO": nO, "nI": None}, shims=[shim])
+    dims = {"nO": nO, "nI": None}
+    return Model(name, forward, init=init, layers=[*encoders], dims=dims, shims=[shim])
 
 
-def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> tuple[Any, Callable]:
+def forward(model: Model, inputs: Sequence[Any], is_train: bool) -> tuple[Any, Callable]:
     """The backprop callback takes a tuple of gradients, one per output (None for no gradient)."""
-    states, accumulate = model.layers[0](docs, is_train)
-    module = built_module(model, states.width)
+    states, accumulate = model.layers[0](inputs, is_train)
+    module = built_module(model, states.rows.shape[1])
     module.to(states.rows.device).train(is_train)
     if not is_train:
         with torch.no_grad():
-            return module(states, docs), _no_backprop
-    # A leaf, so that the gradient stops here: the backbone's own backward pass comes later.
-    rows = states.rows.detach().requires_grad_()
-    with torch.enable_grad():
-        outputs = module(replace(states, rows=rows), docs)
+            return module(states, inputs), _no_backprop
+    outputs, hand_on = with_graph(states, accumulate, lambda leaf: module(leaf, inputs))
 
-    def backprop(dOutputs: Sequence[torch.Tensor | None]) -> list[Doc]:
+    def backprop(dOutputs: Gradients) -> list:
         pairs = [(y, dY) for y, dY in zip(outputs, dOutputs) if dY is not None]
         torch.autograd.backward([y for y, _ in pairs], [dY for _, dY in pairs])
-        if rows.grad is not None:
-            accumulate(rows.grad)
+        hand_on()
         return []
 
-    return type(outputs)(*(y.detach() for y in outputs)), backprop
+    return type(outputs)(*map(_detached, outputs)), backprop
+
+
+def with_graph(
+    states: States, accumulate: Callable[[torch.Tensor], Any], module: Callable[[States], Output]
+) -> tuple[Output, Callable[[], None]]:
+    """Run a torch module on states whose gradient stops here: the backbone's own backward pass
+    comes later.
+
+    accumulate (Callable): Takes the gradient of the states' rows, for the backbone.
+    RETURNS (tuple[Any, Callable]): What the module gives, with its graph; and what to call after
+        the backward pass through it, to hand the gradient on.
+    """
+    rows = states.rows.detach().requires_grad_()
+    with torch.enable_grad():
+        output = module(replace(states, rows=rows))
+
+    def hand_on() -> None:
+        if rows.grad is not None:
+            accumulate(rows.grad)
+
+    return output, hand_on
 
 
 def built_module(model: Model, width: int) -> Any:
@@ -72,25 +98,34 @@ def built_module(model: Model, width: int) -> Any:
     return shim.module
 
 
-def init(model: Model, X=None, Y=None) -> None:
-    """Build the module anew; `nO` is the number of labels, the width comes from the backbone."""
-    shim, bert = get_shim(model), model.layers[0]
-    if not bert.has_dim("nO"):  # a backbone of its own, in a listener's place
-        bert.initialize()
-    if not bert.has_dim("nO"):
-        name = getattr(bert, "component_name", model.name)
-        raise CodedValueError(Errors.B038.format(name=name))
-    width = X.width if isinstance(X, BertStates) else bert.get_dim("nO")
+def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    """Build a new module; `nO` is the number of outputs, the width comes from the backbone."""
+    shim, width = get_shim(model), states_width(model.layers[0])
     model.set_dim("nI", width, force=True)
     shim.cfg.update(width=width, n_out=model.get_dim("nO"))
     shim.module = shim.build(shim.cfg)
-    for source in model.layers[1:]:
-        copy_pooler(source, shim.module)
+    if shim.cfg.get("pooling") == "pooler":
+        sources = (layer for layer in model.layers if isinstance(layer, SharedEncoder))
+        copy_pooler(next(sources).get_backbone(), shim.module)
 
 
-def _no_backprop(dOutputs: Any) -> list[Doc]:
+def states_width(encoder: Model) -> int:
+    """RETURNS (int): Width of the states that a listener or an encoder gives.
+    RAISES (ValueError): If no backbone is bound to it.
+    """
+    if isinstance(encoder, SharedEncoder):
+        return encoder.get_backbone().module.width
+    if not encoder.has_dim("nO"):  # a backbone of its own, in a listener's place
+        encoder.initialize()
+    if not encoder.has_dim("nO"):
+        name = getattr(encoder, "component_name", encoder.name)
+        raise CodedValueError(Errors.B038.format(name=name))
+    return encoder.get_dim("nO")
+
+
+def _detached(output: Any) -> Any:
+    return output.detach() if isinstance(output, torch.Tensor) else output
+
+
+def _no_backprop(dOutputs: Any) -> list:
     return []
-
-
-def _no_forward(model: Model, X: Any, is_train: bool) -> tuple[Any, Callable]:
-    return X, _no_backprop

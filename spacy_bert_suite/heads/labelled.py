@@ -16,7 +16,7 @@ from ..backbone.listener import BertListener
 from ..core.attributes import Registered
 from ..core.torch_shim import get_shim
 from ..core.validation import check_config
-from ..data.multitask import examples_for, is_for
+from ..data.multitask import examples_for
 from ..errors import CodedValueError, Errors, Warnings
 from .pipe import HeadPipe
 
@@ -43,11 +43,7 @@ class LabelledPipe(HeadPipe):
         scorer: Callable | None = None,
         **cfg: Any,
     ):
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": [], **cfg}
+        super().__init__(vocab, model, name, scorer=scorer, labels=[], **cfg)
         self._added: list[str] = []  # by `add_label`, since this object was made
         self._registered = Registered(name, self.attributes)
 
@@ -164,12 +160,8 @@ class LabelledPipe(HeadPipe):
         docs = list(docs)
         return self.model.predict(docs) if docs else None
 
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score the examples that are for this component and have gold; none: no scores."""
-        mine = [eg for eg in examples if is_for(eg, self.name) and self.has_annotation(eg)]
-        if not mine or self.scorer is None:
-            return {}
-        return self.scorer(mine, **{**self.cfg, "labels": self.labels, **kwargs})
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        return scorer(gold, **{**self.cfg, "labels": self.labels, **kwargs})
 
     def find_labels(self, examples: Sequence[Example]) -> list[str]:
         raise NotImplementedError

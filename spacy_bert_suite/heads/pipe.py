@@ -1,15 +1,18 @@
-"""HeadPipe: what `update` is for every component that learns."""
+"""HeadPipe: update, score and saving of every component that learns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example, validate_examples
-from thinc.api import Optimizer
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer
 
 from ..backbone.listener import BertListener
+from ..backbone.model import find_backbone
 from ..backbone.passes.shared import SharedEncoder
 from ..core.collectives import totals_of
 from ..core.integrity import coded_damage
@@ -19,36 +22,72 @@ Gradients = tuple[torch.Tensor | None, ...]
 
 
 class HeadPipe(TrainablePipe):
-    """What `update` is for all components that learn. A subclass says which of the examples have
+    """What all components that learn have in common. A subclass says which of the examples have
     gold for it (`has_annotation`) and what their loss is (`get_loss`), or, where it makes passes
     of its own, what it learns from (`select_examples`) and how (`update_batch`).
     """
 
-    cfg: dict[str, Any]
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        scorer: Callable | None = None,
+        **cfg: Any,
+    ):
+        """vocab (Vocab): Of the pipeline.
+        model (Model): The head.
+        name (str): Of the component.
+        scorer (Callable | None): The scoring method.
+        cfg: Settings and what is learnt besides weights, saved as JSON.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = cfg
+        self._link_layers()
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_disk` has saved.
 
         RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
         """
-        self._name_layers()
         with coded_damage(f"data of '{self.name}'", path):
-            return super().from_disk(path, exclude=exclude)
+            super().from_disk(path, exclude=exclude)
+        self._link_layers()
+        return self
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_bytes` gave.
 
         RAISES (ValueError): With a code, if it is damaged.
         """
-        self._name_layers()
         with coded_damage(f"data of '{self.name}'", "bytes"):
-            return super().from_bytes(bytes_data, exclude=exclude)
+            super().from_bytes(bytes_data, exclude=exclude)
+        self._link_layers()
+        return self
 
-    def _name_layers(self) -> None:
-        """For errors, where no backbone binds them."""
+    def _link_layers(self) -> None:
+        """Give the layers the name of the component, for errors, and the encoders its own backbone,
+        if it has one: it needs none in the pipeline.
+        """
+        own = find_backbone(self.model)
         for node in self.model.walk():
             if isinstance(node, (BertListener, SharedEncoder)):
                 node.component_name = self.name
+            if own is not None and isinstance(node, SharedEncoder):
+                node.bind(own, self.name, not own.attrs.get("frozen", False))
+
+    def build_untrained(self, nlp: Language, **settings: Any) -> None:
+        """Build the model for weights that come from elsewhere: there is nothing to look at.
+
+        nlp (Language): The pipeline.
+        settings: Of `initialize`, such as labels.
+        """
+        nothing = Example(nlp.make_doc(""), nlp.make_doc(""))
+        self.initialize(lambda: [nothing], nlp=nlp, **settings)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -84,15 +123,15 @@ class HeadPipe(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         for node in self.model.walk():
             if isinstance(node, SharedEncoder):
-                node.attend([eg.predicted for eg in examples])
+                node.enter_batch([eg.predicted for eg in examples])
         gold = self.select_examples(examples)
         if gold:
             losses[self.name] += self.update_batch(gold)
         else:
             self.update_empty()
-        besides = self.update_auxiliary(examples)
-        losses[self.name] += besides or 0.0
-        if (gold or besides is not None) and sgd not in (None, False):
+        auxiliary = self.update_auxiliary(examples)
+        losses[self.name] += auxiliary or 0.0
+        if (gold or auxiliary is not None) and sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
@@ -102,6 +141,7 @@ class HeadPipe(TrainablePipe):
         return examples if is_any else []
 
     def has_annotation(self, eg: Example) -> bool:
+        """RETURNS (bool): Whether the example has gold for this component."""
         raise NotImplementedError
 
     def update_batch(self, gold: Sequence[Any]) -> float:
@@ -117,6 +157,21 @@ class HeadPipe(TrainablePipe):
         RETURNS (float | None): The loss; None where nothing is learnt, as by default.
         """
         return None
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score the examples that are for this component and have gold; none: no scores."""
+        if self.scorer is None:
+            return {}
+        gold = self.select_scored(list(examples))
+        return self.score_gold(self.scorer, gold, **kwargs) if gold else {}
+
+    def select_scored(self, examples: Sequence[Example]) -> Sequence[Any]:
+        """RETURNS (Sequence): What is scored: by default the examples with gold."""
+        return [eg for eg in examples if is_for(eg, self.name) and self.has_annotation(eg)]
+
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): What the scorer says of `select_scored`, with what it needs."""
+        return scorer(gold, **{**self.cfg, **kwargs})
 
     def update_empty(self) -> None:
         """Take part in what the losses of several processes share: others may have gold."""

@@ -7,7 +7,7 @@ import torch
 from spacy.tokens import Doc
 from torch import nn
 
-from ..backbone.hidden_states import BertStates, Layout, places_of_rows, texts_of_rows
+from ..backbone.hidden_states import BertStates
 from ..backbone.input.offsets import ranges
 from ..core.sentences import has_sentences, sentence_bounds
 from ..errors import CodedValueError, Errors
@@ -38,9 +38,7 @@ def pool_windows(states: BertStates, pooling: str, query: nn.Module | None = Non
     if pooling in ("cls", "pooler"):
         return states.cls.float()
     layout = states.layout
-    windows = numpy.arange(layout.n_windows)
-    of_pieces = numpy.repeat(windows, layout.kept_ends - layout.kept_starts)
-    segments = _on(states, numpy.concatenate([of_pieces, windows, windows]))
+    segments = _on(states, layout.windows_of_rows())
     rows = states.rows.float()
     if pooling == "mean":
         return mean_of_segments(rows, segments, layout.n_windows)
@@ -96,17 +94,8 @@ def sentence_rows(states: BertStates, docs: Sequence[Doc]) -> tuple[numpy.ndarra
     ends = layout.token_ends[numpy.asarray(lasts, dtype="int64")]
     # White space at the edge of a sentence has the [CLS] row, which is behind all pieces.
     for i in numpy.flatnonzero((starts >= layout.n_pieces) | (ends > layout.n_pieces)):
-        starts[i], ends[i] = _pieces_of(layout, firsts[i], lasts[i] + 1)
+        starts[i], ends[i] = layout.rows_of_tokens(firsts[i], lasts[i] + 1)
     return starts, ends
-
-
-def _pieces_of(layout, first: int, last: int) -> tuple[int, int]:
-    """First row and end of the pieces of tokens first:last; their [CLS] if they have none."""
-    inside = layout.token_starts[first:last] < layout.n_pieces
-    if not inside.any():
-        return int(layout.token_starts[first]), int(layout.token_ends[first])
-    tokens = first + numpy.flatnonzero(inside)
-    return int(layout.token_starts[tokens[0]]), int(layout.token_ends[tokens[-1]])
 
 
 def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:
@@ -128,13 +117,12 @@ def pool(states: BertStates, name: str, pooler: nn.Module | None = None) -> torc
             raise CodedValueError(Errors.B061)
         first = states.cls.float()[:, None]  # all that it looks at: (n_windows, 1, width)
         return join_windows(pooler(first), layout.window_offsets, "mean")
-    segments = texts_of_rows(layout)
-    index = torch.from_numpy(segments).to(states.rows.device)
+    index = _on(states, layout.docs_of_rows())
     rows = states.rows.float()
     if name == "max":
         return max_of_segments(rows, index, layout.n_docs)
     if name == "weighted_mean":
-        weights = torch.from_numpy(places_of_rows(layout)).to(rows)[:, None]
+        weights = torch.from_numpy(layout.places_of_rows()).to(rows)[:, None]
         totals = weights.new_zeros(layout.n_docs, 1).index_add(0, index, weights)
         return sums_of_segments(rows * weights, index, layout.n_docs) / totals
     mean = mean_of_segments(rows, index, layout.n_docs)
@@ -146,28 +134,3 @@ def pool(states: BertStates, name: str, pooler: nn.Module | None = None) -> torc
 
 def sums_of_segments(rows: torch.Tensor, segments: torch.Tensor, n: int) -> torch.Tensor:
     return rows.new_zeros(n, rows.shape[1]).index_add(0, segments, rows)
-
-
-def first_windows(states: BertStates) -> BertStates:
-    """RETURNS (BertStates): Only the first window of every text, and its pieces. Those that overlap
-    with the second window are only in part of the first.
-    """
-    layout = states.layout
-    if (numpy.diff(layout.window_offsets) == 1).all():
-        return states
-    first = layout.window_offsets[:-1]
-    n_pieces = layout.kept_ends[first] - layout.kept_starts[first]
-    pieces = ranges(layout.kept_starts[first], n_pieces)
-    cls = layout.n_pieces + first
-    rows = numpy.concatenate([pieces, cls, cls + layout.n_windows])
-    ends = numpy.cumsum(n_pieces)
-    short = Layout(
-        numpy.concatenate([[0], ends]),
-        numpy.arange(layout.n_docs + 1),
-        numpy.zeros(layout.n_docs + 1, dtype="int64"),
-        layout.token_starts[:0],
-        layout.token_ends[:0],
-        ends - n_pieces,
-        ends,
-    )
-    return BertStates(states.rows[torch.from_numpy(rows).to(states.rows.device)], short)

@@ -9,10 +9,9 @@ from thinc.api import Model
 from torch import nn
 
 from ..backbone.hidden_states import BertStates
-from ..backbone.passes.shared import SharedEncoder
 from ..core.validation import check_choice, check_dropout
-from .glue import _no_forward, make_head
-from .layers import make_output, make_pooler
+from .glue import make_head
+from .layers import PoolerSource, make_output, make_pooler
 from .pooling import join_windows, mean_of_ranges, pool_windows, sentence_rows
 
 POOLING = ("cls", "pooler", "mean", "max", "attention")
@@ -64,11 +63,10 @@ def TextClassifier(
         "activation": activation,
     }
     free = ("long_documents", "dropout", "sentences")
-    model = make_head("text_classifier", bert, WindowClassifier, cfg, nO, free)
+    encoders: list[Model] = [bert]
     if pooling == "pooler":
-        upstream = getattr(bert, "upstream_name", "*")
-        model.layers.append(SharedEncoder("pooler-source", _no_forward, upstream))
-    return model
+        encoders.append(PoolerSource(getattr(bert, "upstream_name", "*")))
+    return make_head("text_classifier", encoders, WindowClassifier, cfg, nO, free)
 
 
 class WindowClassifier(nn.Module):

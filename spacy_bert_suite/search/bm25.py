@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
+from ..core.integrity import UNREADABLE
 from ..errors import CodedImportError, Errors, Warnings
 
 Tokenize = Callable[[str], list[str]]
 WORD = re.compile(r"\w+")
 K1, B = 1.2, 0.75
 KEYS = "keys.npy"
-DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError)
 # What bears no meaning of its own in an English question; other languages lose little by it.
 FREQUENT = (
     "a an and are as at be but by do does for from has have how if in into is it its no not of on "
@@ -81,7 +81,7 @@ class WordIndex:
         """
         try:
             return cls._read(folder)
-        except DAMAGES as error:
+        except (*UNREADABLE, AttributeError, OSError) as error:
             if folder.exists():
                 what = "BM25 index"
                 message = Warnings.B910.format(what=what, path=folder, reason=repr(error))

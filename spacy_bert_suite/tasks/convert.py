@@ -4,8 +4,8 @@ A converter takes one file and yields Docs; `convert` writes them as a `.spacy` 
 may be gzipped. What is malformed raises an error that names the file and the line.
 """
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,13 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
+from ..core.attributes import holds_gold
 from ..core.pipelines import MAX_TEXT
 from ..core.text import replace_surrogates
 from ..data.lines import RECORD_SUFFIXES
-from ..data.pairs import PAIR, pair_docs
-from ..data.questions import QUESTION
 from ..data.records import Renames, Row, is_name, read_rows
 from ..errors import CodedValueError, Errors
-from .ner.corpus import ner_docs
-from .qa.corpus import question_docs
-from .summarizer.corpus import summary_docs
-from .summarizer.gold import REFERENCES
-from .textcat.corpus import textcat_docs
+from .registry import Converter, converters, load
 
 SUFFIXES = (*RECORD_SUFFIXES, ".json", ".conll", ".bio", ".iob", ".txt")
 
@@ -41,8 +36,7 @@ def convert(
 ) -> int:
     """Convert one annotated file to a `.spacy` corpus.
 
-    kind (str): "ner", "textcat", "sentiment", "multitask", "pairs", "qa" or
-        "summaries".
+    kind (str): That of a converter in `registry.py`: "ner", "textcat", "pairs" ...
     source (str | Path): The annotated file, plain or gzipped.
     target (str | Path): The file to write; its folder is made.
     lang (str): Language of the tokenizer.
@@ -53,26 +47,31 @@ def convert(
     RAISES (ValueError): For an unknown kind or language, a malformed line, a file without
         annotation, a folder, or a target that is the source.
     """
-    if kind not in CONVERTERS:
-        raise CodedValueError(Errors.B206.format(kind=kind, kinds=", ".join(CONVERTERS)))
+    converter = find_converter(kind)
     if Path(source).is_dir():
         raise CodedValueError(Errors.B216.format(path=source))
     if Path(source).resolve() == Path(target).resolve():
         raise CodedValueError(Errors.B215.format(path=source))
-    make_docs: Any = CONVERTERS[kind]
-    if kind == "pairs":
-        make_docs = partial(pair_docs, max_score=max_score, keep_labels=keep_labels)
-    docs = list(make_docs(Path(source), tokenizer_of(lang), rename or {}))
+    options: dict[str, Any] = {"max_score": max_score, "keep_labels": keep_labels}
+    options = {key: value for key, value in options.items() if key in converter.options}
+    make_docs = load(converter.make_docs)
+    docs = list(make_docs(Path(source), tokenizer_of(lang), rename or {}, **options))
     if not any(map(is_annotated, docs)):
         raise CodedValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs, store_user_data=kind in STORES_USER_DATA).to_disk(target)
+    DocBin(docs=docs, store_user_data=converter.stores_user_data).to_disk(target)
     return len(docs)
 
 
+def find_converter(kind: str) -> Converter:
+    known = converters()
+    if kind not in known:
+        raise CodedValueError(Errors.B206.format(kind=kind, kinds=", ".join(known)))
+    return known[kind]
+
+
 def is_annotated(doc: Doc) -> bool:
-    has_texts = any(key in doc.user_data for key in (PAIR, QUESTION, REFERENCES))
-    return bool(doc.cats) or has_texts or doc.has_annotation("ENT_IOB")
+    return bool(doc.cats) or holds_gold(doc) or doc.has_annotation("ENT_IOB")
 
 
 @lru_cache(maxsize=1)  # a dataset has several files, and to make one takes half a second
@@ -108,17 +107,6 @@ def find_split(path: str | Path, split: str, dataset: str = "") -> Path:
     raise CodedValueError(Errors.B207.format(looked_for=" or ".join(names), path=path))
 
 
-def sentiment_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
-    """Sentiment from records with `text` and a `label`, or `stars` from 1 to 5.
-
-    path (Path): A .jsonl, .tsv or .csv file.
-    nlp (Language): Gives the tokenizer.
-    rename (dict[str, str]): New names for labels.
-    YIELDS (Doc): One per text; its `cats` have a value for every label of the file.
-    """
-    return textcat_docs(path, nlp, rename)
-
-
 def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     """Entities, topic and sentiment from records with `text` and any of `entities`
     ([[start, end, label], ...] in characters), `topic` and `sentiment`.
@@ -146,18 +134,6 @@ def multitask_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
                 gold = row.label(field, rename)
                 doc.cats.update({label: float(label == gold) for label in labels})
         yield doc
-
-
-CONVERTERS: dict[str, Callable[[Path, Language, Renames], Iterator[Doc]]] = {
-    "ner": ner_docs,
-    "textcat": textcat_docs,
-    "sentiment": sentiment_docs,
-    "multitask": multitask_docs,
-    "pairs": pair_docs,
-    "qa": question_docs,
-    "summaries": summary_docs,
-}
-STORES_USER_DATA = ("pairs", "qa", "summaries")
 
 
 def set_entities(doc: Doc, row: Row) -> None:

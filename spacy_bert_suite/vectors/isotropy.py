@@ -4,7 +4,6 @@ All three corrections are affine: the mean is taken off, and a matrix applied.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from spacy.tokens import Doc, Span
 
+from ..core.atomic import replace_file
 from ..core.attributes import register_attributes
 from ..core.sentences import has_sentences
 from ..core.validation import check, whole_or_none
@@ -97,12 +97,11 @@ class Centring:
         if self.matrix is not None:
             arrays["matrix"] = numpy.ascontiguousarray(self.matrix)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(f"{path}.part")
         learnt = ("mean", "matrix")
         settings = {key: value for key, value in vars(self).items() if key not in learnt}
         metadata = {"correction": self.name, "settings": json.dumps(settings)}
-        save_file(arrays, unfinished, metadata=metadata)
-        os.replace(unfinished, path)
+        with replace_file(Path(path)) as new:
+            save_file(arrays, new, metadata=metadata)
 
 
 class Whitening(Centring):

@@ -36,7 +36,7 @@ def bert_of(nlp):
 def backbone_gradients(nlp) -> dict[str, torch.Tensor]:
     """Run what is pending, and read the gradients of the transformer."""
     bert = bert_of(nlp)
-    bert._backward()
+    bert.deferred.backward()
     module = get_backbone(bert.model).module
     return {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
 
@@ -214,7 +214,7 @@ def test_the_last_step_is_not_lost(nlp, optimizer, tmp_path):
     before = nlp("Anna").cats
     nlp.update(examples, sgd=optimizer)
     nlp.to_disk(tmp_path)
-    assert bert_of(nlp)._late_step is None
+    assert not bert_of(nlp).has_pending_step
     assert nlp("Anna").cats != before
     assert spacy.load(tmp_path)("Anna").cats == nlp("Anna").cats
 

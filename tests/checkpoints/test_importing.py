@@ -101,7 +101,7 @@ def test_several_share_nothing_and_say_so(make_original, tmp_path):
     nlp.to_disk(tmp_path / "nlp")
     for pipeline in (nlp, spacy.load(tmp_path / "nlp")):
         assert ents(pipeline(TEXT)) == expected
-        found = pipeline.get_pipe("bert_qa").model.predict([("who", TEXT)]).rows[:, 0]
+        found = pipeline.get_pipe("bert_qa").model.predict([("who", TEXT)]).logits[:, 0]
         output = logits_of(two, "AutoModelForQuestionAnswering", "who", TEXT)
         assert torch.allclose(found, output.start_logits[0], atol=1e-5)
     assert [entry["backbone"] for entry in nlp.meta["bert_checkpoints"]] == ["bert", "bert_2"]

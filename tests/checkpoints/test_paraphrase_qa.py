@@ -117,7 +117,7 @@ def test_answers_equal_the_original(make_original, tmp_path, kind):
     nlp = import_checkpoint(path, config={"max_answer_pieces": 7})
     pipe = nlp.get_pipe("bert_qa")
     question, text = "who works", "anna works in paris. " + "x" * 200 + " ben"
-    found = pipe.model.predict([(question, text)]).rows
+    found = pipe.model.predict([(question, text)]).logits
     exported = export_checkpoint(nlp, "bert_qa", tmp_path / "exported")
     for folder in (path, exported):
         output = logits_of(folder, "AutoModelForQuestionAnswering", question, text)
@@ -149,7 +149,7 @@ def test_answers_of_roberta(make_original, tmp_path):
     nlp = import_checkpoint(path)
     pipe = nlp.get_pipe("bert_qa")
     question, text = "who works?", "Anna works in Paris, Ben near Oslo."
-    found = pipe.model.predict([(question, text)]).rows
+    found = pipe.model.predict([(question, text)]).logits
     exported = export_checkpoint(nlp, "bert_qa", tmp_path / "exported")
     for folder in (path, exported):
         output = logits_of(folder, "AutoModelForQuestionAnswering", question, text)

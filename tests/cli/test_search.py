@@ -11,7 +11,7 @@ from search.toys import letters
 
 from spacy_bert_suite.cli import search as commands
 from spacy_bert_suite.cli.main import cli
-from spacy_bert_suite.search import entries
+from spacy_bert_suite.search import building, entries
 from spacy_bert_suite.search.local import backend as local
 from spacy_bert_suite.search.passages import Passage
 
@@ -177,7 +177,7 @@ def test_few_texts_are_in_memory(tmp_path, monkeypatch, has_ids):
         for i in range(200):
             yield Passage(Text(f"Text {i}."), str(i) if has_ids else None, {})
 
-    monkeypatch.setattr(commands, "read_passages", passages)
+    monkeypatch.setattr(building, "read_passages", passages)
     monkeypatch.setattr(entries, "BATCH_SIZE", 16)
     rows = [{"text": "x", **({"id": i} if has_ids else {})} for i in range(200)]
     write(tmp_path / "texts.jsonl", rows)

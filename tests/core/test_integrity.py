@@ -1,6 +1,8 @@
 """Files of a saved pipeline that are damaged, missing, or not those that were saved."""
 
+import hashlib
 import json
+import zlib
 
 import pytest
 import safetensors.torch
@@ -9,7 +11,8 @@ import torch
 
 from spacy_bert_suite.backbone.model import get_backbone
 from spacy_bert_suite.backbone.weights.loading import save_folder
-from spacy_bert_suite.core import integrity as damage
+from spacy_bert_suite.core import integrity
+from spacy_bert_suite.errors import CodedValueError, Errors
 
 HEAD = "bert_textcat/model"
 WEIGHTS = "bert/model/model.safetensors"
@@ -118,8 +121,36 @@ def test_other_weights_in_the_same_folder(nlp, saved):
 
 def test_killed_while_saving(nlp, saved, monkeypatch):
     """No checksum of older weights stays beside newer ones."""
-    monkeypatch.setattr(damage, "checksum", lambda path: 1 / 0)
+    monkeypatch.setattr(integrity, "crc32", lambda path: 1 / 0)
     change_weights(nlp)
     with pytest.raises(ZeroDivisionError):
         nlp.to_disk(saved)
     assert spacy.load(saved)
+
+
+def test_digests_find_what_was_changed(tmp_path):
+    """However long a file is; a changed size is seen without reading it."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "long").write_bytes(bytes(integrity.BLOCK + 5))
+    (tmp_path / "empty").write_bytes(b"")
+    digests = integrity.digests_of(tmp_path)
+    assert digests["empty"] == [0, hashlib.sha256().hexdigest()]
+    assert integrity.crc32(tmp_path / "deep" / "long") == zlib.crc32(bytes(integrity.BLOCK + 5))
+    assert integrity.first_changed(tmp_path, digests) is None
+    (tmp_path / "other").write_text("not listed")
+    assert integrity.first_changed(tmp_path, digests) is None
+    (tmp_path / "deep" / "long").write_bytes(bytes(integrity.BLOCK + 4) + b"x")
+    assert integrity.first_changed(tmp_path, digests) == "deep/long"
+    (tmp_path / "deep" / "long").unlink()
+    assert integrity.first_changed(tmp_path, digests) == "deep/long"
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), OSError("cut"), AttributeError("pop")])
+def test_damage_gets_the_code_of_who_reads(error, tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"\[B111\].*there"),
+        integrity.coded_as(Errors.B111, "there"),
+    ):
+        raise error
+    with pytest.raises(ValueError, match="B110"), integrity.coded_as(Errors.B111, "there"):
+        raise CodedValueError(Errors.B110)

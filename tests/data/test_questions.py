@@ -12,12 +12,12 @@ from spacy_bert_suite.data.questions import get_question, make_question_example
 from spacy_bert_suite.tasks.convert import convert
 from spacy_bert_suite.tasks.qa.corpus import make_question_corpus, read_examples
 from spacy_bert_suite.tasks.qa.scorer import (
-    best_null_threshold,
     exact_match,
     f1_score,
     normalize_answer,
     squad_scores,
 )
+from spacy_bert_suite.tasks.qa.threshold import best_null_threshold
 
 CONTEXT = "Anna works in Paris. Ben lives near Oslo."
 

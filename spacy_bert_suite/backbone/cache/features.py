@@ -17,8 +17,9 @@ from spacy.tokens import Doc
 
 from ...core.validation import check_config
 from ...errors import CodedValueError, Errors, Warnings
-from ..encoder.encoder import EncoderInput
-from ..hidden_states import BertStates, Layout, rows_by_doc
+from ..encoder.inputs import EncoderInput
+from ..hidden_states import BertStates, Layout
+from ..shim import BackboneShim
 from .block_files import KEY_SIZE, BlockFiles, prune
 
 FORMAT = 1  # of what is stored; another number makes another folder
@@ -66,7 +67,7 @@ class FeatureCache:
     def __reduce__(self):
         return FeatureCache, (self.path, self.max_gb)
 
-    def encode(self, backbone: Any, docs: Sequence[Doc]) -> BertStates:
+    def encode(self, backbone: BackboneShim, docs: Sequence[Doc]) -> BertStates:
         """Read states, and run the backbone over the docs whose states are not there.
 
         backbone (BackboneShim): The weights and the tokenizer.
@@ -78,7 +79,7 @@ class FeatureCache:
             return BertStates(backbone.run(rows, False)[0], layout)
         files = self._open(backbone)
         keys = keys_of(rows, layout)
-        index, offsets = rows_by_doc(layout)
+        index, offsets = layout.rows_by_doc()
         blocks = torch.empty((len(index), backbone.module.width), dtype=self._dtype)
         parts = split(blocks, offsets)
         missing = [
@@ -92,7 +93,7 @@ class FeatureCache:
 
     def _compute(
         self,
-        backbone: Any,
+        backbone: BackboneShim,
         docs: Sequence[Doc],
         keys: Sequence[bytes],
         parts: list[torch.Tensor],
@@ -101,7 +102,7 @@ class FeatureCache:
         """Fill the parts that are missing, and store them. A text that comes twice runs once."""
         first = {keys[i]: i for i in reversed(missing)}
         rows, layout = backbone.prepare([docs[i] for i in first.values()])
-        index, offsets = rows_by_doc(layout)
+        index, offsets = layout.rows_by_doc()
         states = backbone.run(rows, False)[0].cpu()[torch.from_numpy(index)]
         computed = dict(zip(first, split(states, offsets)))
         for i in missing:
@@ -135,7 +136,7 @@ class FeatureCache:
     def _n_most(self) -> int:
         return int(self.max_gb * 1e9)
 
-    def _open(self, backbone: Any) -> BlockFiles | None:
+    def _open(self, backbone: BackboneShim) -> BlockFiles | None:
         """The folder of these weights and settings, anew when the weights have changed; None if
         the disk has no room for it.
         """
@@ -191,13 +192,13 @@ def view(rows: torch.Tensor) -> memoryview:
     return rows.reshape(-1).view(torch.uint8).numpy().data
 
 
-def dtype_of(backbone: Any) -> torch.dtype:
+def dtype_of(backbone: BackboneShim) -> torch.dtype:
     """RETURNS (dtype): Of the states of these settings, seen on an empty text."""
     ids = numpy.asarray([backbone.wordpieces.cls_id, backbone.wordpieces.sep_id])
     return backbone.run(EncoderInput([ids], numpy.arange(2)), False)[0].dtype
 
 
-def settings_of(backbone: Any, dtype: torch.dtype) -> dict[str, Any]:
+def settings_of(backbone: BackboneShim, dtype: torch.dtype) -> dict[str, Any]:
     """RETURNS (Dict): All that the states depend on besides the text."""
     module = backbone.module
     config = {

@@ -2,10 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import numpy
 import torch
@@ -14,42 +11,13 @@ from transformers import PreTrainedModel
 
 from ...core.device import autocast, resolve_device, resolve_precision
 from ...errors import CodedMemoryError, CodedValueError, Errors, Warnings
-from .adapters import LoRA, add_adapters, is_adapter, merged
+from .adapters import add_adapters, merged
 from .batching import CPU_PREDICT, CPU_TRAIN, GPU, Costs, make_batches
 from .cpu_kernels import CpuOperations
-from .layers import encoder_layers, layer_of
+from .inputs import EncoderInput, padded, places_of
+from .layers import check_frozen, enable_activation_checkpointing, layers_above, open_layers
 from .oom import is_out_of_memory
-
-LAYERS = ("last", "last4_concat", "last4_sum", "scalar_mix")
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """The part of the backbone's config that concerns the torch module."""
-
-    max_batch_pieces: int
-    precision: str
-    device: str
-    layers: str
-    activation_checkpointing: bool
-    freeze_layers: int
-    layerwise_lr_decay: float
-    lr_scale: float = 1.0
-    adapter: LoRA | None = None
-
-
-@dataclass(frozen=True)
-class EncoderInput:
-    """Model input: one row of ids for each window, and what to keep of the output.
-
-    ids (list[ndarray]): Wordpiece ids of every window, special tokens included.
-    types (list[ndarray]): Token types (0 first text, 1 second text), or None for all zero.
-    kept (ndarray): For every packed state, its place in the windows laid end to end.
-    """
-
-    ids: list[numpy.ndarray]
-    kept: numpy.ndarray
-    types: list[numpy.ndarray] | None = None
+from .settings import EncoderSettings
 
 
 class BertEncoder(torch.nn.Module):
@@ -80,7 +48,9 @@ class BertEncoder(torch.nn.Module):
             )
         self.is_adapted = False
         self.n_open: int | None = None  # all layers
-        self._freeze()
+        if settings.freeze_layers:
+            check_frozen(transformer, settings.freeze_layers)
+            self.open_layers(n_layers + 1)
         self._fast_copy: list[PreTrainedModel] = []  # a list keeps it out of state_dict()
         self.to(self.device)
 
@@ -194,20 +164,8 @@ class BertEncoder(torch.nn.Module):
         )
 
     def _pad(self, rows: EncoderInput, batch: numpy.ndarray, lengths: numpy.ndarray):
-        longest = int(lengths[batch].max())
-        ids = numpy.full((len(batch), longest), self._pad_id, dtype="int64")
-        for i, window in enumerate(batch):
-            ids[i, : lengths[window]] = rows.ids[window]
-        inputs = {"input_ids": self._to_device(ids)}
-        if (lengths[batch] < longest).any():
-            mask = numpy.arange(longest) < lengths[batch][:, None]
-            inputs["attention_mask"] = self._to_device(mask.astype("int64"))
-        if rows.types is not None and self._has_token_types():
-            types = numpy.zeros((len(batch), longest), dtype="int64")
-            for i, window in enumerate(batch):
-                types[i, : lengths[window]] = rows.types[window]
-            inputs["token_type_ids"] = self._to_device(types)
-        return inputs
+        inputs = padded(rows, batch, lengths, self._pad_id, self._has_token_types())
+        return {key: self._to_device(array) for key, array in inputs.items()}
 
     def _to_device(self, array: numpy.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)
@@ -261,17 +219,6 @@ class BertEncoder(torch.nn.Module):
         middle = len(batch) // 2
         return [batch[:middle], batch[middle:]]
 
-    def _freeze(self) -> None:
-        n_frozen = self.settings.freeze_layers
-        if n_frozen:
-            layers = encoder_layers(self.transformer, "freeze_layers")
-            if n_frozen > len(layers):
-                expected = f"between 0 and {len(layers)}, the number of layers"
-                raise CodedValueError(
-                    Errors.B020.format(key="freeze_layers", value=n_frozen, expected=expected)
-                )
-            self.open_layers(len(layers) + 1)
-
     def open_layers(self, n_open: int) -> None:
         """Let only the highest layers learn. Those that are closed keep their weights and cost no
         backward pass.
@@ -280,14 +227,7 @@ class BertEncoder(torch.nn.Module):
             keeps stay closed.
         """
         self.n_open = n_open
-        n_layers = len(encoder_layers(self.transformer, "gradual unfreezing"))
-        n_frozen = self.settings.freeze_layers
-        lowest = max(n_layers + 1 - n_open, n_frozen + 1 if n_frozen else 0)
-        for name, parameter in self.transformer.named_parameters():
-            if not name.startswith("pooler") and (not self.is_adapted or is_adapter(name)):
-                layer = layer_of(name)
-                place = 0 if layer is None else layer + 1  # 0: embeddings, what projects them
-                parameter.requires_grad_(place >= lowest)
+        open_layers(self.transformer, n_open, self.settings.freeze_layers, self.is_adapted)
 
     def adapt(self) -> None:
         """Begin to learn with adapters, where the config asks for these."""
@@ -312,27 +252,4 @@ class BertEncoder(torch.nn.Module):
         decay = self.settings.layerwise_lr_decay
         if decay == 1.0 or "pooler" in name:
             return self.settings.lr_scale
-        n_layers = len(encoder_layers(self.transformer, "layerwise_lr_decay"))
-        layer = layer_of(name)
-        n_above = n_layers if layer is None else n_layers - 1 - layer
-        return self.settings.lr_scale * decay**n_above
-
-
-def places_of(batch: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (ndarray): Where the pieces of a batch's windows lie among all windows, end to end;
-    padding lies behind them all. (n_windows, longest)
-    """
-    origin = numpy.cumsum(lengths) - lengths
-    steps = numpy.arange(lengths[batch].max())
-    places = origin[batch][:, None] + steps
-    return numpy.where(steps < lengths[batch][:, None], places, lengths.sum())
-
-
-def enable_activation_checkpointing(encoder: Any, contexts: Callable[[], Any]) -> None:
-    """Compute activations twice instead of keeping them; transformers 5 has renamed the method.
-
-    contexts (Callable): Gives the context managers of the first and the second computation.
-    """
-    name = "activation_checkpointing_enable"
-    enable = getattr(encoder, name, None) or encoder.gradient_checkpointing_enable
-    enable({"use_reentrant": False, "context_fn": contexts})
+        return self.settings.lr_scale * decay ** layers_above(self.transformer, name)

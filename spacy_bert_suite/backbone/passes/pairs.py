@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from ...core.text import replace_surrogates
 from ...errors import CodedValueError, Errors
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from ..input.offsets import offsets_of
 from ..input.windows import cut_texts, make_windows
 from ..input.wordpieces import Wordpieces, WordpieceTokenizer
@@ -57,10 +57,17 @@ class PairEncoder(SharedEncoder):
     only_once (bool): Read only the first window of a long second text.
     """
 
-    def __init__(self, upstream_name: str, grad_factor: float = 1.0):
+    def __init__(
+        self,
+        upstream_name: str,
+        grad_factor: float = 1.0,
+        *,
+        cuts_first: bool = False,
+        only_once: bool = False,
+    ):
         super().__init__("pair-encoder", forward, upstream_name, grad_factor)
-        self.cuts_first = False
-        self.only_once = False
+        self.cuts_first = cuts_first
+        self.only_once = only_once
 
     @property
     def n_pieces(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from thinc.api import Model
 
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from .shared import SharedEncoder
 
 

@@ -9,9 +9,10 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ...errors import CodedValueError, Errors
-from ..encoder.encoder import EncoderInput
+from ..encoder.inputs import EncoderInput
 from ..listener import check_grad_factor, weighted
 from ..model import get_backbone
+from ..shim import BackboneShim
 
 
 class SharedEncoder(Model):
@@ -26,7 +27,7 @@ class SharedEncoder(Model):
         self.component_name = "a component of this pipeline"
         self.backbone: list[Model] = []  # in a list: no sublayer
         self.trains_backbone = True
-        self.is_offered = True
+        self.in_training_batch = True
         self.owner = ComponentRef()
 
     def bind(
@@ -41,27 +42,27 @@ class SharedEncoder(Model):
         self.trains_backbone = trainable
         self.owner = owner or ComponentRef()
 
-    def attend(self, docs: Sequence[Doc]) -> None:
-        """Look whether the backbone takes part in the training batch of these docs: it does not
-        where it is excluded from the update. A copy of its own always does.
+    def enter_batch(self, docs: Sequence[Doc]) -> None:
+        """Before an update, look whether the backbone takes part in the training batch of these
+        docs: it does not where it is excluded from the update. A copy of its own always does.
         """
         component = self.owner.get()
-        self.is_offered = component is None or component.offers(docs)
+        self.in_training_batch = component is None or component.in_training_batch(docs)
 
     @property
     def reaches_backbone(self) -> bool:
         """RETURNS (bool): Whether the backbone learns from the passes in training."""
-        return self.trains_backbone and self.is_offered and self.grad_factor > 0
+        return self.trains_backbone and self.in_training_batch and self.grad_factor > 0
 
     def flush_pending_step(self) -> None:
-        """Let the backbone finish its last training step, before texts outside the stream of the
-        pipeline are encoded.
+        """Let the backbone finish its last training step: needed where its weights are read
+        without `run`.
         """
         component = self.owner.get()
         if component is not None:
             component.flush_pending_step()
 
-    def get_backbone(self) -> Any:
+    def get_backbone(self) -> BackboneShim:
         """RETURNS (BackboneShim): The weights and the tokenizer.
         RAISES (ValueError): If the backbone is not in the pipeline.
         """
@@ -71,7 +72,12 @@ class SharedEncoder(Model):
         return get_backbone(self.backbone[0])
 
     def run(self, rows: EncoderInput, is_train: bool) -> tuple[torch.Tensor, Callable]:
-        """RETURNS (tuple[Tensor, Callable]): States, and what adds up the backbone's gradients."""
+        """Run the backbone. In prediction it first finishes its last training step.
+
+        RETURNS (tuple[Tensor, Callable]): States, and what adds up the backbone's gradients.
+        """
+        if not is_train:
+            self.flush_pending_step()
         output, backprop = self.get_backbone().run(rows, is_train and self.reaches_backbone)
         return output.detach(), weighted(backprop, self.grad_factor)
 

@@ -17,9 +17,9 @@ class TextEncoder(SharedEncoder):
     first_window (bool): Leave out what does not fit into one window.
     """
 
-    def __init__(self, upstream_name: str, grad_factor: float = 1.0):
+    def __init__(self, upstream_name: str, grad_factor: float = 1.0, *, first_window: bool = False):
         super().__init__("text-encoder", forward, upstream_name, grad_factor)
-        self.first_window = False
+        self.first_window = first_window
 
 
 def make_text_encoder(

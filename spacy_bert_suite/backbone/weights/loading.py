@@ -37,7 +37,7 @@ from .checks import (
     check_vocabulary,
     check_weights,
 )
-from .saving import WEIGHTS, holds, replace_files
+from .saving import WEIGHTS, holds, replace_weights
 
 EMBEDDED = "embedded"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -144,7 +144,7 @@ def save_folder(checkpoint: Checkpoint, path: Path) -> None:
             (folder / WEIGHTS).unlink(missing_ok=True)
 
     with quiet():
-        replace_files(path, write)
+        replace_weights(path, write)
 
 
 def embedded_folder() -> Path:

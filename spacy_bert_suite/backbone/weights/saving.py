@@ -1,43 +1,34 @@
-"""Writing a folder of weights: never in place, and not what stands there already."""
+"""Weights in a folder that transformers opens: never written in place, nor twice."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ...core.atomic import replace_files
 from ...core.integrity import CHECKSUMS
 
 WEIGHTS = "model.safetensors"
-NEW = ".new-"
 METADATA = {"format": "pt"}  # without it transformers refuses a file
 
 
-def replace_files(path: Path, write: Callable[[Path], None]) -> None:
-    """Write files into a folder so that each takes the place of an old one at once. A file that
-    has another name elsewhere (a hard link) keeps its content there.
+def replace_weights(path: Path, write: Callable[[Path], None]) -> None:
+    """Write files into a folder; each replaces an old one at once.
 
     path (Path): The folder.
     write (Callable): Writes the files into the folder that it is given.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    for leftover in path.glob(f"{NEW}*"):  # of a process that was killed
-        shutil.rmtree(leftover)
-    with tempfile.TemporaryDirectory(dir=path, prefix=NEW) as folder:
-        write(Path(folder))
-        names = [file.name for file in Path(folder).iterdir()]
-        for name in names:
-            os.replace(Path(folder) / name, path / name)
-    if WEIGHTS in names:
-        _remove_remains(path)
+    with replace_files(path) as folder:
+        write(folder)
+        has_weights = (folder / WEIGHTS).exists()
+    if has_weights:
+        _remove_other_weights(path)
 
 
-def _remove_remains(path: Path) -> None:
-    """What belonged to other weights: those in several files, which transformers would prefer or
-    mix up with the new one, and checksums.
+def _remove_other_weights(path: Path) -> None:
+    """Remove weights in several files, which transformers would prefer or mix up with the new one,
+    and checksums.
     """
     parts = path.glob("model-*-of-*.safetensors")
     for file in [*parts, path / f"{WEIGHTS}.index.json", path / CHECKSUMS]:

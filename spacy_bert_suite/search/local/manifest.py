@@ -1,11 +1,12 @@
-"""The one file that says what an index consists of."""
+"""The manifest of an index: its segments, accelerators and settings, as JSON."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...core.atomic import write_atomically
+from ...core.atomic import replace_file
+from ...core.integrity import coded_as
 from ...errors import CodedValueError, Errors
 
 MANIFEST = "manifest.json"
@@ -82,7 +83,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         content = json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
-        write_atomically(folder / MANIFEST, content.encode())
+        with replace_file(folder / MANIFEST) as new:
+            new.write_bytes(content.encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -90,17 +92,15 @@ def read_manifest(folder: Path) -> Manifest:
 
     folder (Path): The index.
     RETURNS (Manifest): Its state.
-    RAISES (ValueError): If there is none, or the file is not one of ours.
+    RAISES (ValueError): If there is none, or the file is of another form.
     """
     if not (folder / MANIFEST).is_file():
         raise CodedValueError(Errors.B110.format(path=folder))
-    try:
+    with coded_as(Errors.B111, folder / MANIFEST):
         content = json.loads((folder / MANIFEST).read_bytes())
         if content.pop("format") != FORMAT:
-            raise CodedValueError(f"format is not {FORMAT}")
+            raise ValueError(f"format is not {FORMAT}")
         content["segments"] = tuple(SegmentInfo(**info) for info in content["segments"])
         made = content["accelerators"].items()
         content["accelerators"] = {kind: Accelerator(**values) for kind, values in made}
         return Manifest(**content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CodedValueError(Errors.B111.format(path=folder / MANIFEST, reason=error)) from error

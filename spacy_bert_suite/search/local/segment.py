@@ -8,8 +8,9 @@ from typing import IO, Any
 
 import numpy
 
-from ...core.atomic import sync, sync_folder
-from ...errors import CodedValueError, Errors
+from ...core.atomic import sync_file, sync_path
+from ...core.integrity import coded_as
+from ...errors import Errors
 from ..record import Record
 from .manifest import SegmentInfo
 
@@ -57,11 +58,11 @@ class SegmentWriter:
     def finish(self, first_key: int) -> SegmentInfo:
         """RETURNS (SegmentInfo): What the manifest says of it; all is safely on disk."""
         for file_ in self.files.values():
-            sync(file_)
+            sync_file(file_)
             file_.close()
         if self.storage == "int8":
             self._write_codes()
-        sync_folder(self.folder)
+        sync_path(self.folder)
         return SegmentInfo(self.folder.name, self.n_rows, first_key)
 
     def discard(self) -> None:
@@ -82,10 +83,10 @@ class SegmentWriter:
             for start in range(0, self.n_rows, CHUNK):
                 codes = numpy.rint(vectors[start : start + CHUNK].astype("float32") / scales)
                 file_.write(codes.astype("int8").tobytes())
-            sync(file_)
+            sync_file(file_)
         with (self.folder / "scales").open("wb") as file_:
             file_.write(scales.tobytes())
-            sync(file_)
+            sync_file(file_)
 
 
 class Segment:
@@ -131,11 +132,8 @@ class Segment:
     def record(self, row: int) -> Record:
         """RAISES (ValueError): If what is stored cannot be read."""
         start = int(self.ends[row - 1]) if row else 0
-        try:
+        with coded_as(Errors.B111, self.path / "records"):
             return Record.from_json(self.records[start : int(self.ends[row])].tobytes())
-        except (ValueError, TypeError) as error:
-            message = Errors.B111.format(path=self.path / "records", reason=error)
-            raise CodedValueError(message) from error
 
     def rows_of(self, ids: Sequence[str]) -> list[int]:
         """RETURNS (list[int]): Live rows of Docs, found by hash and then compared."""
@@ -175,12 +173,10 @@ def open_array(path: Path, dtype: str, shape: Any) -> numpy.ndarray:
     RAISES (ValueError): If the file is missing or has another size.
     """
     n_bytes = int(numpy.prod(shape)) * numpy.dtype(dtype).itemsize
-    try:
+    with coded_as(Errors.B111, path):
         found = path.stat().st_size
         if found != n_bytes:
-            raise CodedValueError(f"it has {found} bytes, not {n_bytes}")
+            raise ValueError(f"it has {found} bytes, not {n_bytes}")
         if not n_bytes:
             return numpy.zeros(shape, dtype=dtype)
         return numpy.memmap(path, dtype=dtype, mode="c", shape=shape)
-    except (OSError, ValueError) as error:
-        raise CodedValueError(Errors.B111.format(path=path, reason=error)) from error

@@ -21,13 +21,15 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ...core.atomic import LOCK, copy, sync_folder, write_atomically, writing
+from ...core.atomic import LOCK, NEW, copy_whole, only_writer, replace_file, sync_path
 from ...errors import CodedValueError, Errors
 from ..record import Record
 from .manifest import MANIFEST, Manifest, SegmentInfo, read_manifest
 from .segment import CHUNK, Segment, SegmentWriter
 
-OURS = re.compile(r"(segment|hnsw|bm25)-[0-9a-f]{16}(\..+)?|manifest\.json(\.part)?|\.lock")
+PARTS = r"(segment|hnsw|bm25)-[0-9a-f]{16}(\..+)?|manifest\.json(\.part)?|\.lock"
+OWN_NAME = re.compile(f"({re.escape(NEW)})?({PARTS})")  # .part: of earlier versions
+
 SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
 
@@ -168,7 +170,8 @@ class Store:
         rows = numpy.union1d(segment.deleted, rows)
         info = segment.info
         name = f"{info.name}.{secrets.token_hex(4)}.deleted"
-        write_atomically(self.folder / name, rows.astype("int64").tobytes())
+        with replace_file(self.folder / name) as new:
+            new.write_bytes(rows.astype("int64").tobytes())
         return replace(info, deleted=name, n_deleted=len(rows))
 
     def compact(self) -> None:
@@ -214,12 +217,12 @@ class Store:
         if not all((self.folder / name).exists() for name in self.manifest.files()):
             raise CodedValueError(Errors.B123.format(path=self.folder))
         folder.mkdir(parents=True, exist_ok=True)
-        with writing(folder):
+        with only_writer(folder):
             if folder.samefile(self.folder):
                 self._check_current()
             for name in self.manifest.files():
-                copy(self.folder / name, folder / name)
-            sync_folder(folder)
+                copy_whole(self.folder / name, folder / name)
+            sync_path(folder)
             self.manifest.write(folder)
             remove_orphans(folder, self.manifest)
 
@@ -229,7 +232,7 @@ class Store:
 
         RAISES (ValueError): If another process is writing, or has written since this was opened.
         """
-        with writing(self.folder):
+        with only_writer(self.folder):
             self._check_current()
             remove_orphans(self.folder, self.manifest)
             yield
@@ -251,7 +254,7 @@ class Store:
 
     def commit(self, **changes: Any) -> None:
         """Make a new state count; `locked`, and everything that it names is on disk."""
-        sync_folder(self.folder)
+        sync_path(self.folder)
         manifest = self.manifest.next(**changes)
         segments = self._segments(manifest)
         manifest.write(self.folder)
@@ -278,7 +281,7 @@ def check_folder(folder: Path, replace: bool) -> None:
     if (folder / MANIFEST).is_file():
         is_free = replace
     else:
-        is_free = there != folder or all(OURS.fullmatch(path.name) for path in folder.iterdir())
+        is_free = there != folder or all(OWN_NAME.fullmatch(path.name) for path in folder.iterdir())
     if not is_free:
         raise CodedValueError(Errors.B124.format(path=folder))
 
@@ -287,7 +290,7 @@ def remove_orphans(folder: Path, manifest: Manifest) -> None:
     """Remove what writers that died have left, and what no longer counts."""
     known = {MANIFEST, LOCK, *manifest.files()}
     for path in folder.iterdir():
-        if path.name in known or not OURS.fullmatch(path.name):
+        if path.name in known or not OWN_NAME.fullmatch(path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

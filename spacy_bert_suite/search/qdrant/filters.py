@@ -21,7 +21,7 @@ def to_filter(where: dict[str, Any]):
 def _checked(field: str, condition: Any):
     try:
         if not field or '"' in field or not is_unicode(field, condition):
-            raise CodedValueError(field)
+            raise ValueError(field)
         return _condition(f'metadata."{field}"', condition)
     except ValueError as error:  # also those of pydantic
         raise CodedValueError(Errors.B135.format(condition={field: condition})) from error
@@ -32,7 +32,7 @@ def _condition(key: str, condition: Any):
     if isinstance(condition, Mapping):
         dates = [limit for limit in condition.values() if isinstance(limit, str)]
         if not all(map(DATE.match, dates)):  # "2020" would be a number of seconds
-            raise CodedValueError(dates)
+            raise ValueError(dates)
         range_ = models.DatetimeRange if dates else models.Range
         return models.FieldCondition(key=key, range=range_(**condition))
     values = condition if isinstance(condition, list) else [condition]

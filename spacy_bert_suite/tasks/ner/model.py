@@ -55,7 +55,7 @@ def TokenClassifier(
     check_choice(owner, "scheme", scheme, PARTS)
     check_config(owner, "crf", crf, not crf or scheme == "biluo", "false for this scheme")
     cfg = {"pooling": pooling, "dropout": dropout, "crf": crf, "scheme": scheme}
-    return make_head("token_classifier", bert, WordTagger, cfg, nO, ["dropout"])
+    return make_head("token_classifier", [bert], WordTagger, cfg, nO, ["dropout"])
 
 
 class WordTagger(nn.Module):

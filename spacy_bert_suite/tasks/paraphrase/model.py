@@ -1,6 +1,6 @@
 """Two texts in one window to logits: the cross-encoder (Devlin et al. 2019, section 4.1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -8,12 +8,10 @@ import torch
 from thinc.api import Model
 from torch import nn
 
-from ...backbone.passes.pairs import PairStates, TextPair
-from ...backbone.passes.shared import SharedEncoder
-from ...core.torch_shim import TorchShim, get_shim
+from ...backbone.passes.pairs import PairEncoder, PairStates, TextPair
 from ...core.validation import check_choice, check_dropout
-from ...heads.glue import built_module
-from ...heads.layers import copy_pooler, make_output, make_pooler
+from ...heads.glue import make_head
+from ...heads.layers import make_output, make_pooler
 from ...heads.pooling import join_windows, mean_of_segments
 from ...heads.text_classifier import ACTIVATIONS
 
@@ -28,7 +26,7 @@ class PairScores(NamedTuple):
 
 
 def PairClassifier(
-    pairs: Model[list[TextPair], PairStates],
+    pairs: PairEncoder,
     pooling: str = "pooler",
     long_texts: str = "mean",
     dropout: float = 0.1,
@@ -59,12 +57,11 @@ def PairClassifier(
         "dropout": dropout,
         "activation": activation,
     }
-    pairs.cuts_first = True  # type: ignore[attr-defined]
-    pairs.only_once = long_texts == "first"  # type: ignore[attr-defined]
-    shim = TorchShim(PairHead, cfg, ("long_texts", "dropout"))
-    return Model(
-        "pair_classifier", forward, init=init, layers=[pairs], dims={"nO": nO}, shims=[shim]
+    is_once = long_texts == "first"
+    encoder = PairEncoder(
+        pairs.upstream_name, pairs.grad_factor, cuts_first=True, only_once=is_once
     )
+    return make_head("pair_classifier", [encoder], PairHead, cfg, nO, ("long_texts", "dropout"))
 
 
 class PairHead(nn.Module):
@@ -83,7 +80,7 @@ class PairHead(nn.Module):
             self.pooler = make_pooler(cfg["width"], cfg["activation"])
         self.output = make_output(cfg["width"], max(2, cfg["n_out"]))
 
-    def forward(self, states: PairStates) -> PairScores:
+    def forward(self, states: PairStates, pairs: Sequence[TextPair]) -> PairScores:
         logits = self.output(self.dropout(self.pool(states)))
         if self.is_single:
             logits = logits[:, 1:] - logits[:, :1]  # (n_windows, n_out)
@@ -96,38 +93,3 @@ class PairHead(nn.Module):
         n_rows = numpy.diff(states.row_offsets)
         windows = torch.from_numpy(numpy.repeat(numpy.arange(len(n_rows)), n_rows))
         return mean_of_segments(states.rows.float(), windows.to(states.rows.device), len(n_rows))
-
-
-def forward(
-    model: Model, pairs: Sequence[TextPair], is_train: bool
-) -> tuple[PairScores, Callable[[Sequence[torch.Tensor | None]], list[TextPair]]]:
-    """The backprop callback takes a tuple with the gradient of the logits. It hands the gradient
-    on to the backbone at once: a pair pass has no other readers.
-    """
-    encoder: SharedEncoder = model.layers[0]  # type: ignore[assignment]
-    backbone = encoder.get_backbone().module
-    module = built_module(model, backbone.width).to(backbone.device).train(is_train)
-    states, backprop = encoder(pairs, is_train)
-    if not is_train:
-        with torch.no_grad():
-            return module(states), lambda dScores: []
-    rows = states.rows.detach().requires_grad_()
-    with torch.enable_grad():
-        scores = module(states.with_rows(rows))
-
-    def backprop_pairs(dScores: Sequence[torch.Tensor | None]) -> list[TextPair]:
-        scores.pairs.backward(dScores[0])
-        backprop(rows.grad)
-        return []
-
-    return PairScores(scores.pairs.detach()), backprop_pairs
-
-
-def init(model: Model, X=None, Y=None) -> None:
-    """Build the module anew; the width comes from the backbone."""
-    shim = get_shim(model)
-    backbone = model.layers[0].get_backbone()  # type: ignore[attr-defined]
-    shim.cfg.update(width=backbone.module.width, n_out=model.get_dim("nO"))
-    shim.module = shim.build(shim.cfg)
-    if shim.cfg["pooling"] == "pooler":
-        copy_pooler(model.layers[0], shim.module)

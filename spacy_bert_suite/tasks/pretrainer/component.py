@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
 
 from ...backbone.passes.shared import SharedEncoder
+from ...core.batching import batches_by_size
 from ...core.collectives import totals_of
 from ...core.torch_shim import get_shim
 from ...core.validation import check_config
@@ -102,12 +103,8 @@ class BertPretrainer(HeadPipe):
         settings: MaskSettings,
         scorer: Callable | None = None,
     ):
-        self.vocab = vocab
-        self.model = model
-        self.name = name
+        super().__init__(vocab, model, name, scorer=scorer, n_updates=0, learns_pairs=False)
         self.settings = settings
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {"n_updates": 0, "learns_pairs": False}
         self._vocabulary: tuple[Any, Vocabulary] | None = None  # and the tokenizer that has it
 
     @property
@@ -136,7 +133,6 @@ class BertPretrainer(HeadPipe):
         RAISES (ValueError): If a text has no mask.
         """
         check_config(self.name, "top_k", top_k, top_k >= 1, "at least 1")
-        self._encoder.flush_pending_step()
         given = [texts] if isinstance(texts, str) else list(texts)
         found: list[list[list[MaskPrediction]]] = fill_texts(
             self.model, self._backbone, given, top_k
@@ -211,22 +207,21 @@ class BertPretrainer(HeadPipe):
 
     # Scoring and saving
 
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score the instances, with masks that are the same each time; none: no scores."""
-        mine = self.select_examples(list(examples))
-        if not mine or self.scorer is None:
-            return {}
-        return self.scorer(self.evaluate_instances(mine), **kwargs)
+    def select_scored(self, examples: Sequence[Example]) -> list[Instance]:
+        return self.select_examples(examples)
+
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        """Score the instances, with masks that are the same each time."""
+        return scorer(self.evaluate_instances(gold), **kwargs)
 
     def evaluate_instances(self, instances: Sequence[Instance]) -> Outcome:
         """RETURNS (Outcome): Losses and right predictions on instances, with fixed masks."""
-        self._encoder.flush_pending_step()
-        longest_first = sorted(instances, key=lambda instance: -len(instance.ids))
-        parts = [
-            self.model.predict(self._mask(longest_first[start : start + SCORED_AT_ONCE], FIXED))
-            for start in range(0, len(longest_first), SCORED_AT_ONCE)
-        ]
-        return total(parts)
+        sizes = [len(instance.ids) for instance in instances]
+        batches = batches_by_size(sizes, at_once=SCORED_AT_ONCE)
+        return total(
+            self.model.predict(self._mask([instances[i] for i in batch], FIXED))
+            for batch in batches
+        )
 
     def write_checkpoint(self, path: str | Path) -> None:
         """Write a folder that opens in transformers as `BertForPreTraining` (as `BertForMaskedLM`

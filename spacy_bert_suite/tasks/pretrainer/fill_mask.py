@@ -10,7 +10,7 @@ import numpy
 import spacy
 from thinc.api import Model
 
-from ...backbone.encoder.encoder import EncoderInput
+from ...backbone.encoder.inputs import EncoderInput
 from ...backbone.input.offsets import offsets_of
 from ...backbone.input.windows import N_SPECIAL
 from ...backbone.input.wordpieces import Wordpieces

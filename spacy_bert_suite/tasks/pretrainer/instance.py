@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-INSTANCE = "spacy_bert_suite.instance"  # key in the reference doc's user_data
+from ...core.attributes import INSTANCE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from ...backbone.encoder.encoder import EncoderInput
+from ...backbone.encoder.inputs import EncoderInput
 from ...backbone.input.offsets import offsets_of
 from ...errors import CodedValueError, Errors
 from .instance import Instance

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertPooler, BertPredictionHeadTransform
 
-from ...backbone.encoder.encoder import EncoderInput
+from ...backbone.encoder.inputs import EncoderInput
 from ...backbone.passes.shared import SharedEncoder
 from ...core.collectives import totals_of
 from ...core.device import autocast

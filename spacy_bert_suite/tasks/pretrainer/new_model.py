@@ -11,7 +11,7 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from ...backbone.weights.loading import WEIGHT_FILES, Checkpoint, load_checkpoint, save_folder
-from ...core.atomic import coded_errors, written_whole
+from ...core.atomic import coded_errors, replace_folder
 from ...data.lines import read_lines
 from ...errors import CodedValueError, Errors
 from .vocabulary import SPECIAL, make_tokenizer
@@ -152,7 +152,7 @@ def whole_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     check_target(folder, overwrite)
     folder = folder.resolve()
-    with coded_errors(folder, Errors.B234), written_whole(folder) as part:
+    with coded_errors(folder, Errors.B234), replace_folder(folder) as part:
         yield part
 
 

@@ -1,38 +1,35 @@
 """bert_qa: questions about a text, answered with spans of it."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import (
-    Any,
-)
+from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ...backbone.passes.pairs import (
     PairEncoder,
-    PairStates,
     TextPair,
     check_room,
-    have_room,
-    shortened,
 )
 from ...core.attributes import Registered
 from ...core.collectives import totals_of
-from ...core.validation import as_whole, check_config
+from ...core.validation import check_config
 from ...data.multitask import examples_for, is_for
 from ...data.questions import Question, check_question, get_question
-from ...errors import CodedValueError, Errors, Warnings
+from ...errors import CodedValueError, Errors
 from ...heads.pipe import HeadPipe
 from ...heads.tuning import before_saving
 from .answers import Answer, Asked, choose_answers
+from .asking import as_list, check_pair, check_top_k, questions_of, with_room
 from .corpus import read_examples
+from .logits import PairLogits
 from .model import answer_loss
-from .scorer import best_null_threshold, f1_score
-from .spans import SpanCandidates, extract_candidates, score_spans
+from .reading import read_candidates
+from .spans import SpanCandidates
+from .threshold import null_threshold_of
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_qa]
@@ -51,9 +48,6 @@ dropout = 0.0
 upstream = "bert"
 """)
 
-# Characters of texts and questions in one pass; four make about one wordpiece.
-READ_AT_ONCE = 262_144
-
 
 @Language.factory(
     "bert_qa",
@@ -70,7 +64,7 @@ READ_AT_ONCE = 262_144
 def make_bert_qa(
     nlp: Language,
     name: str,
-    model: Model[list[TextPair], PairStates],
+    model: Model[list[TextPair], PairLogits],
     null_threshold: float | None,
     max_answer_pieces: int,
     scorer: Callable | None,
@@ -103,20 +97,16 @@ class BertQuestionAnswering(HeadPipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[list[TextPair], PairStates],
+        model: Model[list[TextPair], PairLogits],
         name: str = "bert_qa",
         *,
         null_threshold: float | None = None,
         max_answer_pieces: int = 30,
         scorer: Callable | None = None,
     ):
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.scorer = scorer
+        super().__init__(vocab, model, name, scorer=scorer)
         self.max_answer_pieces = max_answer_pieces
         self.given_threshold = null_threshold
-        self.cfg: dict[str, Any] = {}
         self._set_threshold(null_threshold)
         self._registered = Registered(name, ["doc.questions", "doc.answers"])
 
@@ -185,22 +175,9 @@ class BertQuestionAnswering(HeadPipe):
         """
         pairs = list(pairs)
         check_top_k(top_k, self.name)
-        places: dict[TextPair, list[int]] = {}
-        for place, asked in enumerate(pairs):
-            if not isinstance(asked, (tuple, list)) or len(asked) != 2:
-                raise CodedValueError(Errors.B252.format(name=self.name, found=f"{asked!r:.60}"))
-            doc, question = asked
-            check_doc(doc, self.name)
-            check_question(question, self.name)
-            places.setdefault((question, doc.text), []).append(place)
-        self._encoder.flush_pending_step()
-        readings: dict[int, SpanCandidates] = {}
-        for batch in batches(list(places)):
-            scores = score_spans(self.model.predict(batch), self.max_answer_pieces)
-            for pair, spans in zip(batch, scores):
-                for place in places[pair]:
-                    readings[place] = extract_candidates(spans, pairs[place][0], top_k)
-        return [readings[place] for place in range(len(pairs))]
+        for pair in pairs:
+            check_pair(pair, self.name)
+        return read_candidates(self.model, pairs, self.max_answer_pieces, top_k)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Answer the questions of a stream of docs.
@@ -265,6 +242,13 @@ class BertQuestionAnswering(HeadPipe):
         self._set_threshold(by_default if given is None else given)
         self.model.initialize()
 
+    def build_untrained(self, nlp: Language, **settings: Any) -> None:
+        """Build the head for weights that come from elsewhere. Unless the config has a threshold,
+        every question gets an answer.
+        """
+        self._set_threshold(self.given_threshold)
+        self.model.initialize()
+
     def _question(self, eg: Example) -> Question | None:
         return get_question(eg) if is_for(eg, self.name) else None
 
@@ -274,45 +258,26 @@ class BertQuestionAnswering(HeadPipe):
         return [((asked.text, eg.predicted.text), asked.target) for eg, asked in found]
 
     def _with_room(self, examples: Iterable[Example]) -> list[tuple[Example, Question]]:
-        """RETURNS (list[tuple[Example, Question]]): The examples with a question, but for those
-        whose question leaves no room for the text: of them there is a warning.
-        """
         found = [(eg, asked) for eg in examples if (asked := self._question(eg)) is not None]
-        if not found:
-            return []
-        fits = have_room(self._encoder, [(asked.text, eg.predicted.text) for eg, asked in found])
-        too_long = [asked.text for (_, asked), fit in zip(found, fits) if not fit]
-        if too_long:
-            self._warn_of_long(too_long, len(found))
-        return [one for one, fit in zip(found, fits) if fit]
-
-    def _warn_of_long(self, too_long: Sequence[str], n_all: int) -> None:
-        message = Warnings.B913.format(
-            name=self.name,
-            n=len(too_long),
-            n_all=n_all,
-            window=self._encoder.get_backbone().window,
-            first=shortened(too_long[0]),
-        )
-        warnings.warn(message, stacklevel=2)
+        return with_room(found, self._encoder, self.name) if found else []
 
     def update_batch(self, gold: Sequence[tuple[TextPair, Any]]) -> float:
         """Forward and backward pass. RETURNS (float): The loss, the mean over windows."""
-        states, backprop = self.model.begin_update([pair for pair, _ in gold])
-        loss, gradient = answer_loss(states, [answer for _, answer in gold])
-        n_windows = len(states.starts)
+        found, backprop = self.model.begin_update([pair for pair, _ in gold])
+        loss, gradient = answer_loss(found, [answer for _, answer in gold])
+        n_windows = len(found.starts)
         share = n_windows / max(1, totals_of(n_windows)[0])
-        backprop(gradient * share)  # type: ignore[arg-type]
+        backprop((gradient * share,))  # type: ignore[arg-type]
         return loss * share
 
     # Scoring
 
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score the examples that hold a question that can be read; none: no scores."""
-        mine = [eg for eg, _ in self._with_room(examples)]
-        if not mine or self.scorer is None:
-            return {}
-        return self.scorer(mine, answer_pairs=self.answer_pairs, **kwargs)
+    def select_scored(self, examples: Sequence[Example]) -> list[Example]:
+        """RETURNS (list[Example]): Those with a question that can be read."""
+        return [eg for eg, _ in self._with_room(examples)]
+
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        return scorer(gold, answer_pairs=self.answer_pairs, **kwargs)
 
     def tune_null_threshold(self, examples: Iterable[Example]) -> float | None:
         """Find the threshold for "no answer" with the best F1. Saved with the component.
@@ -321,67 +286,15 @@ class BertQuestionAnswering(HeadPipe):
         RETURNS (float | None): The threshold; None, to answer all, where each has an answer.
         RAISES (ValueError): If none holds a question that can be read.
         """
-        mine = [(eg.predicted, asked) for eg, asked in self._with_room(examples)]
-        if not mine:
+        found = self._with_room(examples)
+        if not found:
             raise CodedValueError(Errors.B245.format(name=self.name))
         threshold = None
-        if not all(question.is_answerable for _, question in mine):
-            readings = self.score_candidates([(doc, question.text) for doc, question in mine])
-            gold = [[text for text, _ in question.answers] for _, question in mine]
-            best = [reading.candidates[0].span.text if reading.candidates else ""
-                    for reading in readings]  # fmt: skip
-            threshold = best_null_threshold(
-                [reading.null_score for reading in readings],
-                [f1_score(text, right) for text, right in zip(best, gold)],
-                [f1_score("", right) for right in gold],
-            )
+        if not all(question.is_answerable for _, question in found):
+            readings = self.score_candidates([(eg.predicted, asked.text) for eg, asked in found])
+            threshold = null_threshold_of(readings, [asked.answers for _, asked in found])
         self._set_threshold(threshold)
         return threshold
-
-
-def questions_of(doc: Doc) -> list[str] | None:
-    """RETURNS (list[str] | None): `doc._.questions`, where a single one need not be a list."""
-    questions = doc._.questions
-    if questions is None:
-        return None
-    return list(questions) if isinstance(questions, (list, tuple)) else [questions]
-
-
-def as_list(values: Any) -> list[Any]:
-    """RETURNS (list[Any]): All of an iterable; a text, a Doc or anything else as the only one."""
-    is_one = isinstance(values, (str, Doc, Span)) or not isinstance(values, Iterable)
-    return [values] if is_one else list(values)
-
-
-def check_doc(doc: object, name: str) -> None:
-    """RAISES (ValueError): If it is no Doc, of which an answer would be a span."""
-    if not isinstance(doc, Doc):
-        raise CodedValueError(Errors.B248.format(name=name, kind=type(doc).__name__))
-
-
-def check_top_k(top_k: object, name: str) -> None:
-    number = as_whole(top_k) or 0
-    check_config(name, "top_k", top_k, number >= 1, "a whole number of at least 1")
-
-
-def length(pair: TextPair) -> int:
-    return len(pair[0]) + len(pair[1]) + 1
-
-
-def batches(pairs: Sequence[TextPair]) -> Iterator[list[TextPair]]:
-    """YIELDS (list[TextPair]): The pairs in order, at most `READ_AT_ONCE` characters at a time, or
-    one pair.
-    """
-    batch: list[TextPair] = []
-    n_characters = 0
-    for pair in pairs:
-        if batch and n_characters + length(pair) > READ_AT_ONCE:
-            yield batch
-            batch, n_characters = [], 0
-        batch.append(pair)
-        n_characters += length(pair)
-    if batch:
-        yield batch
 
 
 def make_tune_null_threshold(path: str) -> Callable[[Language], Language]:

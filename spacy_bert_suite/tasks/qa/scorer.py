@@ -1,12 +1,10 @@
-"""Exact match and F1 of answers as SQuAD defines them, and the threshold for no answer."""
+"""Exact match and F1 of answers as SQuAD defines them."""
 
 import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import (
-    Any,
-)
+from typing import Any
 
 from spacy.training import Example
 
@@ -95,25 +93,3 @@ def squad_scores(answers: Sequence[str], gold: Sequence[Sequence[str]]) -> dict[
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def best_null_threshold(
-    null_scores: Sequence[float], with_answer: Sequence[float], without: Sequence[float]
-) -> float:
-    """The threshold with the best total score, as in the official script of SQuAD 2.0.
-
-    null_scores (Sequence[float]): Of each question; above the threshold there is no answer.
-    with_answer (Sequence[float]): Score of each question if its best answer is given.
-    without (Sequence[float]): Score of each question if no answer is given.
-    RETURNS (float): Half way between two null scores, or one above or below all of them.
-    """
-    order = sorted(range(len(null_scores)), key=lambda i: null_scores[i])
-    values = [null_scores[i] for i in order]
-    total = best = sum(without)
-    threshold = values[0] - 1.0
-    for place, i in enumerate(order):
-        total += with_answer[i] - without[i]
-        following = values[place + 1] if place + 1 < len(values) else values[place] + 2.0
-        if total > best and following > values[place]:
-            best, threshold = total, (values[place] + following) / 2
-    return threshold

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy
 from spacy.tokens import Doc, Span
 
-from ...backbone.passes.pairs import PairStates
+from .logits import PairLogits
+
+NO_SPAN_SCORE = -1e4  # score of a span in a text without any
 
 
 class SpanScores(NamedTuple):
@@ -56,34 +58,27 @@ class SpanCandidates:
         return self.null - best
 
 
-def window_starts(states: PairStates) -> numpy.ndarray:
-    """RETURNS (ndarray): First row of the second text in each window, (n_windows,). It ends with
-    the last row but one, which is [SEP].
-    """
-    return states.row_offsets[1:] - 1 - (states.ends - states.starts)
-
-
-def score_spans(states: PairStates, max_pieces: int) -> Iterator[SpanScores]:
+def score_spans(found: PairLogits, max_pieces: int) -> Iterator[SpanScores]:
     """Score the spans of every pair of a question and a text. A span that several windows see has
     the best of its scores; none reaches into the question or the special tokens.
 
-    states (PairStates): Its rows are the logits of start and end, (n_rows, 2).
+    found (PairLogits): What the head gives for the pairs.
     max_pieces (int): Most wordpieces in an answer.
     YIELDS (SpanScores): One for each pair.
     """
-    logits = states.rows.detach().float().cpu().numpy()
-    firsts = window_starts(states)
-    null = logits[states.row_offsets[:-1]].sum(axis=1)  # (n_windows,)
-    offsets = states.seconds.offsets
+    logits = found.logits.detach().float().cpu().numpy()
+    firsts = found.text_rows
+    null = logits[found.row_offsets[:-1]].sum(axis=1)  # (n_windows,)
+    offsets = found.seconds.offsets
     for pair, (begin, end) in enumerate(zip(offsets[:-1], offsets[1:])):
-        windows = range(*states.window_offsets[pair : pair + 2])
+        windows = range(*found.window_offsets[pair : pair + 2])
         band = numpy.full((end - begin, min(max_pieces, end - begin)), -numpy.inf, dtype="float32")
         for w in windows:
-            rows = slice(firsts[w], states.row_offsets[w + 1] - 1)
-            seen = band[states.starts[w] - begin : states.ends[w] - begin]
+            rows = slice(firsts[w], found.row_offsets[w + 1] - 1)
+            seen = band[found.starts[w] - begin : found.ends[w] - begin]
             numpy.maximum(seen, span_score_band(logits[rows], band.shape[1]), out=seen)
         pieces = slice(begin, end)
-        starts, ends = states.seconds.starts[pieces], states.seconds.ends[pieces]
+        starts, ends = found.seconds.starts[pieces], found.seconds.ends[pieces]
         yield SpanScores(band, float(null[windows.start : windows.stop].min()), starts, ends)
 
 
@@ -166,19 +161,19 @@ def join_readings(readings: Sequence[SpanCandidates]) -> SpanCandidates:
     )
 
 
-def target_pieces(states: PairStates, pair: int, start: int, end: int) -> tuple[int, int]:
-    """RETURNS (tuple[int, int]): First and last of the pieces (of `states.seconds`) that share a
+def target_pieces(found: PairLogits, pair: int, start: int, end: int) -> tuple[int, int]:
+    """RETURNS (tuple[int, int]): First and last of the pieces (of `found.seconds`) that share a
     character with [start, end) of the second text of a pair; the last is before the first if
     there are none.
     """
-    begin, stop = states.seconds.offsets[pair : pair + 2]
+    begin, stop = found.seconds.offsets[pair : pair + 2]
     pieces = slice(begin, stop)
-    first = numpy.searchsorted(states.seconds.ends[pieces], start, side="right")
-    last = numpy.searchsorted(states.seconds.starts[pieces], end, side="left") - 1
+    first = numpy.searchsorted(found.seconds.ends[pieces], start, side="right")
+    last = numpy.searchsorted(found.seconds.starts[pieces], end, side="left") - 1
     return int(begin + first), int(begin + last)
 
 
-def window_targets(states: PairStates, answers: Sequence[tuple[int, int] | None]) -> numpy.ndarray:
+def window_targets(found: PairLogits, answers: Sequence[tuple[int, int] | None]) -> numpy.ndarray:
     """Where answers begin and end in the windows.
 
     answers (Sequence[tuple[int, int] | None]): For each pair the characters [start, end) of its
@@ -186,15 +181,12 @@ def window_targets(states: PairStates, answers: Sequence[tuple[int, int] | None]
     RETURNS (ndarray): Place of the first and last piece in each window, from 1; 0, which stands
         for [CLS], where the answer is not in the window as a whole. (n_windows, 2)
     """
-    targets = numpy.zeros((len(states.starts), 2), dtype="int64")
+    targets = numpy.zeros((len(found.starts), 2), dtype="int64")
     for pair, answer in enumerate(answers):
         if answer is None:
             continue
-        first, last = target_pieces(states, pair, *answer)
-        for w in range(*states.window_offsets[pair : pair + 2]):
-            if states.starts[w] <= first <= last < states.ends[w]:
-                targets[w] = first - states.starts[w] + 1, last - states.starts[w] + 1
+        first, last = target_pieces(found, pair, *answer)
+        for w in range(*found.window_offsets[pair : pair + 2]):
+            if found.starts[w] <= first <= last < found.ends[w]:
+                targets[w] = first - found.starts[w] + 1, last - found.starts[w] + 1
     return targets
-
-
-NO_SPAN_SCORE = -1e4  # score of a span in a text without any

@@ -1,6 +1,5 @@
 """bert_similarity: one vector for each text, and how near texts are to each other."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,24 +11,20 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ...backbone.hidden_states import BertStates
-from ...backbone.model import find_backbone
 from ...backbone.passes.texts import TextEncoder
 from ...core.attributes import Registered
 from ...core.collectives import gather
-from ...core.sentences import has_sentences, sentence_bounds
 from ...core.torch_shim import get_shim
 from ...core.validation import check_choice, check_config
-from ...data.pairs import PairAnnotation, belongs_together, get_pair
-from ...data.questions import get_question
-from ...errors import CodedValueError, Errors, Warnings
+from ...data.pairs import PairAnnotation
 from ...heads.glue import built_module
 from ...heads.labelled import check_list
 from ...heads.pair_pipe import PairPipe, as_texts
-from ...vectors.hooks import install_hooks
 from .build import build_embedder
 from .distillation import Distillation
-from .gradient_cache import learn_at_once, learn_batch
+from .embedding import embed_docs, encode_texts, sentences_from, write_vectors
+from .gold import check_gold, is_for_two_texts
+from .gradient_cache import embed_with, learn_at_once, learn_batch
 from .losses import PairLoss, make_batch
 from .model import Embeddings, SentenceEmbedder
 
@@ -67,13 +62,6 @@ upstream = "bert"
 """)
 
 SENTENCE_VECTORS = ("auto", "context", "alone", "none")
-ENCODED_AT_ONCE = 512  # texts
-NEEDS = {
-    "score": "pairs with a score",
-    "label": "pairs with a label",
-    "positive": "pairs of texts that belong together",
-    "negative": "triplets: an anchor, a positive and a negative",
-}
 
 
 @Language.factory(
@@ -153,27 +141,19 @@ class BertSimilarity(PairPipe):
         distillation: float = 0.0,
         scorer: Callable | None = None,
     ):
-        self.vocab = vocab
-        self.model = model
-        self.name = name
+        super().__init__(vocab, model, name, scorer=scorer, labels=[])
         self.loss = loss
         self.needs = loss.needs
         self.sentence_vectors = sentence_vectors
         self.token_vectors = token_vectors
         self.chunk_size = chunk_size
         self.distillation = Distillation(distillation)
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": []}
         self._registered = Registered(name, ["doc.embedding", "span.embedding"])
 
     @property
     def text_encoder(self) -> TextEncoder:
-        """RETURNS (TextEncoder): Bound, where no pipeline did that, to a backbone of its own."""
-        encoder: TextEncoder = self.model.layers[1]  # type: ignore[assignment]
-        own = None if encoder.backbone else find_backbone(self.model)
-        if own is not None:
-            encoder.bind(own, self.name, not own.attrs.get("frozen", False))
-        return encoder
+        """RETURNS (TextEncoder): For texts in no Doc: queries, and training pairs."""
+        return self.model.layers[1]  # type: ignore[return-value]
 
     # Vectors
 
@@ -186,83 +166,39 @@ class BertSimilarity(PairPipe):
         RAISES (ValueError): If one of them is no text.
         """
         given = [texts] if isinstance(texts, (str, Doc, Span)) else texts
-        self.text_encoder.flush_pending_step()
-        return self._encode(as_texts(given, self.name))
-
-    def _encode(self, texts: list[str]) -> numpy.ndarray:
-        embedder = self.embedder
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
-        vectors: numpy.ndarray | None = None
-        for start in range(0, len(texts), ENCODED_AT_ONCE):
-            part = order[start : start + ENCODED_AT_ONCE]
-            with torch.no_grad():
-                states = self.text_encoder.predict([texts[i] for i in part])
-                found = embedder.embed(states).cpu().numpy()
-            if vectors is None:
-                vectors = numpy.zeros((len(texts), found.shape[1]), dtype="float32")
-            vectors[part] = found
-        return numpy.zeros((0, self.width), dtype="float32") if vectors is None else vectors
+        return encode_texts(as_texts(given, self.name), self.text_encoder, self.get_embedder())
 
     @property
     def width(self) -> int:
         """RETURNS (int): Dimensions of the vectors."""
-        return self.embedder.n_out
+        return self.get_embedder().n_out
 
     def predict(self, docs: Iterable[Doc]) -> Embeddings | None:
         """RETURNS (Embeddings | None): Vectors of docs, sentences and tokens."""
         docs = list(docs)
         if not docs:
             return None
-        embedder, in_context = self.embedder, self._sentences_from == "context"
-        states = self.model.layers[0].predict(docs)
-        with torch.no_grad():
-            found = embedder(states, docs, sentences=in_context, tokens=self.token_vectors)
-        if embedder.cfg["long_documents"] == "first":
-            self._read_beginnings(docs, states, found.docs)
-        if self._sentences_from == "alone":
-            texts = [sent.text for doc in docs if has_sentences(doc) for sent in doc.sents]
-            alone = torch.from_numpy(self._encode(texts)).to(found.docs)
-            found = found._replace(sentences=alone)
-        return found
-
-    def _read_beginnings(
-        self, docs: Sequence[Doc], states: BertStates, vectors: torch.Tensor
-    ) -> None:
-        """Give the docs with several windows the vectors of the first. It is read once more: where
-        windows overlap, a wordpiece has but one state, and its last ones are of the second.
-        """
-        n_windows = numpy.diff(states.layout.window_offsets)
-        long = numpy.flatnonzero(n_windows > 1).tolist()
-        if long:
-            vectors[long] = torch.from_numpy(self._encode([docs[i].text for i in long])).to(vectors)
-
-    @property
-    def _sentences_from(self) -> str:
-        if self.sentence_vectors != "auto":
-            return self.sentence_vectors
-        pooling = self.embedder.cfg["pooling"]
-        return "alone" if "cls" in pooling or "pooler" in pooling or "+" in pooling else "context"
+        module = self.get_embedder()
+        return embed_docs(
+            docs,
+            self.model.layers[0].predict(docs),
+            self.text_encoder,
+            module,
+            sentences=self._sentences_from(module),
+            tokens=self.token_vectors,
+        )
 
     def set_annotations(self, docs: Iterable[Doc], scores: Embeddings | None) -> None:  # type: ignore[override]
         """Write vectors and install the hooks."""
         docs = list(docs)
-        if not docs or scores is None:
-            return
-        sentences = iter(scores.sentences.cpu().numpy())
-        tokens = scores.tokens.cpu().numpy()
-        begin = 0
-        for doc, vector in zip(docs, scores.docs.cpu().numpy()):
-            doc._.embedding = vector.copy()
-            if len(tokens):
-                doc.tensor = tokens[begin : begin + len(doc)].copy()
-                begin += len(doc)
-            if self._sentences_from != "none" and has_sentences(doc):
-                for start, end in sentence_bounds(doc):
-                    doc[start:end]._.embedding = next(sentences).copy()
-            install_hooks(doc)
+        if docs and scores is not None:
+            is_given = self._sentences_from(self.get_embedder()) != "none"
+            write_vectors(docs, scores, has_sentence_vectors=is_given)
 
-    @property
-    def embedder(self) -> SentenceEmbedder:
+    def _sentences_from(self, module: SentenceEmbedder) -> str:
+        return sentences_from(self.sentence_vectors, module.cfg["pooling"])
+
+    def get_embedder(self) -> SentenceEmbedder:
         """RETURNS (SentenceEmbedder): The torch module, built at first use, where the backbone is.
         RAISES (ValueError): If it was built for states of another width.
         """
@@ -297,22 +233,12 @@ class BertSimilarity(PairPipe):
         """
         check_list(labels, self.name)
         pairs = self.collect_pairs(get_examples)
-        if pairs and not any(self.is_gold(pair) for pair in pairs):
-            needs = NEEDS[self.needs]
-            raise CodedValueError(Errors.B067.format(name=self.name, needs=needs))
-        self._warn_of_negatives(pairs)
+        check_gold(pairs, [self.is_gold(pair) for pair in pairs], self.needs, self.name)
         if self.needs == "label":
             found = labels or sorted({pair.label for pair in pairs if pair.label})
             self.set_labels(found)
         self._build(download=True)
         self.loss.check_width(self.width)
-
-    def _warn_of_negatives(self, pairs: Sequence[PairAnnotation]) -> None:
-        if self.needs in ("positive", "negative"):
-            n = sum(not belongs_together(pair) for pair in pairs)
-            if n:
-                message = Warnings.B905.format(name=self.name, n=n, n_all=len(pairs))
-                warnings.warn(message, stacklevel=2)
 
     def update_batch(self, gold: Sequence[tuple[str, PairAnnotation]]) -> float:
         """Forward and backward pass: all texts go through the backbone in a pass of their own, not
@@ -322,7 +248,7 @@ class BertSimilarity(PairPipe):
         n_texts = [1 + len(pair.others) for _, pair in gold]
         scores = [0.0 if pair.score is None else pair.score for _, pair in gold]
         labels = [self._label_of(pair) for _, pair in gold]
-        module = self.embedder.train()
+        module = self.get_embedder().train()
         distance = self.distillation.loss_for(texts, self.text_encoder, module)
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
@@ -331,7 +257,7 @@ class BertSimilarity(PairPipe):
             loss = found.share * self.loss(make_batch(found.rows, *found.values), classifier)
             return loss if distance is None else loss + distance(vectors)
 
-        return learn_batch(self._embed, texts, loss_of, self.chunk_size)
+        return learn_batch(embed_with(self.text_encoder, module), texts, loss_of, self.chunk_size)
 
     def update_auxiliary(self, examples: Sequence[Example]) -> float | None:
         """Hold the vectors of other tasks' texts, in the pass that these share. There is none for
@@ -343,21 +269,23 @@ class BertSimilarity(PairPipe):
         docs = [eg.predicted for eg in examples]
         others = [i for i, eg in enumerate(examples) if not is_for_two_texts(eg)]
         texts = [docs[i].text for i in others]
-        distance = self.distillation.loss_for(texts, self.text_encoder, self.embedder)
+        module = self.get_embedder()
+        distance = self.distillation.loss_for(texts, self.text_encoder, module)
         if distance is None:
             return None
-        return learn_at_once(self._embed_docs, docs, lambda vectors: distance(vectors[others]))
+        embed = embed_with(self.model.layers[0], module)
+        return learn_at_once(embed, docs, lambda vectors: distance(vectors[others]))
 
     def training_state(self) -> dict[str, torch.Tensor]:
         """RETURNS (dict[str, Tensor]): What a resumed run needs beside the weights: those of the
         vectors that `distillation` holds to that are kept.
         """
-        return self.distillation.known.state()
+        return self.distillation.cache.state()
 
     def load_training_state(self, tensors: dict[str, torch.Tensor]) -> None:
         """Take up what `training_state` gave."""
         device = self.text_encoder.get_backbone().module.device
-        self.distillation.known.load(tensors, device)
+        self.distillation.cache.load(tensors, device)
 
     def update_empty(self) -> None:
         device = self.text_encoder.get_backbone().module.device
@@ -367,34 +295,13 @@ class BertSimilarity(PairPipe):
     def _label_of(self, pair: PairAnnotation) -> int:
         return self.class_of(pair) if self.needs == "label" else 0
 
-    def _embed(self, texts: Sequence[str]) -> tuple[torch.Tensor, Callable[[], None]]:
-        """RETURNS (Tuple): Vectors with their graph, and what to call after `backward`, to hand
-        the gradient on to the backbone.
-        """
-        return self._with_graph(*self.text_encoder.begin_update(list(texts)))
+    # Scoring
 
-    def _embed_docs(self, docs: Sequence[Doc]) -> tuple[torch.Tensor, Callable[[], None]]:
-        return self._with_graph(*self.model.layers[0].begin_update(list(docs)))
+    def select_scored(self, examples: Sequence[Example]) -> list[Example]:
+        return [eg for eg in examples if self.pair_of(eg) is not None]
 
-    def _with_graph(
-        self, states: BertStates, backprop: Callable
-    ) -> tuple[torch.Tensor, Callable[[], None]]:
-        rows = states.rows.detach().requires_grad_()
-        with torch.enable_grad():
-            vectors = get_shim(self.model).module.embed(type(states)(rows, states.layout))
-
-        def hand_on() -> None:
-            if rows.grad is not None:
-                backprop(rows.grad)
-
-        return vectors, hand_on
-
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score the examples that hold pairs; none: no scores."""
-        mine = [eg for eg in examples if self.pair_of(eg) is not None]
-        if not mine or self.scorer is None:
-            return {}
-        return self.scorer(mine, encode=self.encode, **kwargs)
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        return scorer(gold, encode=self.encode, **kwargs)
 
     # Saving
 
@@ -410,8 +317,3 @@ class BertSimilarity(PairPipe):
         """What "auto" means is saved, not looked up again."""
         if get_shim(self.model).module is None and self.text_encoder.backbone:
             self._build()
-
-
-def is_for_two_texts(eg: Example) -> bool:
-    """RETURNS (bool): Whether some component reads it in a pass of its own, with another text."""
-    return get_pair(eg) is not None or get_question(eg) is not None

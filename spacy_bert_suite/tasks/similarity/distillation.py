@@ -18,7 +18,7 @@ from .model import SentenceEmbedder, load_dense
 from .sentence_bert import read_sentence_modules
 
 KEY_BYTES = 16
-MOST_KNOWN = 20_000  # texts; with 384 dimensions they take 30 MB, also in a checkpoint
+MOST_CACHED = 20_000  # texts; with 384 dimensions they take 30 MB, also in a checkpoint
 
 Encode = Callable[[Sequence[str]], torch.Tensor]
 
@@ -31,7 +31,7 @@ class Distillation:
 
     def __init__(self, weight: float = 0.0):
         self.weight = weight
-        self.known = KnownVectors()
+        self.cache = VectorCache()
         self._teacher: Teacher | None = None
 
     def __reduce__(self):
@@ -53,7 +53,7 @@ class Distillation:
             return None
         if self._teacher is None:
             self._teacher = make_teacher(encoder, student)
-        targets = self.known.get(texts, self._teacher.encode)
+        targets = self.cache.get(texts, self._teacher.encode)
         return lambda vectors: part_of_mean(
             self.weight * cosine_distance(vectors, targets), len(targets)
         )
@@ -79,7 +79,7 @@ class Teacher:
             return self.module.embed(self.encoder.predict(list(texts)))
 
 
-class KnownVectors:
+class VectorCache:
     """The teacher's vectors of the first texts that it has seen: they stay the same in all epochs.
 
     A vector depends in its last bits on the texts beside it, so a checkpoint holds those that are
@@ -100,7 +100,7 @@ class KnownVectors:
         new = {key: text for key, text in zip(keys, texts) if key not in self._rows}
         found = dict(zip(new, encode(list(new.values())))) if new else {}
         rows = torch.stack([found[key] if key in found else self._rows[key] for key in keys])
-        n_free = max(0, MOST_KNOWN - len(self._rows))
+        n_free = max(0, MOST_CACHED - len(self._rows))
         self._rows.update(list(found.items())[:n_free])
         return rows
 
@@ -138,8 +138,7 @@ def make_teacher(encoder: TextEncoder, student: SentenceEmbedder) -> Teacher:
     except (ValueError, OSError) as error:
         name, source = encoder.component_name, encoder.get_backbone().name
         raise CodedValueError(Errors.B041.format(name=name, source=source, reason=error)) from error
-    twin = TextEncoder(encoder.upstream_name)
-    twin.first_window = encoder.first_window
+    twin = TextEncoder(encoder.upstream_name, first_window=encoder.first_window)
     twin.bind(backbone, encoder.component_name, trainable=False)
     with torch.random.fork_rng():
         module = SentenceEmbedder({**student.cfg, "n_labels": 0}).eval()

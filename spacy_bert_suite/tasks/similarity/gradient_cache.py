@@ -4,13 +4,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from thinc.api import Model
 
-from ...core.rng import random_state, restore
+from ...core.rng import get_torch_states, set_torch_states
+from ...heads.glue import with_graph
+from .model import SentenceEmbedder
 
 # Gives the vectors of texts with their graph, and what to call after `backward`, to hand the
 # gradient on to the backbone.
 Embed = Callable[[Sequence[Any]], tuple[torch.Tensor, Callable[[], None]]]
 LossOf = Callable[[torch.Tensor], torch.Tensor]
+
+
+def embed_with(encoder: Model, module: SentenceEmbedder) -> Embed:
+    """RETURNS (Callable): Makes vectors of what the encoder reads, texts or docs."""
+
+    def embed(texts: Sequence[Any]) -> tuple[torch.Tensor, Callable[[], None]]:
+        return with_graph(*encoder.begin_update(list(texts)), module.embed)
+
+    return embed
 
 
 def learn_batch(embed: Embed, texts: Sequence[Any], loss_of: LossOf, chunk_size: int = 0) -> float:
@@ -42,18 +54,18 @@ def learn_in_chunks(embed: Embed, chunks: Sequence[Sequence[Any]], loss_of: Loss
     states = []
     vectors = []
     for chunk in chunks:
-        states.append(random_state())
+        states.append(get_torch_states())
         vectors.append(embed(chunk)[0].detach())
     cached = torch.cat(vectors).requires_grad_()
     loss = backward(loss_of, cached)
     gradients = cached.grad.split([len(part) for part in vectors])  # type: ignore[union-attr]
-    after = random_state()
+    after = get_torch_states()
     for chunk, state, gradient in zip(chunks, states, gradients):
-        restore(state)
+        set_torch_states(state)
         again, hand_on = embed(chunk)
         again.backward(gradient)
         hand_on()
-    restore(after)
+    set_torch_states(after)
     return loss
 
 

@@ -9,11 +9,11 @@ from thinc.api import Model
 from torch import nn
 
 from ...backbone.hidden_states import BertStates
+from ...backbone.passes.texts import TextEncoder
 from ...core.torch_shim import TorchShim
 from ...core.validation import check_choice, check_config
 from ...heads.glue import forward
 from ...heads.pooling import (
-    first_windows,
     mean_of_ranges,
     pool,
     sentence_rows,
@@ -42,7 +42,7 @@ class Embeddings(NamedTuple):
 
 def SentenceEncoder(
     bert: Model[list[Doc], BertStates],
-    texts: Model[list[str], BertStates],
+    texts: TextEncoder,
     pooling: str = "auto",
     dense_width: int = 0,
     dense_activation: str = "Tanh",
@@ -75,7 +75,6 @@ def SentenceEncoder(
     check_config(owner, "dense_width", dense_width, dense_width >= 0, "0 or more")
     check_choice(owner, "dense_activation", dense_activation, ACTIVATIONS)
     check_config(owner, "truncate_dim", truncate_dim, truncate_dim >= 0, "0 or more")
-    texts.first_window = long_documents == "first"  # type: ignore[attr-defined]
     cfg = {
         "pooling": pooling,
         "dense": [[dense_width, True, dense_activation]] if dense_width else [],
@@ -84,8 +83,12 @@ def SentenceEncoder(
         "long_documents": long_documents,
         "n_labels": 0,
     }
+    first = long_documents == "first"
+    encoder = TextEncoder(texts.upstream_name, texts.grad_factor, first_window=first)
     shim = TorchShim(SentenceEmbedder, cfg, ("normalize", "truncate_dim", "long_documents"))
-    return Model("sentence_encoder", forward, layers=[bert, texts], dims={"nO": None}, shims=[shim])
+    return Model(
+        "sentence_encoder", forward, layers=[bert, encoder], dims={"nO": None}, shims=[shim]
+    )
 
 
 class SentenceEmbedder(nn.Module):
@@ -135,7 +138,7 @@ class SentenceEmbedder(nn.Module):
     def embed(self, states: BertStates) -> torch.Tensor:
         """RETURNS (Tensor): Vectors of whole texts. *Shape:* ``(n_texts, n_out)``"""
         if self.cfg["long_documents"] == "first":
-            states = first_windows(states)
+            states = states.first_windows()
         names = self.cfg["pooling"].split("+")
         return self.finish(torch.cat([pool(states, name, self.pooler[0]) for name in names], dim=1))
 

@@ -132,14 +132,10 @@ class BertSummarizer(HeadPipe):
         spans_key: str = "summary",
         scorer: Callable | None = None,
     ):
-        self.vocab = vocab
-        self.model = model
-        self.name = name
+        super().__init__(vocab, model, name, scorer=scorer)
         self.method = method
         self.settings = settings or Settings(Length(name=name))
         self.spans_key = spans_key
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {}
         self._has_warned = False
         check_choice(name, "method", method, METHODS)
         for key in ("center_weight", "diversity"):
@@ -244,9 +240,8 @@ class BertSummarizer(HeadPipe):
     def _has_summary(self, eg: Example) -> bool:
         return is_for(eg, self.name) and bool(eg.reference.spans.get(self.spans_key))
 
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Score the examples that are for this component and have a summary; none: no scores."""
-        mine = [eg for eg in examples if is_for(eg, self.name) and has_summary(eg, self.spans_key)]
-        if not mine or self.scorer is None:
-            return {}
-        return self.scorer(mine, **{"spans_key": self.spans_key, **kwargs})
+    def select_scored(self, examples: Sequence[Example]) -> list[Example]:
+        return [eg for eg in examples if is_for(eg, self.name) and has_summary(eg, self.spans_key)]
+
+    def score_gold(self, scorer: Callable, gold: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
+        return scorer(gold, **{"spans_key": self.spans_key, **kwargs})

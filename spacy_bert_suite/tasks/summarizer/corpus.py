@@ -8,9 +8,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ...core.attributes import REFERENCES
 from ...core.text import replace_surrogates
 from ...data.records import Row, read_rows
-from .gold import REFERENCES
 from .oracle import choose_oracle
 from .sentences import plain_text, sentences_of
 

@@ -3,9 +3,8 @@
 import numpy
 from spacy.training import Example
 
+from ...core.attributes import REFERENCES
 from .sentences import sentences_of
-
-REFERENCES = "spacy_bert_suite.summaries"  # key in user_data; list[str]
 
 
 def references_of(eg: Example, spans_key: str) -> list[str]:

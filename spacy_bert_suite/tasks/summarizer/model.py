@@ -53,7 +53,7 @@ def SentenceScorer(
         "dropout": dropout,
         "max_sentences": max_sentences,
     }
-    return make_head("sentence_scorer", bert, InterSentenceEncoder, cfg, 1)
+    return make_head("sentence_scorer", [bert], InterSentenceEncoder, cfg, 1)
 
 
 class InterSentenceEncoder(nn.Module):

@@ -44,10 +44,10 @@ class Settings:
     """
 
     length: Length = field(default_factory=Length)
-    min_words: int = 1
-    lead_weight: float = 0.0
+    min_words: int = 5
+    lead_weight: float = 0.2
     center_weight: float = 0.5
-    keep_first: bool = False
+    keep_first: bool = True
     diversity: float = 0.3
     trigram_blocking: bool = True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.atomic import NEW, OLD, coded_errors, drop, remove, written_whole
+from ...core.atomic import coded_errors, recover_all, remove_folder, replace_folder
 from ...errors import CodedValueError, Errors, Warnings
 from .manifest import check_same_run, make_manifest, read_manifest
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoints"
 NAME = re.compile(r"step-(\d+)")
-LEFTOVER = re.compile(f"({re.escape(NEW)}|{re.escape(OLD)}){NAME.pattern}")
 END = "end.json"
 
 
@@ -50,12 +49,12 @@ class Checkpoints:
         RAISES (OSError): If it cannot be written; those before it are as they were.
         """
         path = self.path_of(step)
-        with coded_errors(path):
-            with written_whole(path) as folder:
+        with coded_errors(path, Errors.B170):
+            with replace_folder(path) as folder:
                 fill(folder)
                 make_manifest(config, folder).write(folder)
             for old in self.all()[: -self.keep]:
-                drop(old)
+                remove_folder(old)
         return path
 
     def find(self, config: "Config") -> Path | None:
@@ -83,13 +82,12 @@ class Checkpoints:
         """Remove the checkpoints of later updates: they are damaged, and will be written anew."""
         for path in self.all():
             if step_of(path) > step:
-                drop(path)
+                remove_folder(path)
 
     def clean(self) -> None:
         """Remove what a killed process has left half done."""
-        for path in self._folders():
-            if LEFTOVER.fullmatch(path.name):
-                remove(path)
+        if self.path.is_dir():
+            recover_all(self.path, NAME.pattern)
 
     def begin_anew(self) -> None:
         """Remove the checkpoints of a run that had come to its end, and nothing else.
@@ -100,7 +98,7 @@ class Checkpoints:
         if paths and read_end(paths[-1]) is None:
             raise CodedValueError(Errors.B171.format(path=self.path, step=step_of(paths[-1])))
         for path in paths:
-            drop(path)
+            remove_folder(path)
         self.clean()
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: its files, and the run that it belongs to."""
+"""The manifest of a checkpoint: digests of its files, config and versions of its run."""
 
 import json
 import platform
@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.integrity import sha256
+from ...core.integrity import digests_of, first_changed
 from ...errors import CodedValueError, Errors, Warnings
 
 if TYPE_CHECKING:
@@ -40,11 +40,7 @@ class Manifest:
 
 def make_manifest(config: "Config", folder: Path) -> Manifest:
     """RETURNS (Manifest): Of the files that are in the folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {
-        path.relative_to(folder).as_posix(): [path.stat().st_size, sha256(path)] for path in paths
-    }
-    return Manifest(flatten(config), versions(), files)
+    return Manifest(flatten(config), versions(), digests_of(folder))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -56,13 +52,12 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest(**content)
         if manifest.format != FORMAT:
-            raise CodedValueError(f"its format is {manifest.format}")
-        for name, (size, digest) in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
-                raise CodedValueError(f"{name} is missing or was changed")
+            raise ValueError(f"its format is {manifest.format}")
+        changed = first_changed(folder, manifest.files)
     except (TypeError, AttributeError) as error:
-        raise CodedValueError(f"{MANIFEST} is not one of ours: {error}") from error
+        raise ValueError(f"{MANIFEST} is of another form: {error}") from error
+    if changed:
+        raise ValueError(f"{changed} is missing or was changed")
     return manifest
 
 

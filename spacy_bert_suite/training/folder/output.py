@@ -13,7 +13,7 @@ from thinc.api import Optimizer
 
 from ...backbone.component import Bert
 from ...backbone.weights.saving import WEIGHTS
-from ...core.atomic import coded_errors, restore, written_whole
+from ...core.atomic import coded_errors, recover, replace_folder
 from ...errors import CodedOSError, CodedValueError, Errors
 from ..configure import Setup
 from .checkpoints import Checkpoints, mark_end
@@ -53,7 +53,7 @@ class Output:
 
     def take_up(self, step: int) -> None:
         """Go on after the checkpoint of this update."""
-        restore(self.path / DIR_MODEL_BEST)
+        recover(self.path / DIR_MODEL_BEST)
         self.checkpoints.drop_after(step)
         self.last_step = step
 
@@ -71,12 +71,12 @@ class Output:
         last = self.last_model
         with self.nlp.use_params(self.optimizer.averages):  # type: ignore[arg-type]
             nlp = self.before_to_disk(self.nlp)
-            with coded_errors(last):
+            with coded_errors(last, Errors.B170):
                 nlp.to_disk(last)
         if is_best:
             best = self.path / DIR_MODEL_BEST
             copy = _link_or_copy(weight_files(self.nlp, last))
-            with coded_errors(best), written_whole(best, sync=False) as folder:
+            with coded_errors(best, Errors.B170), replace_folder(best, sync=False) as folder:
                 shutil.copytree(last, folder, copy_function=copy, dirs_exist_ok=True)
         return last
 

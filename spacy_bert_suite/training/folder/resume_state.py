@@ -15,10 +15,10 @@ from thinc.api import Optimizer
 
 from ...backbone.component import Bert
 from ...backbone.weights.saving import WEIGHTS
+from ...core.rng import get_device_states, get_states, set_device_states, set_states
 from ...core.torch_shim import TorchShim
 from ..parallel.processes import move_heads
 from ..resume import optimizer as thinc_optimizer
-from ..resume.randomness import get_cuda_states, get_states, set_cuda_states, set_states
 
 COMPONENTS = "components"
 MOMENTS = "moments"
@@ -62,7 +62,7 @@ def write_snapshot(
         "progress": progress,
         "optimizer": rest,
         "random": get_states(),
-        "cuda": get_cuda_states(),
+        **get_device_states(),
     }
     srsly.write_msgpack(folder / STATE, state)
 
@@ -91,7 +91,7 @@ def load_randomness(folder: Path) -> None:
     """Set all random number generators: the last thing before training goes on."""
     state = srsly.read_msgpack(folder / STATE)
     set_states(state["random"])
-    set_cuda_states(state["cuda"])
+    set_device_states(state)
 
 
 def torch_shims(nlp: Language) -> Iterator[tuple[str, TorchShim]]:

@@ -2,10 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ...core.atomic import replace_file
 
 
 class JsonlLog:
@@ -28,10 +29,9 @@ class JsonlLog:
 
     def _begin(self, step: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_name(self.path.name + ".new")
         lines = [to_line(row) for row in self._rows() if row["step"] < step]
-        new.write_text("".join(lines), encoding="utf8")
-        os.replace(new, self.path)
+        with replace_file(self.path, sync=False) as new:
+            new.write_text("".join(lines), encoding="utf8")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """YIELDS (Dict): The rows that are there; a killed process leaves half a line."""

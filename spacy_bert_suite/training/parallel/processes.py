@@ -22,9 +22,9 @@ from spacy.util import fix_random_seed
 from ...backbone.component import Bert
 from ...backbone.shim import BackboneShim
 from ...core.collectives import in_group
+from ...core.rng import get_states, set_states
 from ...core.torch_shim import TorchShim
 from ...errors import CodedValueError, Errors
-from ..resume.randomness import get_states, set_states
 from .tensor_refs import TensorRef, gradients_of, nodes_of, values_of
 
 # Elements sent at a time: fewer, larger messages cost less, but take memory.
@@ -87,7 +87,7 @@ def learn_own_part(
         return
     pipes: Any = nlp.pipeline
     for name, pipe in pipes:
-        if name not in exclude and (isinstance(pipe, Bert) or hasattr(pipe, "learn_nothing")):
+        if name not in exclude and (isinstance(pipe, Bert) or hasattr(pipe, "update_empty")):
             pipe.update([])
 
 

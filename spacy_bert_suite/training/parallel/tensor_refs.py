@@ -9,6 +9,8 @@ from spacy.language import Language
 from thinc.api import Model
 from thinc.util import torch2xp, xp2torch
 
+from ...core.torch_shim import module_of
+
 
 class TensorRef(Protocol):
     """A place for a tensor that may be empty. What fills it has the shape of `like`."""
@@ -147,6 +149,6 @@ def nodes_of(pipes: Sequence[Any]) -> Iterator[Model]:
 
 def modules_of(node: Model, but: tuple[type, ...] = ()) -> Iterator[torch.nn.Module]:
     for shim in node.shims:
-        module = getattr(shim, "_model", None)
-        if isinstance(module, torch.nn.Module) and not isinstance(shim, but):
+        module = module_of(shim)
+        if module is not None and not isinstance(shim, but):
             yield module

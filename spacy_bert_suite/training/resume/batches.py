@@ -8,8 +8,8 @@ from typing import Any
 
 from spacy.training import Example
 
+from ...core.rng import States, get_states, set_states
 from ...errors import CodedValueError, Errors
-from .randomness import States, get_states, set_states
 
 Batch = list[Example]
 

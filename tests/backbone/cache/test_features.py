@@ -15,7 +15,6 @@ from thinc.api import Adam
 
 from spacy_bert_suite.backbone.cache.block_files import BlockFiles, prune, size_of
 from spacy_bert_suite.backbone.cache.features import FeatureCache, dtype_of
-from spacy_bert_suite.backbone.hidden_states import rows_by_doc
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 
 TEXTS = [
@@ -407,7 +406,7 @@ def test_refused_where_weights_change(tiny_bert, tmp_path):
 def test_order_of_the_rows(backbone):
     docs = docs_of()
     rows, layout = plain(backbone, docs)
-    index, offsets = rows_by_doc(layout)
+    index, offsets = layout.rows_by_doc()
     assert sorted(index) == list(range(len(rows)))
     for i in range(len(docs)):
         alone = layout.select([i]).rows

@@ -120,7 +120,7 @@ def test_what_another_process_has_removed_cannot_be_saved(tmp_path):
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize("broken", ["copy", "sync_folder", "Manifest.write"])
+@pytest.mark.parametrize("broken", ["copy_whole", "sync_path", "Manifest.write"])
 def test_a_save_that_failed_can_be_tried_again(broken, tmp_path, monkeypatch):
     index = make_index(tmp_path / "index")
     index.optimize(hnsw=False)
@@ -133,7 +133,8 @@ def test_a_save_that_failed_can_be_tried_again(broken, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no room"):
         index.save(tmp_path / "copy")
     monkeypatch.undo()
-    (tmp_path / "copy" / "manifest.json.part").write_text("cut")
+    for name in (".new-manifest.json", "manifest.json.part"):
+        (tmp_path / "copy" / name).write_text("cut")
     index.save(tmp_path / "copy")
     assert state_of(tmp_path / "copy") == expected and strangers(tmp_path / "copy") == []
 

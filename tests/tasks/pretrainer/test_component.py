@@ -120,7 +120,7 @@ def update(nlp, examples):
     found = {}
     for _, pipe in nlp.pipeline:
         pipe.update(examples, sgd=None, losses=found)
-    nlp.get_pipe("bert")._backward()
+    nlp.get_pipe("bert").deferred.backward()
     return found
 
 

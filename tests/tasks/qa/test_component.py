@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.data.multitask import stamped
 from spacy_bert_suite.data.questions import make_question_example
-from spacy_bert_suite.tasks.qa import component as qa
+from spacy_bert_suite.tasks.qa import reading
 from spacy_bert_suite.tasks.qa.answers import Answer
 from spacy_bert_suite.tasks.qa.open_domain import ask
 from spacy_bert_suite.tasks.qa.open_domain import make_doc as open_domain_doc
@@ -382,7 +382,7 @@ def passes(nlp, monkeypatch):
 def test_batches_do_not_matter(nlp, monkeypatch, size):
     docs = [nlp.make_doc(text) for text in (LONG, "Anna works in Paris.", "", "Ben " * 50)]
     expected = [nlp.get_pipe("bert_qa").answer(doc, "who is it") for doc in docs]
-    monkeypatch.setattr(qa, "READ_AT_ONCE", size)
+    monkeypatch.setattr(reading, "READ_AT_ONCE", size)
     calls = passes(nlp, monkeypatch)
     found = nlp.get_pipe("bert_qa").answer(docs, "who is it")
     assert plain([a.to_dict() for a in found]) == plain([a.to_dict() for a in expected])
@@ -394,7 +394,7 @@ def test_what_comes_twice_is_read_once(nlp, monkeypatch):
     calls = passes(nlp, monkeypatch)
     docs = [nlp.make_doc("Anna works in Paris") for _ in range(3)]
     answers = pipe.answer(docs, ["who", "who", "where"])
-    assert calls == [[("who", docs[0].text), ("where", docs[0].text)]]
+    assert calls == [[("where", docs[0].text), ("who", docs[0].text)]]  # the longest first
     for doc, row in zip(docs, answers):
         assert row[0].to_dict() == answers[0][0].to_dict() == row[1].to_dict()
         assert row[0].span is None or row[0].span.doc is doc

@@ -18,7 +18,7 @@ from spacy_bert_suite.data.multitask import stamped
 from spacy_bert_suite.data.pairs import make_pair_example
 from spacy_bert_suite.data.questions import make_question_example
 from spacy_bert_suite.tasks.similarity import distillation
-from spacy_bert_suite.tasks.similarity.distillation import KnownVectors
+from spacy_bert_suite.tasks.similarity.distillation import VectorCache
 
 TEXTS = ["Anna works in Paris.", "The film was awful.", "Carla met Ben at the bank.", "Music"]
 WEIGHT = 3.0
@@ -116,7 +116,7 @@ def test_weights_of_a_trained_pipeline_are_not_the_measure(still_bert, tmp_path)
     loaded = spacy.load(tmp_path, config={"components.bert_similarity.distillation": WEIGHT})
     similarity = loaded.get_pipe("bert_similarity")
     before = make(still_bert).get_pipe("bert_similarity").encode(TEXTS)
-    module = similarity.embedder
+    module = similarity.get_embedder()
     assert similarity.distillation.loss_for(TEXTS, similarity.text_encoder, module)(
         torch.from_numpy(before)
     ).item() == pytest.approx(0.0, abs=1e-5)
@@ -171,18 +171,18 @@ class Encoder:
 
 
 def test_a_text_is_encoded_once():
-    known, encode = KnownVectors(), Encoder()
-    assert known.get(["a", "bcd", "a"], encode).tolist() == [[1, 1], [3, 1], [1, 1]]
-    assert known.get(["bcd", "ef", "\ud800"], encode).tolist() == [[3, 1], [2, 1], [1, 1]]
-    assert known.get(["ef", "a"], encode).tolist() == [[2, 1], [1, 1]]
+    cache, encode = VectorCache(), Encoder()
+    assert cache.get(["a", "bcd", "a"], encode).tolist() == [[1, 1], [3, 1], [1, 1]]
+    assert cache.get(["bcd", "ef", "\ud800"], encode).tolist() == [[3, 1], [2, 1], [1, 1]]
+    assert cache.get(["ef", "a"], encode).tolist() == [[2, 1], [1, 1]]
     assert encode.seen == [["a", "bcd"], ["ef", "\ud800"]]
 
 
 def test_only_so_many_texts_are_kept(monkeypatch):
-    monkeypatch.setattr(distillation, "MOST_KNOWN", 3)
-    known, encode = KnownVectors(), Encoder()
+    monkeypatch.setattr(distillation, "MOST_CACHED", 3)
+    cache, encode = VectorCache(), Encoder()
     for _ in range(2):
-        assert known.get(["a", "bb", "ccc", "dddd", "e" * 5], encode)[:, 0].tolist() == [
+        assert cache.get(["a", "bb", "ccc", "dddd", "e" * 5], encode)[:, 0].tolist() == [
             1,
             2,
             3,
@@ -193,13 +193,13 @@ def test_only_so_many_texts_are_kept(monkeypatch):
 
 
 def test_what_is_known_goes_into_a_checkpoint():
-    known, encode = KnownVectors(), Encoder()
-    assert known.state() == {}
-    known.get(["a", "bb"], encode)
-    again = KnownVectors()
+    cache, encode = VectorCache(), Encoder()
+    assert cache.state() == {}
+    cache.get(["a", "bb"], encode)
+    again = VectorCache()
     again.load({}, torch.device("cpu"))
     assert again.state() == {}
-    again.load(known.state(), torch.device("cpu"))
+    again.load(cache.state(), torch.device("cpu"))
     assert again.get(["bb", "a"], encode).tolist() == [[2, 1], [1, 1]]
     assert len(encode.seen) == 1
     assert {key: tuple(t.shape) for key, t in again.state().items()} == {
@@ -214,7 +214,7 @@ def test_random_numbers_stay_as_they_are(still_bert):
     initialize(nlp)
     similarity = nlp.get_pipe("bert_similarity")
     state = torch.get_rng_state()
-    similarity.distillation.loss_for(TEXTS, similarity.text_encoder, similarity.embedder)
+    similarity.distillation.loss_for(TEXTS, similarity.text_encoder, similarity.get_embedder())
     assert torch.equal(torch.get_rng_state(), state)
 
 

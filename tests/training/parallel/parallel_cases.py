@@ -25,18 +25,17 @@ from thinc.api import Adam, Config
 
 from spacy_bert_suite.backbone.model import get_backbone
 from spacy_bert_suite.data.pairs import make_pair_example
-from spacy_bert_suite.tasks.pretrainer.instance import Instance
-from spacy_bert_suite.tasks.pretrainer.instance import Record
-from spacy_bert_suite.tasks.pretrainer.instance import make_example
+from spacy_bert_suite.tasks.pretrainer.instance import Instance, Record, make_example
 from spacy_bert_suite.data.questions import make_question_example
 from spacy_bert_suite.training import loop
-from spacy_bert_suite.training.parallel.processes import add_gradients
-from spacy_bert_suite.training.parallel.processes import add_losses
-from spacy_bert_suite.training.parallel.processes import learn_own_part
-from spacy_bert_suite.training.parallel.processes import process_group
-from spacy_bert_suite.training.parallel.processes import synchronize_weights
-from spacy_bert_suite.training.parallel.tensor_refs import modules_of
-from spacy_bert_suite.training.parallel.tensor_refs import nodes_of
+from spacy_bert_suite.training.parallel.processes import (
+    add_gradients,
+    add_losses,
+    learn_own_part,
+    process_group,
+    synchronize_weights,
+)
+from spacy_bert_suite.training.parallel.tensor_refs import modules_of, nodes_of
 
 PAIRS = [
     (("Anna works in Paris.", "Ben lives near Oslo.", "The film was bad."), 0.9, "entailment"),

@@ -1,4 +1,4 @@
-"""Records with labels to Docs with categories."""
+"""Docs with categories from records with labels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ...data.records import Renames, read_rows
+from .records import Renames, read_rows
 
 
-def textcat_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
+def category_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     """Categories from records with `text` and a `label` or a list of `labels`.
 
     path (Path): A .jsonl, .tsv or .csv file.
