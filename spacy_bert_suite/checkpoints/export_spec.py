@@ -11,7 +11,7 @@ import transformers
 from ..backbone.weights.loading import Checkpoint, save_folder
 from ..core.torch_shim import get_shim
 from ..errors import CodedValueError, Errors
-from .families import Family
+from .families import Family, find_family
 from .source import OURS
 
 
@@ -33,7 +33,7 @@ class ExportSpec:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def write_shape(shape: ExportSpec, source: Checkpoint, name: str, path: Path) -> None:
+def write_model(spec: ExportSpec, source: Checkpoint, name: str, path: Path) -> None:
     """Write a folder that transformers opens by itself.
 
     source (Checkpoint): Encoder and tokenizer.
@@ -41,21 +41,21 @@ def write_shape(shape: ExportSpec, source: Checkpoint, name: str, path: Path) ->
     """
     encoder = source.encoder
     config = copy.deepcopy(encoder.config)
-    config.update({"problem_type": None, **shape.settings, OURS: shape.extra})
-    if shape.labels:
-        config.num_labels = len(shape.labels)
-        config.id2label = dict(enumerate(shape.labels))
-        config.label2id = {label: i for i, label in enumerate(shape.labels)}
-    model = _make_model(shape.auto, config)
+    config.update({"problem_type": None, **spec.settings, OURS: spec.extra})
+    if spec.labels:
+        config.num_labels = len(spec.labels)
+        config.id2label = dict(enumerate(spec.labels))
+        config.label2id = {label: i for i, label in enumerate(spec.labels)}
+    model = _make_model(spec.auto, config)
     prefix = f"{model.base_model_prefix}."
     theirs = {prefix + key: value for key, value in encoder.state_dict().items()}
-    state = {**theirs, **shape.tensors}
+    state = {**theirs, **spec.tensors}
     state = {key: value.detach().cpu() for key, value in state.items()}
     report = model.load_state_dict(state, strict=False)
     # A pooler that this class has no use for stays behind.
     others = [key for key in report.unexpected_keys if not key.startswith(f"{prefix}pooler.")]
     if report.missing_keys or others:
-        reason = f"{shape.auto} has no place for {', '.join([*report.missing_keys, *others])}"
+        reason = f"{spec.auto} has no place for {', '.join([*report.missing_keys, *others])}"
         raise CodedValueError(Errors.B228.format(name=name, reason=reason))
     save_folder(Checkpoint(model, source.tokenizer), path)
 
@@ -84,9 +84,20 @@ def refuse(name: str, reason: str, instead: str | None) -> ValueError:
     return CodedValueError(Errors.B229.format(name=name, reason=reason, instead=instead))
 
 
-def check_activation(pipe: Any, encoder: Any, family: Family) -> None:
-    """RAISES (ValueError): If another activation follows the dense layer than in transformers."""
+def check_pooler(pipe: Any, module: Any, encoder: Any) -> Family:
+    """Check that a classifier reads [CLS] behind a dense layer, as those of transformers do.
+
+    RETURNS (Family): That of the encoder.
+    RAISES (ValueError): If it does not, or with another activation.
+    """
+    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
+    if module.pooling != "pooler":
+        reason = (
+            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
+        )
+        raise refuse(pipe.name, reason, 'pooling = "pooler"')
     activation = get_shim(pipe.model).cfg["activation"]
     if activation != family.activation:
         reason = f'activation = "{activation}", and {encoder.config.model_type} has another'
         raise refuse(pipe.name, reason, f'activation = "{family.activation}"')
+    return family

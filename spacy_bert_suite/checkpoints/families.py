@@ -31,7 +31,7 @@ FAMILIES: dict[str, Family] = {
 }
 TAG_LAYER = "classifier"  # the layer of token classification, in all families
 SPAN_LAYER = "qa_outputs"  # that of question answering
-
+HEAD_LAYERS = sorted({TAG_LAYER, SPAN_LAYER, *(family.output for family in FAMILIES.values())})
 
 # Names of activations in config.json, and in torch.nn.
 POOLED_BY = {"gelu": "GELU", "relu": "ReLU", "tanh": "Tanh"}

@@ -1,7 +1,6 @@
 """A fine-tuned Hugging Face folder to a pipeline: its encoder, and the head that fits."""
 
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,42 +16,19 @@ from ..backbone.weights.loading import Checkpoint, load_folder
 from ..core.torch_shim import get_shim
 from ..core.validation import check_choice
 from ..errors import CodedValueError, Errors, Warnings
-from .families import SPAN_LAYER, TAG_LAYER
+from ..tasks.registry import BACKBONE, importers, load
+from .families import HEAD_LAYERS
 from .match_backbone import find_same
-from .ner import plan_tagger
-from .paraphrase import plan_pairs, reads_pairs
 from .plan import ImportOptions, Plan
-from .pretrainer import plan_pretrainer
-from .qa import plan_answers
-from .similarity import plan_similarity
 from .source import Source, open_source, read_tensors
-from .textcat import guess_texts, plan_texts
 
 META = "bert_checkpoints"  # key in nlp.meta
 MOST_PIECES = 8192  # in one forward pass
 
 
-def plan_nothing(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+def plan_backbone(source: Source, config: Any, options: ImportOptions) -> Plan:
     """The backbone alone."""
     return Plan()
-
-
-Planner = Callable[[Source, Any, ImportOptions], Plan]
-CLASSIFIER = ("ForSequenceClassification",)
-PRETRAINED = ("ForMaskedLM", "ForPreTraining")
-HEADS = (TAG_LAYER, f"{TAG_LAYER}.out_proj", SPAN_LAYER)
-# For each task, the models that it can be made of (any, if there are none) and who does it.
-TASKS: dict[str, "tuple[tuple[str, ...], Planner]"] = {
-    "ner": (("ForTokenClassification",), plan_tagger),
-    "textcat": (CLASSIFIER, plan_texts),
-    "textcat_multilabel": (CLASSIFIER, plan_texts),
-    "sentiment": (CLASSIFIER, plan_texts),
-    "pair": (CLASSIFIER, plan_pairs),
-    "qa": (("ForQuestionAnswering",), plan_answers),
-    "pretrain": (PRETRAINED, plan_pretrainer),
-    "similarity": ((), plan_similarity),
-    "bert": ((), plan_nothing),
-}
 
 
 def import_checkpoint(
@@ -73,7 +49,8 @@ def import_checkpoint(
 
     source (str | Path): A folder written by `save_pretrained`, or a hub id.
     lang (str): Language of spaCy's tokenizer.
-    task (str | None): One of `TASKS`; by default what the folder's config tells.
+    task (str | None): "ner", "textcat", "qa" ... (see `tasks/registry.py`); by default what the
+        folder's config tells.
     nlp (Language | None): Add to this pipeline. If it has a backbone with the very same
         weights, precision and device, the new head listens to that; if not, it brings a second one.
     name (str | None): Name of the new component.
@@ -92,7 +69,8 @@ def import_checkpoint(
     checkpoint = load_folder(found.root)
     encoder_config = checkpoint.encoder.config
     task = task or guess_task(found, encoder_config)
-    plan = TASKS[task][1](found, encoder_config, ImportOptions(task, labels, scheme))
+    make_plan = load(importers()[task].plan)
+    plan = make_plan(found, encoder_config, ImportOptions(task, labels, scheme))
     nlp = blank(lang) if nlp is None else nlp
     with ExitStack() as undo:
         run = {"precision": precision, "device": device, **windows_of(checkpoint, plan)}
@@ -111,9 +89,9 @@ def import_checkpoint(
 def check_task(source: Source, task: str | None) -> str | None:
     """RAISES (ValueError): If the checkpoint is not of a kind that the task can be made of."""
     if task is not None:
-        check_choice(source.name, "task", task, TASKS)
-    known = [ends for _, (endings, _) in TASKS.items() for ends in endings]
-    wanted = list(TASKS[task][0]) if task is not None else known
+        check_choice(source.name, "task", task, importers())
+    known = [ends for each in importers().values() for ends in each.architectures]
+    wanted = known if task is None else list(importers()[task].architectures)
     kind = source.architecture
     is_plain = task is None and (not kind or kind.endswith("Model") or source.is_sentence_bert)
     if wanted and kind and not is_plain and not kind.endswith(tuple(wanted)):
@@ -123,23 +101,30 @@ def check_task(source: Source, task: str | None) -> str | None:
 
 
 def guess_task(source: Source, config: Any) -> str:
-    """RETURNS (str): The task that a checkpoint's config tells."""
-    if source.architecture.endswith(CLASSIFIER):
-        return "pair" if reads_pairs(source, config) else guess_texts(source, config)
-    if source.is_sentence_bert:
-        return "similarity"
-    for task, (endings, _) in TASKS.items():
-        if endings and source.architecture.endswith(endings):
-            return task
+    """RETURNS (str): The task that a checkpoint's config tells: one that claims it, or else that of
+    its architecture.
+    """
+    kind = source.architecture
+    fitting = [
+        each
+        for each in importers().values()
+        if not each.architectures or kind.endswith(each.architectures)
+    ]
+    for each in fitting:
+        if each.is_of and load(each.is_of)(source, config):
+            return each.task
+    for each in fitting:
+        if each.architectures and not each.is_of:
+            return each.task
     warn_of_heads(source)
-    return "bert"
+    return BACKBONE.task
 
 
 def warn_of_heads(source: Source) -> None:
     """Warn where the weights have a head, and the config does not say of what kind."""
     if source.architecture:
         return
-    found = list(read_tensors(source.folder, [f"{layer}.weight" for layer in HEADS]))
+    found = list(read_tensors(source.folder, [f"{layer}.weight" for layer in HEAD_LAYERS]))
     if found:
         head = found[0].removesuffix(".weight")
         warnings.warn(Warnings.B940.format(path=source.name, head=head), stacklevel=4)

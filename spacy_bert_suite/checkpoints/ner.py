@@ -13,12 +13,12 @@ from .source import Source
 from .tagset import read_names, read_tagging, take_rows
 
 
-def plan_tagger(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
     """A `bert_ner` whose scores of the tags are the checkpoint's own logits."""
     find_family(source.model_type, source.name)
     layer = source.linear(TAG_LAYER)
-    names = read_names(config.id2label, wishes.labels, len(layer["bias"]), source.name)
-    tagging = read_tagging(names, wishes.scheme or source.extra.get("scheme"), source.name)
+    names = read_names(config.id2label, options.labels, len(layer["bias"]), source.name)
+    tagging = read_tagging(names, options.scheme or source.extra.get("scheme"), source.name)
     weight, bias = (take_rows(layer[key], tagging.rows) for key in ("weight", "bias"))
     n_tags, width = weight.shape
     n_parts = len(parts_of_tags(n_tags, len(PARTS[tagging.scheme])))
@@ -41,7 +41,7 @@ def plan_tagger(source: Source, config: Any, wishes: ImportOptions) -> Plan:
     return Plan("bert_ner", model, ["bert"], initialize=labels, weights=weights)
 
 
-def shape_tagger(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
     """One linear layer: what tags share is added to each."""
     find_family(encoder.config.model_type, pipe.name)
     if module.pooling != "first":

@@ -1,4 +1,4 @@
-"""Sentence-pair heads in Hugging Face folders."""
+"""Sequence classification of pairs: `bert_paraphrase` from a checkpoint, and as one."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import torch
 
 from ..data.pairs import is_positive
 from ..errors import CodedValueError, Errors
-from .export_spec import ExportSpec, check_activation, names_of, refuse
+from .export_spec import ExportSpec, check_pooler, names_of
 from .families import find_family
-from .plan import ImportOptions, Plan, dropout_of, known
+from .plan import ImportOptions, Plan, dropout_of, known, pooled_weights
 from .source import Source
 from .tagset import MULTILABEL, REGRESSION, is_nameless, names_in_order, read_names, refuse_numbers
 
@@ -19,12 +19,14 @@ NLI = {"entailment", "contradiction"}
 Tensors = dict[str, torch.Tensor]
 
 
-def plan_pairs(source: Source, config: Any, wishes: ImportOptions) -> Plan:
-    """RETURNS (Plan): A `bert_paraphrase`."""
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
+    """A `bert_paraphrase` with the dense layer that the checkpoint has over [CLS], and its
+    classifier.
+    """
     family = find_family(source.model_type, source.name, config)
     dense, output = source.linear(family.dense), source.linear(family.output)
     is_single = len(output["bias"]) == 1
-    mode, output, labels = read_output(source, config, wishes, output)
+    mode, output, labels = read_output(source, config, options, output)
     model = {
         "@architectures": "spacy-bert-suite.PairClassifier.v1",
         "pooling": "pooler",
@@ -32,22 +34,20 @@ def plan_pairs(source: Source, config: Any, wishes: ImportOptions) -> Plan:
         "long_texts": source.extra.get("long_texts", "mean"),
         "dropout": dropout_of(config),
     }
-    weights = {f"pooler.0.{key}": value for key, value in dense.items()}
-    weights.update({f"output.{key}": value for key, value in output.items()})
     return Plan(
         "bert_paraphrase",
         model,
         ["pairs"],
         {"mode": mode, "symmetric": bool(source.extra.get("symmetric", False))},
         {"labels": labels} if mode == "classes" else {},
-        weights,
+        pooled_weights(dense, output),
         known(source.extra, "temperature"),
         is_squashed=is_single and not _has_sigmoid(source, config),
     )
 
 
 def read_output(
-    source: Source, config: Any, wishes: ImportOptions, output: Tensors
+    source: Source, config: Any, options: ImportOptions, output: Tensors
 ) -> tuple[str, Tensors, list[str]]:
     """What the outputs of a classifier of pairs say: one is a probability or a grade, and so are
     two that say no and yes; the rest are classes.
@@ -64,7 +64,7 @@ def read_output(
     refuse_numbers(config.problem_type, n_outputs, source.name)
     if config.problem_type == MULTILABEL:
         raise CodedValueError(Errors.B236.format(path=source.name, n=n_outputs))
-    given = config.id2label, wishes.labels, n_outputs, source.name
+    given = config.id2label, options.labels, n_outputs, source.name
     yes = find_yes(names_in_order(*given)) if n_outputs == 2 else None
     if yes is not None and mode != "classes":
         return "binary", {key: rows[[1 - yes, yes]] for key, rows in output.items()}, []
@@ -75,7 +75,7 @@ def reads_pairs(source: Source, config: Any) -> bool:
     """RETURNS (bool): Whether a sequence classifier is for pairs, as far as it can be seen."""
     names = {str(name).lower() for name in config.id2label.values()}
     is_cross_encoder = CROSS_ENCODER in source.config or OLD_ACTIVATION in source.config
-    ours = source.extra.get("component") == "bert_paraphrase"
+    ours = source.component == "bert_paraphrase"
     if config.problem_type == MULTILABEL and not ours:
         return False
     return ours or is_cross_encoder or len(names) == 1 or bool(names & NLI)
@@ -107,15 +107,9 @@ def _activation(source: Source) -> str | None:
     return found or source.config.get(OLD_ACTIVATION)
 
 
-def shape_pairs(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
     """A cross-encoder, as sentence-transformers has them too."""
-    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
-    if module.pooling != "pooler":
-        reason = (
-            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
-        )
-        raise refuse(pipe.name, reason, 'pooling = "pooler"')
-    check_activation(pipe, encoder, family)
+    family = check_pooler(pipe, module, encoder)
     labels = list(pipe.labels) or ["score" if pipe.mode == "graded" else "paraphrase"]
     activation = "torch.nn.modules.linear.Identity" if pipe.labels else SIGMOID
     settings = {CROSS_ENCODER: {"activation_fn": activation}}

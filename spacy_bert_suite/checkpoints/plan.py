@@ -62,7 +62,7 @@ class Plan:
 class ImportOptions:
     """What the user says about a checkpoint beyond what it says itself.
 
-    task (str): One of `importing.TASKS`.
+    task (str): That of an `Importer` in `tasks/registry.py`.
     labels (list[str] | None): Names of the outputs, in their order.
     scheme (str | None): How a token classifier writes entities.
     """
@@ -84,3 +84,13 @@ def dropout_of(config: Any) -> float:
 def known(extra: dict[str, Any], *keys: str) -> dict[str, Any]:
     """RETURNS (Dict): Those of the keys that there are."""
     return {key: extra[key] for key in keys if key in extra}
+
+
+def pooled_weights(
+    dense: dict[str, torch.Tensor], output: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """RETURNS (Dict): Tensors of a head with a dense layer over [CLS] and a classifier above."""
+    layers = {"pooler.0": dense, "output": output}
+    return {
+        f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.items()
+    }

@@ -1,8 +1,10 @@
-"""Masked language models: `bert_pretrainer` from a checkpoint, which reads its heads itself."""
+"""Masked language models: `bert_pretrainer` from a checkpoint, and as one."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from spacy.language import Language
 
 from ..errors import CodedValueError, Errors
 from .plan import ImportOptions, Plan
@@ -11,8 +13,10 @@ from .source import Source, read_tensors
 TABLES = ["cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"]
 
 
-def plan_pretrainer(source: Source, config: Any, wishes: ImportOptions) -> Plan:
-    """RAISES (ValueError): If the heads are not those of BERT, or words are predicted by another
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
+    """A `bert_pretrainer`, which reads its heads itself.
+
+    RAISES (ValueError): If the heads are not those of BERT, or words are predicted by another
     table than that of the word embeddings.
     """
     if source.model_type != "bert":
@@ -24,3 +28,8 @@ def plan_pretrainer(source: Source, config: Any, wishes: ImportOptions) -> Plan:
         raise CodedValueError(Errors.B235.format(path=source.name))
     model = {"@architectures": "spacy-bert-suite.PretrainingHeads.v1"}
     return Plan("bert_pretrainer", model, ["rows"], by_pooler=True)
+
+
+def write_folder(nlp: Language, pipe: Any, path: Path) -> None:
+    """Write encoder and heads as a `BertForPreTraining`."""
+    pipe.write_checkpoint(path)

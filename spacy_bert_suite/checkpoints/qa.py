@@ -1,4 +1,4 @@
-"""Question answering heads in Hugging Face folders."""
+"""Extractive question answering: `bert_qa` from a checkpoint, and as one."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from .plan import ImportOptions, Plan, known
 from .source import Source
 
 
-def plan_answers(source: Source, config: Any, wishes: ImportOptions) -> Plan:
-    """A `bert_qa`."""
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
+    """A `bert_qa` whose scores of starts and ends are the checkpoint's own logits."""
     find_family(source.model_type, source.name)
     layer = source.linear(SPAN_LAYER)
     weights = {f"output.{key}": value for key, value in layer.items()}
@@ -19,7 +19,8 @@ def plan_answers(source: Source, config: Any, wishes: ImportOptions) -> Plan:
     return Plan("bert_qa", model, ["pairs"], settings, weights=weights, cfg=cfg)
 
 
-def shape_answers(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+    """One linear layer, and the settings by which answers are chosen."""
     find_family(encoder.config.model_type, pipe.name)
     extra = {key: getattr(pipe, key) for key in ("null_threshold", "max_answer_pieces")}
     tensors = names_of(module.output, SPAN_LAYER)

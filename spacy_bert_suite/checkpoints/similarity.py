@@ -6,19 +6,21 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from spacy.language import Language
 
 from ..backbone.weights.loading import save_folder
 from ..tasks.similarity.sentence_bert import POOLING_MODES, TRANSFORMER_CONFIG
 from .export_spec import refuse
 from .plan import ImportOptions, Plan
 from .source import OURS, WEIGHTS, Source, read_json
+from .upstream import find_upstream
 
 # Joined vectors stand in this order in sentence-transformers.
 ORDER = ("cls", "max", "mean", "mean_sqrt_len", "weighted_mean")
 MODULES = "sentence_transformers.models."
 
 
-def plan_similarity(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
     """A `bert_similarity`, which reads modules.json itself, and as much of a text as
     sentence-transformers; mean pooling over whole texts where there is no such file.
     """
@@ -32,6 +34,11 @@ def plan_similarity(source: Source, config: Any, wishes: ImportOptions) -> Plan:
     return plan
 
 
+def reads_sentences(source: Source, config: Any) -> bool:
+    """RETURNS (bool): Whether a checkpoint is a Sentence-BERT folder."""
+    return source.is_sentence_bert
+
+
 def max_length(source: Source) -> int | None:
     """RETURNS (int | None): Wordpieces at which sentence-transformers cuts texts off."""
     files = {TRANSFORMER_CONFIG: "max_seq_length", "tokenizer_config.json": "model_max_length"}
@@ -43,8 +50,9 @@ def max_length(source: Source) -> int | None:
     return None
 
 
-def write_sentence_folder(pipe: Any, module: Any, backbone: Any, path: Path) -> None:
+def write_folder(nlp: Language, pipe: Any, path: Path) -> None:
     """Write a folder for sentence-transformers. Its vectors equal those of texts of one window."""
+    module, backbone = pipe.get_embedder(), find_upstream(nlp, pipe)
     names = module.cfg["pooling"].split("+")
     if names != [name for name in ORDER if name in names]:
         known = ", ".join(ORDER)

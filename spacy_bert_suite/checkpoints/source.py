@@ -1,4 +1,4 @@
-"""A fine-tuned folder on disk: its config, and the tensors of its head."""
+"""A fine-tuned checkpoint on disk: its config, and the tensors of its head."""
 
 import json
 from dataclasses import dataclass
@@ -62,6 +62,11 @@ class Source:
         """RETURNS (Dict): What `export_checkpoint` has put beside transformers' own keys."""
         extra = self.config.get(OURS)
         return extra if isinstance(extra, dict) else {}
+
+    @property
+    def component(self) -> str:
+        """RETURNS (str): The factory of the component that was exported to it, or ""."""
+        return str(self.extra.get("component", ""))
 
     def linear(self, layer: str) -> dict[str, torch.Tensor]:
         """RETURNS (dict[str, Tensor]): "weight" and "bias" of a linear layer, float32.

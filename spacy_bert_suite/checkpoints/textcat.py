@@ -3,25 +3,25 @@
 from typing import Any
 
 from ..errors import CodedValueError, Errors
-from .export_spec import ExportSpec, check_activation, names_of, refuse
+from .export_spec import ExportSpec, check_pooler, names_of
 from .families import find_family
-from .plan import ImportOptions, Plan, dropout_of, known
+from .plan import ImportOptions, Plan, dropout_of, known, pooled_weights
 from .source import Source
 from .tagset import MULTILABEL, read_names, refuse_numbers
 
 EXCLUSIVE = "single_label_classification"
 
 
-def plan_texts(source: Source, config: Any, wishes: ImportOptions) -> Plan:
+def plan_import(source: Source, config: Any, options: ImportOptions) -> Plan:
     """A `bert_textcat`, `bert_textcat_multilabel` or `bert_sentiment` with the dense layer that the
     checkpoint has over [CLS], and its classifier.
     """
     family = find_family(source.model_type, source.name, config)
-    factory = f"bert_{wishes.task}"
+    factory = f"bert_{options.task}"
     dense, output = source.linear(family.dense), source.linear(family.output)
     n_outputs = len(output["bias"])
     refuse_numbers(config.problem_type, n_outputs, source.name)
-    names = read_names(config.id2label, wishes.labels, n_outputs, source.name)
+    names = read_names(config.id2label, options.labels, n_outputs, source.name)
     if factory != "bert_textcat_multilabel" and len(names) < 2:
         raise CodedValueError(Errors.B052.format(name=factory, n=2, found=", ".join(names)))
     model = {
@@ -32,8 +32,7 @@ def plan_texts(source: Source, config: Any, wishes: ImportOptions) -> Plan:
         "dropout": dropout_of(config),
         "sentences": False,
     }
-    weights = {f"pooler.0.{key}": value for key, value in dense.items()}
-    weights.update({f"output.{key}": value for key, value in output.items()})
+    weights = pooled_weights(dense, output)
     cfg = known(source.extra, "threshold", "thresholds")
     cfg = cfg if factory == "bert_textcat_multilabel" else {}
     initialize: dict[str, Any] = {"labels": names}
@@ -42,22 +41,19 @@ def plan_texts(source: Source, config: Any, wishes: ImportOptions) -> Plan:
     return Plan(factory, model, ["bert"], initialize=initialize, weights=weights, cfg=cfg)
 
 
-def guess_texts(source: Source, config: Any) -> str:
-    """RETURNS (str): The task of a classifier of single texts."""
-    if config.problem_type == MULTILABEL:
-        return "textcat_multilabel"
-    return "sentiment" if source.extra.get("component") == "bert_sentiment" else "textcat"
+def is_multilabel(source: Source, config: Any) -> bool:
+    """RETURNS (bool): Whether a sequence classifier gives texts any number of labels."""
+    return config.problem_type == MULTILABEL and source.component != "bert_paraphrase"
 
 
-def shape_texts(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
+def is_sentiment(source: Source, config: Any) -> bool:
+    """RETURNS (bool): Whether a sequence classifier was exported from a `bert_sentiment`."""
+    return config.problem_type != MULTILABEL and source.component == "bert_sentiment"
+
+
+def plan_export(pipe: Any, module: Any, encoder: Any) -> ExportSpec:
     """The dense layer of the head becomes the one over [CLS], in BERT its pooler."""
-    family = find_family(encoder.config.model_type, pipe.name, encoder.config)
-    if module.pooling != "pooler":
-        reason = (
-            f'pooling = "{module.pooling}", and transformers classifies [CLS] behind a dense layer'
-        )
-        raise refuse(pipe.name, reason, 'pooling = "pooler"')
-    check_activation(pipe, encoder, family)
+    family = check_pooler(pipe, module, encoder)
     tensors = names_of(module.pooler[0], family.dense)
     tensors.update(names_of(module.output, family.output))
     exclusive = pipe.cfg.get("exclusive", True)

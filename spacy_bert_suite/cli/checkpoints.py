@@ -7,14 +7,10 @@ from typing import Any
 
 import click
 
+from ..tasks.registry import importers
 from .group import PATH, PRECISION, clean_errors, cli, split_names
 
-# As in checkpoints.importing.TASKS, which is heavy to import.
-KINDS = (
-    *("ner", "textcat", "textcat_multilabel", "sentiment", "pair", "qa", "pretrain"),
-    *("similarity", "bert"),
-)
-TASK = click.Choice(KINDS)
+TASK = click.Choice([*importers()])
 
 
 @cli.command("import-checkpoint")

@@ -12,8 +12,11 @@ from ..core.attributes import QUESTION
 from ..core.text import is_blank, replace_surrogates
 from ..core.validation import as_whole
 from ..errors import CodedValueError, Errors
+from ..errors.coded import Message
 
 Gold = tuple[str, int]  # an answer and its first character in the text
+ANSWERS = "a list of answers with text and answer_start"
+START = "a whole number, 0 or more"
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,7 @@ def make_question_example(
         raise CodedValueError(Errors.B254.format(kind=type(context).__name__))
     context = replace_surrogates(context)
     check_question(question, "make_question_example")
-    gold = [
-        (replace_surrogates(text), start) for text, start in map(read_answer, list_answers(answers))
-    ]
-    for text, start in gold:
-        if is_blank(text) or start < 0 or context[start : start + len(text)] != text:
-            found = context[max(0, start) : max(0, start) + len(text)]
-            raise CodedValueError(Errors.B241.format(answer=text, start=start, found=found))
+    gold = read_answers(context, answers)
     doc = nlp.make_doc(context)
     reference = doc.copy()
     stored = {
@@ -87,34 +84,86 @@ def make_question_example(
     return Example(doc, reference)
 
 
-def list_answers(answers: Any) -> list[Any]:
-    """RETURNS (List): Answers one by one, also of {"text": [...], "answer_start": [...]}.
-    RAISES (ValueError): If it is no list of answers.
+class AnswerError(CodedValueError):
+    """What is wrong with an answer, also in parts for who knows where it is from.
+
+    field (str): "answers" or "answer_start".
+    found (Any): What it is.
+    expected (str): What it must be.
     """
+
+    def __init__(self, message: Message, field: str = "", found: Any = None, expected: str = ""):
+        super().__init__(message)
+        self.field = field
+        self.found = found
+        self.expected = expected
+
+
+def read_answers(context: str, answers: Any) -> list[Gold]:
+    """Read the answers to a question, in any of the usual layouts: pairs of a text and its first
+    character, SQuAD's [{"text": ..., "answer_start": ...}], or {"text": [...], "answer_start":
+    [...]}.
+
+    context (str): The text that they are in.
+    answers (Iterable | Mapping): The answers.
+    RETURNS (list[tuple[str, int]]): Each with its first character.
+    RAISES (AnswerError): If these are no answers, or one is not where it is said to be.
+    """
+    gold = [_read_answer(answer) for answer in _list_answers(answers)]
+    for text, start in gold:
+        _check_place(context, text, start)
+    return gold
+
+
+def _list_answers(answers: Any) -> list[Any]:
     if isinstance(answers, Mapping):
         texts: Any = answers.get("text")
         starts: Any = answers.get("answer_start")
-        are_lists = isinstance(texts, (list, tuple)) and isinstance(starts, (list, tuple))
-        if not are_lists or len(texts) != len(starts):
-            raise CodedValueError(Errors.B253.format(answer=answers))
+        if not isinstance(texts, (list, tuple)) or not isinstance(starts, (list, tuple)):
+            raise _no_answer("answers", answers, ANSWERS)
+        if len(texts) != len(starts):
+            raise _no_answer("answers", answers, "as many texts as answer_starts")
         return list(zip(texts, starts))
     if answers is None or isinstance(answers, (str, int, float)):
-        raise CodedValueError(Errors.B253.format(answer=answers))
+        raise _no_answer("answers", answers, ANSWERS)
     return list(answers)
 
 
-def read_answer(answer: Any) -> Gold:
-    """RETURNS (tuple[str, int]): An answer and where it begins.
-    RAISES (ValueError): If it is none.
-    """
+def _read_answer(answer: Any) -> Gold:
+    given = answer
     if isinstance(answer, Mapping):
         answer = answer.get("text"), answer.get("answer_start")
-    is_pair = isinstance(answer, (tuple, list)) and len(answer) == 2
-    text, start = answer if is_pair else (None, None)
-    place = as_whole(start)
-    if not isinstance(text, str) or place is None or isinstance(start, bool):
-        raise CodedValueError(Errors.B253.format(answer=answer))
-    return text, place
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise _no_answer("answers", given, ANSWERS)
+    text, start = answer
+    if not isinstance(text, str):
+        raise _no_answer("answers", given, ANSWERS)
+    place = None if isinstance(start, bool) else as_whole(start)
+    if place is None:
+        raise _no_answer("answer_start", start, START, given)
+    return replace_surrogates(text), place
+
+
+def _check_place(context: str, text: str, start: int) -> None:
+    value: Any
+    if is_blank(text):
+        field, value, expected = "answers", text, "a text that is not empty"
+    elif start < 0:
+        field, value, expected = "answer_start", start, START
+    elif context[start : start + len(text)] != text:
+        field, value, expected = "answers", text, f"what the context has at character {start}"
+    else:
+        return
+    first = max(0, start)
+    there = context[first : first + len(text)]
+    message = Errors.B241.format(answer=text, start=start, found=there)
+    raise AnswerError(message, field, value, expected)
+
+
+def _no_answer(field: str, found: Any, expected: str, answer: Any = None) -> AnswerError:
+    """answer (Any): All of it, where what is wrong is only a part."""
+    message = Errors.B253.format(answer=found if answer is None else answer)
+    return AnswerError(message, field, found, expected)
 
 
 def get_question(eg: Example) -> Question | None:

@@ -6,8 +6,6 @@ from click.testing import CliRunner
 from safetensors import SafetensorError
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from spacy_bert_suite.checkpoints.importing import TASKS
-from spacy_bert_suite.cli.checkpoints import KINDS
 from spacy_bert_suite.cli.main import cli
 
 NAMES = ["O", "B-PER", "I-PER"]
@@ -75,7 +73,3 @@ def test_what_is_wrong_is_told(args, status, message, tmp_path, monkeypatch):
     done = run(*args)
     assert done.exit_code == status and message in done.output
     assert not list(tmp_path.iterdir())
-
-
-def test_the_tasks_are_those_of_the_function():
-    assert list(KINDS) == list(TASKS)

@@ -2,13 +2,19 @@
 
 import gzip
 import json
+import pickle
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
 from spacy_bert_suite.data.multitask import stamped
-from spacy_bert_suite.data.questions import get_question, make_question_example
+from spacy_bert_suite.data.questions import (
+    AnswerError,
+    get_question,
+    make_question_example,
+    read_answers,
+)
 from spacy_bert_suite.tasks.convert import convert
 from spacy_bert_suite.tasks.qa.corpus import make_question_corpus, read_examples
 from spacy_bert_suite.tasks.qa.scorer import (
@@ -88,6 +94,14 @@ def test_layouts_of_answers(nlp, answers):
 def test_what_is_no_answer(nlp, answers):
     with pytest.raises(ValueError, match="B253"):
         make_question_example(nlp, CONTEXT, "Where?", answers)
+
+
+def test_errors_about_answers_can_be_pickled():
+    with pytest.raises(AnswerError) as caught:
+        read_answers(CONTEXT, [("Oslo", 14)])
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.code, again.field, again.found) == ("B241", "answers", "Oslo")
+    assert again.expected == "what the context has at character 14"
 
 
 def test_the_context_is_a_text(nlp):

@@ -13,7 +13,8 @@ import shutil
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any
+from collections.abc import Callable, Iterator
 
 import spacy
 import spacy.cli  # noqa: F401  (the commands)
@@ -39,7 +40,7 @@ LABELS = {
     "bert_textcat_multilabel": ["negative", "positive"],
     "bert_sentiment": ["negative", "positive"],
 }
-DATA: Dict[str, List[Dict[str, Any]]] = {
+DATA: dict[str, list[dict[str, Any]]] = {
     "pairs": [
         {"text1": PAIRS[0][0], "text2": PAIRS[0][1], "label": 1, "score": 0.9},
         {"text1": PAIRS[1][0], "text2": PAIRS[1][1], "label": 0, "score": 0.1},
@@ -55,7 +56,7 @@ DATA: Dict[str, List[Dict[str, Any]]] = {
     "summaries": [{"document": text, "references": text.split(". ")[0]} for text in TEXTS[:2]],
     "text": [{"text": text} for text in TEXTS[:2]],
 }
-READERS: Dict[str, Dict[str, Any]] = {
+READERS: dict[str, dict[str, Any]] = {
     "pairs": {"@readers": "spacy-bert-suite.PairCorpus.v1"},
     "questions": {"@readers": "spacy-bert-suite.QuestionCorpus.v1"},
     "summaries": {"@readers": "spacy-bert-suite.SummaryCorpus.v1"},
@@ -80,7 +81,7 @@ MODEL = {
     "precision": "fp32",
     "device": "cpu",
 }
-HEADS: Dict[str, Dict[str, Any]] = {
+HEADS: dict[str, dict[str, Any]] = {
     "bert_ner": {
         "model": {
             "@architectures": "spacy-bert-suite.TokenClassifier.v1",
@@ -108,7 +109,7 @@ HEADS: Dict[str, Dict[str, Any]] = {
 }
 
 # What is seen of a doc, by the component that writes it, and what the component gives on request.
-WRITTEN: Dict[str, Callable[[Doc], Any]] = {
+WRITTEN: dict[str, Callable[[Doc], Any]] = {
     "bert_ner": lambda doc: [[e.start, e.end, e.label_, e._.score] for e in doc.ents],
     "bert_textcat": lambda doc: [doc.cats, doc._.labels],
     "bert_textcat_multilabel": lambda doc: [doc.cats, doc._.labels],
@@ -117,21 +118,21 @@ WRITTEN: Dict[str, Callable[[Doc], Any]] = {
     "bert_qa": lambda doc: doc._.answers,
     "bert_summarizer": lambda doc: [doc._.summary, [s._.summary_score for s in doc.sents]],
 }
-GIVEN: Dict[str, Callable[[Any], Any]] = {
+GIVEN: dict[str, Callable[[Any], Any]] = {
     "bert_similarity": lambda pipe: pipe.encode(TEXTS[:2]).tolist(),
     "bert_paraphrase": lambda pipe: pipe.predict_pairs(PAIRS).tolist(),
     "bert_pretrainer": lambda pipe: [[f.token, f.score] for f in pipe.fill_mask("A [MASK] film.")],
 }
 
 
-def outputs(nlp: Language) -> Dict[str, Any]:
+def outputs(nlp: Language) -> dict[str, Any]:
     """RETURNS (Dict): What a pipeline gives, by component, as plain values."""
     docs = [nlp.make_doc(text) for text in TEXTS]
     if nlp.has_pipe("bert_qa"):
         for doc in docs:
             doc._.questions = [QUESTION]
     docs = list(nlp.pipe(docs))
-    found: Dict[str, Any] = {"pipeline": nlp.pipe_names}
+    found: dict[str, Any] = {"pipeline": nlp.pipe_names}
     for name in filter(nlp.has_pipe, HEADS):
         pipe = nlp.get_pipe(name)
         seen = [WRITTEN[name](doc) for doc in docs] if name in WRITTEN else []
@@ -139,15 +140,15 @@ def outputs(nlp: Language) -> Dict[str, Any]:
     return json.loads(json.dumps(found, default=float))
 
 
-def scores(nlp: Language) -> Dict[str, Any]:
+def scores(nlp: Language) -> dict[str, Any]:
     """RETURNS (Dict): What every scorer makes of the corpus and the records."""
     found = nlp.evaluate(list(read_examples(nlp)))
     return json.loads(json.dumps({key: found[key] for key in sorted(found) if key != "speed"}))
 
 
-def hits(index: SemanticIndex) -> List[Any]:
+def hits(index: SemanticIndex) -> list[Any]:
     """RETURNS (List): What an index finds: by vectors, with a condition, by words, by both."""
-    searches: List[Dict[str, Any]] = [
+    searches: list[dict[str, Any]] = [
         {},
         {"where": {"year": {"gte": 2000}}},
         {"mode": "bm25"},
@@ -240,7 +241,7 @@ def run_config() -> Any:
     heads = ("bert_ner", "bert_textcat_multilabel")
     corpus = {"@readers": "spacy.Corpus.v1", "path": "corpus.spacy"}
     rate = {"@schedules": "spacy-bert-suite.warmup.v1", "warmup_steps": 1, "total_steps": 12}
-    components: Dict[str, Any] = {"bert": {"factory": "bert", "model": MODEL}}
+    components: dict[str, Any] = {"bert": {"factory": "bert", "model": MODEL}}
     components.update({name: {"factory": name} for name in heads})
     tuning = {"topics": TUNING["callbacks"]["labels"]}  # type: ignore[index]
     config = {
@@ -270,7 +271,7 @@ def run_config() -> Any:
     return load_model_from_config(config, auto_fill=True).config
 
 
-def make_run() -> Dict[str, Any]:
+def make_run() -> dict[str, Any]:
     """Train, and leave what a process that is killed after its third update would leave.
     RETURNS (Dict): What the pipeline gives at the end.
     """

@@ -1,6 +1,4 @@
-"""Questions and answers in files: SQuAD's own JSON, and lines of JSON. Exact match and F1 as the
-official script of SQuAD counts them.
-"""
+"""Files of questions: SQuAD's own JSON, and lines of JSON."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +12,7 @@ from spacy.training import Corpus, Example
 
 from ...core.text import is_blank, replace_surrogates
 from ...data.lines import read_lines
-from ...data.questions import Gold, Question, make_question_example
+from ...data.questions import AnswerError, Gold, Question, make_question_example, read_answers
 from ...data.records import Renames, read_rows
 from ...errors import CodedValueError, Errors
 
@@ -50,32 +48,14 @@ class Entry:
         is_impossible = self.record.get("is_impossible")
         if not isinstance(is_impossible, (bool, type(None))):
             raise self.wrong("is_impossible", is_impossible, "true or false")
-        answers = [] if is_impossible else [self._placed(context, a) for a in self._answers()]
+        answers = [] if is_impossible else self._answers(context)
         return context, Question(text, answers, str(self.record.get("id", "")))
 
-    def _answers(self) -> list[dict[str, Any]]:
-        """The answers as a list, whichever of the two usual layouts they have."""
-        expected = "a list of answers with text and answer_start"
-        given = self.record.get("answers")
-        if isinstance(given, dict):
-            texts, starts = given.get("text"), given.get("answer_start")
-            if not isinstance(texts, list) or not isinstance(starts, list):
-                raise self.wrong("answers", given, expected)
-            if len(texts) != len(starts):
-                raise self.wrong("answers", given, "as many texts as answer_starts")
-            given = [{"text": t, "answer_start": s} for t, s in zip(texts, starts)]
-        if not isinstance(given, list) or not all(isinstance(a, dict) for a in given):
-            raise self.wrong("answers", given, expected)
-        return given
-
-    def _placed(self, context: str, answer: dict[str, Any]) -> Gold:
-        text = self.text("answers", answer.get("text"))
-        start = answer.get("answer_start")
-        if isinstance(start, bool) or not isinstance(start, int) or start < 0:
-            raise self.wrong("answer_start", start, "a whole number, 0 or more")
-        if context[start : start + len(text)] != text:
-            raise self.wrong("answers", text, f"what the context has at character {start}")
-        return text, start
+    def _answers(self, context: str) -> list[Gold]:
+        try:
+            return read_answers(context, self.record.get("answers"))
+        except AnswerError as error:
+            raise self.wrong(error.field, error.found, error.expected) from error
 
 
 def make_question_corpus(

@@ -34,14 +34,14 @@ def make_gradual_unfreezing(
 
     def open_layers(nlp: Language, args: dict[str, Any]) -> None:
         n_open = start_layers + args["step"] // steps_per_layer
-        get_backbone(find_backbone(nlp, component).model).module.open_layers(n_open)
+        get_backbone(find_trainable(nlp, component).model).module.open_layers(n_open)
 
     return open_layers
 
 
-def find_backbone(nlp: Language, name: str) -> Bert:
-    """RETURNS (Bert): The component.
-    RAISES (ValueError): If it is not in the pipeline, is no backbone or does not learn.
+def find_trainable(nlp: Language, name: str) -> Bert:
+    """RETURNS (Bert): A backbone that learns.
+    RAISES (ValueError): If there is no such component, or it is no backbone, or does not learn.
     """
     pipe = dict(nlp.pipeline).get(name)
     if not isinstance(pipe, Bert) or not pipe.is_trainable:
