@@ -215,6 +215,26 @@ def test_every_task_has_a_page_and_a_template():
         assert (ROOT / "projects" / task / "project.yml").exists()
 
 
+def test_architecture_names_what_there_is():
+    """Files and folders of its tree; files and functions of its walk."""
+    page = text_of(ROOT / "docs" / "architecture.md")
+    tree = page.split("## The tree", 1)[1].split("```")[1]
+    folders = [ROOT]
+    for line in tree.strip().splitlines():
+        indent, name, files = re.fullmatch(r"( *)([\w./]+) *(.*)", line).groups()
+        folders = [*folders[: len(indent) // 2 + 1], folders[len(indent) // 2] / name]
+        assert folders[-1].exists(), name
+        for file in re.findall(r"\w+", re.split("[:;,]", files)[0]) if files[:1] == "+" else []:
+            assert (folders[-1] / f"{file}.py").exists(), f"{name}{file}"
+    walk = page.split("### One text", 1)[1].split("## The tree")[0]
+    for row in [line.split("|")[2] for line in walk.splitlines() if re.match(r"\| \d", line)]:
+        quoted = re.findall(r"`([\w./]+)`", row)
+        files = [text_of(ROOT / PACKAGE / name) for name in quoted if name.endswith(".py")]
+        for name in [name for name in quoted if not name.endswith(".py")]:
+            pattern = re.compile(rf"(def|class) {name.rpartition('.')[2]}\b")
+            assert any(map(pattern.search, files)), name
+
+
 def test_readme_is_short():
     assert len(text_of(ROOT / "README.md").splitlines()) <= 150
 

@@ -52,7 +52,7 @@ def max_length(source: Source) -> int | None:
 
 def write_folder(nlp: Language, pipe: Any, path: Path) -> None:
     """Write a folder for sentence-transformers. Its vectors equal those of texts of one window."""
-    backbone, module = find_upstream(nlp, pipe), pipe.get_embedder()
+    module, backbone = pipe.get_embedder(), find_upstream(nlp, pipe)
     names = module.cfg["pooling"].split("+")
     if names != [name for name in ORDER if name in names]:
         known = ", ".join(ORDER)

@@ -11,6 +11,8 @@ from spacy.training import Corpus
 from ..errors import CodedValueError, Errors
 from .pairs import get_pair, make_pair_corpus
 
+PAIR_READER = "spacy-bert-suite.PairCorpus.v1"
+PAIR_SUFFIXES = (".jsonl", ".tsv", ".csv")
 ANY = 1e9  # a highest score that no file has
 
 

@@ -6,6 +6,7 @@ from thinc.api import Model
 from torch import nn
 
 from ..backbone.passes.shared import SharedEncoder
+from ..backbone.shim import BackboneShim
 
 
 class PoolerSource(SharedEncoder):
@@ -23,7 +24,7 @@ def pass_on(model: Model, X: Any, is_train: bool) -> tuple[Any, Any]:
     return X, lambda dY: dY
 
 
-def copy_pooler(backbone: Any, head: nn.Module) -> None:
+def copy_pooler(backbone: BackboneShim, head: nn.Module) -> None:
     """Begin with the pooler of the backbone, if it has one of this width.
 
     backbone (BackboneShim): Its module is an encoder of wordpieces.

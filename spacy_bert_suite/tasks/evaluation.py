@@ -18,7 +18,7 @@ from ..training.new_config.task import (
     TaskConfig,
     suffix_of,
 )
-from .configs import TASKS, find_tasks
+from .configs import find_tasks, task_configs
 
 Scores = dict[str, Any]
 SPEED = "speed"
@@ -55,7 +55,7 @@ def tasks_of(nlp: Language) -> dict[str, str]:
     factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
     names = {name: factory.removeprefix(PREFIX) for name, factory in factories.items()}
     return {name: task for name, task in names.items() if PREFIX + task == factories[name]
-            and task in TASKS}  # fmt: skip
+            and task in task_configs()}  # fmt: skip
 
 
 def read_examples(
@@ -84,8 +84,8 @@ def find_reading_task(nlp: Language, path: Path) -> TaskConfig | None:
     present = tasks_of(nlp)
     if suffix_of(path) in SPACY_SUFFIXES and present.keys() != {"bert_pretrainer"}:
         return None
-    readers = {TASKS[name].reader: TASKS[name] for name in present.values()
-               if TASKS[name].reads(path)}  # fmt: skip
+    tasks = [task_configs()[name] for name in present.values()]
+    readers = {task.reader: task for task in tasks if task.reads(path)}
     if not readers:
         raise CodedValueError(Errors.B269.format(path=path, found=", ".join(present) or "none"))
     if len(readers) > 1:

@@ -75,6 +75,7 @@ class Task:
     converters (tuple[Converter, ...]): Which make corpora for it; several tasks may share one.
     importers (tuple[Importer, ...]): From checkpoints, one for each factory.
     exporter (Exporter): To a checkpoint.
+    configs (tuple[str, ...]): Each a `TaskConfig`, what `bert init-config` writes about a factory.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Task:
     converters: tuple[Converter, ...] = ()
     importers: tuple[Importer, ...] = ()
     exporter: Exporter = Exporter()
+    configs: tuple[str, ...] = ()
 
 
 PAIRS = Converter(
@@ -104,6 +106,7 @@ ENTRIES = (
     Task(
         name="ner",
         factories=("bert_ner",),
+        configs=("spacy_bert_suite.tasks.ner.config:CONFIG",),
         attributes={"span.score": "probability of an entity, float"},
         converters=(
             Converter(
@@ -122,6 +125,10 @@ ENTRIES = (
     Task(
         name="textcat",
         factories=("bert_textcat", "bert_textcat_multilabel"),
+        configs=(
+            "spacy_bert_suite.tasks.textcat.config:CONFIG",
+            "spacy_bert_suite.tasks.textcat.config:MULTILABEL_CONFIG",
+        ),
         attributes={"doc.labels": "categories above their thresholds, list[str]"},
         converters=(
             Converter(
@@ -142,6 +149,7 @@ ENTRIES = (
     Task(
         name="sentiment",
         factories=("bert_sentiment",),
+        configs=("spacy_bert_suite.tasks.sentiment.config:CONFIG",),
         attributes={
             "doc.sentiment": "label, score, probabilities and polarity, Dict",
             "span.sentiment": "the same, for a sentence",
@@ -166,6 +174,7 @@ ENTRIES = (
     Task(
         name="paraphrase",
         factories=("bert_paraphrase",),
+        configs=("spacy_bert_suite.tasks.paraphrase.config:CONFIG",),
         attributes={"doc.paraphrase": "a method: probability that another text says the same"},
         converters=(PAIRS,),
         importers=(
@@ -181,6 +190,7 @@ ENTRIES = (
     Task(
         name="qa",
         factories=("bert_qa",),
+        configs=("spacy_bert_suite.tasks.qa.config:CONFIG",),
         attributes={
             "doc.answers": "a dict for each question, list[Dict]",
             "doc.questions": "to be answered, list[str]",
@@ -203,6 +213,7 @@ ENTRIES = (
     Task(
         name="summarizer",
         factories=("bert_summarizer",),
+        configs=("spacy_bert_suite.tasks.summarizer.config:CONFIG",),
         attributes={
             "doc.summary": "the chosen sentences as one text, str",
             "span.summary_score": "how well a sentence stands for its doc, float",
@@ -223,6 +234,7 @@ ENTRIES = (
     Task(
         name="pretrainer",
         factories=("bert_pretrainer",),
+        configs=("spacy_bert_suite.tasks.pretrainer.config:CONFIG",),
         importers=(
             Importer("pretrain", "spacy_bert_suite.checkpoints.pretrainer:plan_import", MASKED_LM),
         ),
@@ -231,6 +243,7 @@ ENTRIES = (
     Task(
         name="similarity",
         factories=("bert_similarity",),
+        configs=("spacy_bert_suite.tasks.similarity.config:CONFIG",),
         attributes={
             "doc.embedding": "(width,) float32",
             "span.embedding": "(width,) float32, of a sentence",

@@ -20,13 +20,14 @@ from spacy.util import load_config
 from spacy_bert_suite.backbone.weights.shape import Shape, read_shape
 from spacy_bert_suite.cli.init_config import read_corpora
 from spacy_bert_suite.cli.main import cli
-from spacy_bert_suite.tasks.configs import TASKS
+from spacy_bert_suite.tasks.configs import task_configs
 from spacy_bert_suite.tasks.convert import convert
-from spacy_bert_suite.training.new_config.machine import size_of
+from spacy_bert_suite.training.new_config.machine import SEVERAL, size_of
 from spacy_bert_suite.training.new_config.task import PREFIX
 
 FACTORIES = {entry.name.removeprefix(PREFIX) for entry in entry_points(group="spacy_factories")
              if entry.name.startswith(PREFIX)}  # fmt: skip
+PROJECTS = Path(__file__).parents[2] / "projects"
 PAIRS = [
     {"text1": "Anna works.", "text2": "Anna lives.", "label": "1", "score": 4},
     {"text1": "The film was bad.", "text2": "It was awful.", "label": "1", "score": 5},
@@ -103,7 +104,7 @@ def trained(path: Path):
 
 
 def test_every_component_has_a_config():
-    assert set(TASKS) == FACTORIES
+    assert set(task_configs()) == FACTORIES
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,33 @@ def test_rates_follow_the_weights(config_of, corpora, tmp_path):
     assert rates(768, 12, size="large") == (5e-5, 1.0, 1.0, 8192, 1, False)
     assert rates(1024, 16) == (2e-5, 1.0, 0.95, 2048, 4, True)
     assert rates(1024, 16, size="large") == (2e-5, 1.0, 0.95, 8192, 2, False)
+
+
+@pytest.mark.parametrize("task", [*TASKS])
+@pytest.mark.parametrize(
+    "size, file", [("small", "embedded"), ("base", "base"), ("large", "large")]
+)
+def test_rates_are_those_of_the_templates(task, size, file):
+    path = PROJECTS / task / "configs" / f"{file}.cfg"
+    if task == "textcat_multilabel":
+        path = PROJECTS / "textcat" / "configs" / f"{file.replace('embedded', 'multilabel')}.cfg"
+    if not path.is_file():
+        pytest.skip("pretraining has no template for BERT-large")
+    config = load_config(path)
+    rate = config["training"]["optimizer"]["learn_rate"]["initial_rate"]
+    assert TASKS[task].rates[size] == (
+        rate,
+        config["components"]["bert"]["model"].get("lr_scale", 1),
+    )
+
+
+@pytest.mark.parametrize(
+    "size, file", [("small", "embedded"), ("base", "base"), ("large", "large")]
+)
+def test_rates_of_several_are_those_of_the_template(size, file):
+    config = load_config(PROJECTS / "multitask" / "configs" / f"{file}.cfg")
+    rate = config["training"]["optimizer"]["learn_rate"]["initial_rate"]
+    assert SEVERAL[size] == (rate, config["components"]["bert"]["model"]["lr_scale"])
 
 
 @pytest.mark.parametrize(

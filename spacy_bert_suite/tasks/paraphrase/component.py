@@ -1,4 +1,4 @@
-"""bert_paraphrase: what two texts are to each other, read together."""
+"""bert_paraphrase: probabilities of pairs of texts, from a cross-encoder."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence

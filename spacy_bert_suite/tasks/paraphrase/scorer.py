@@ -1,4 +1,4 @@
-"""How well the predictions of a cross-encoder agree with gold pairs."""
+"""Accuracy, F1, average precision and correlation of predicted pairs."""
 
 from collections.abc import Callable, Sequence
 from typing import (

@@ -1,4 +1,4 @@
-"""Folders of `BertForPreTraining`: heads out of them, and whole ones for transformers."""
+"""Reading heads from folders of `BertForPreTraining`, and writing such folders."""
 
 import copy
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import BertForMaskedLM, BertForPreTraining
 
+from ...backbone.shim import BackboneShim
 from ...backbone.weights.loading import (
     EMBEDDED,
     Checkpoint,
@@ -54,19 +55,21 @@ def read_heads(name: str, module: torch.nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def write_folder(backbone: Any, heads: torch.nn.Module, path: Path, has_pairs: bool) -> None:
+def write_folder(
+    backbone: BackboneShim, heads: torch.nn.Module, path: Path, has_pairs: bool
+) -> None:
     """Write config, weights and tokenizer: a folder for `BertForPreTraining`, or for
     `BertForMaskedLM` if nothing was learnt about pairs.
     """
     source = backbone.to_checkpoint()
     kind: Any = BertForPreTraining if has_pairs else BertForMaskedLM
     model = kind(copy.deepcopy(source.encoder.config))
-    known = model.state_dict()
+    names = model.state_dict().keys()
     state = {f"bert.{key}": value for key, value in source.encoder.state_dict().items()}
     state.update({PREFIX + key: value for key, value in heads.state_dict().items()})
     state[DECODER + "weight"] = source.encoder.get_input_embeddings().weight
     state[DECODER + "bias"] = state[PREFIX + "predictions.bias"]
-    model.load_state_dict({key: value for key, value in state.items() if key in known})
+    model.load_state_dict({key: value for key, value in state.items() if key in names})
     model.tie_weights()
     save_folder(Checkpoint(model, source.tokenizer), path)
 

@@ -1,4 +1,4 @@
-"""bert_pretrainer: BERT's own training on plain text, and what may stand in place of [MASK]."""
+"""bert_pretrainer: masked language modeling and next sentence prediction on plain text."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer
 
 from ...backbone.passes.shared import SharedEncoder
+from ...backbone.shim import BackboneShim
 from ...core.batching import batches_by_size
 from ...core.collectives import totals_of
 from ...core.torch_shim import get_shim
@@ -117,7 +118,7 @@ class BertPretrainer(HeadPipe):
         return self.model.layers[0]  # type: ignore[return-value]
 
     @property
-    def _backbone(self) -> Any:
+    def _backbone(self) -> BackboneShim:
         return self._encoder.get_backbone()
 
     # Filling masks

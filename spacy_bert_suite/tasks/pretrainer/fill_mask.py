@@ -1,4 +1,4 @@
-"""What may stand in the place of a [MASK]."""
+"""Predictions for [MASK] in texts."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from ...backbone.encoder.inputs import EncoderInput
 from ...backbone.input.offsets import offsets_of
 from ...backbone.input.windows import N_SPECIAL
 from ...backbone.input.wordpieces import Wordpieces
+from ...backbone.shim import BackboneShim
 from ...core.pipelines import load_pipeline
 from ...core.text import replace_surrogates
 from ...errors import CodedValueError, Errors
@@ -49,7 +50,7 @@ class MaskPosition:
 
 
 def fill_texts(
-    model: Model, backbone: Any, texts: Sequence[str], top_k: int
+    model: Model, backbone: BackboneShim, texts: Sequence[str], top_k: int
 ) -> list[list[list[MaskPrediction]]]:
     """RETURNS (list[list[list[MaskPrediction]]]): For each text, for each of its masks, the best
     fills.
@@ -62,7 +63,7 @@ def fill_texts(
 
 
 def _fill(
-    model: Model, backbone: Any, texts: Sequence[str], top_k: int
+    model: Model, backbone: BackboneShim, texts: Sequence[str], top_k: int
 ) -> list[list[list[MaskPrediction]]]:
     pieces = backbone.wordpieces([replace_surrogates(text) for text in texts])
     holes = [holes_of(pieces, i, text, backbone.tokenizer) for i, text in enumerate(texts)]
@@ -85,7 +86,7 @@ def holes_of(pieces: Wordpieces, number: int, text: str, tokenizer: Any) -> list
 
 
 def make_rows(
-    pieces: Wordpieces, holes: Sequence[Sequence[MaskPosition]], backbone: Any
+    pieces: Wordpieces, holes: Sequence[Sequence[MaskPosition]], backbone: BackboneShim
 ) -> EncoderInput:
     """A row for each text; for each mask where the text is too long for one, with the mask in the
     middle of a window.

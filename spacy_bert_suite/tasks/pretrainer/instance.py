@@ -1,4 +1,4 @@
-"""An instance as an Example carries it: a Doc of both segments, and plain values beside it."""
+"""Training instances, and how Examples hold them."""
 
 from dataclasses import dataclass
 

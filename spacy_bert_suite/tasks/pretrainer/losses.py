@@ -98,12 +98,12 @@ class Learner:
             n_right = int((logits.argmax(dim=1) == gold).sum())
             return Learnt(Tally(len(gold), float(loss), n_right), torch.zeros_like(states))
         own = [parameter for parameter in head.parameters() if parameter.requires_grad]
-        theirs = [parameter for parameter in shared if parameter.requires_grad and self.shared]
-        dStates, *rest = torch.autograd.grad(loss / n, [states, *own, *theirs])
-        for mine, gradient in zip(own, rest):
-            add_gradient(mine, gradient)
-        for parameter, gradient in zip(theirs, rest[len(own) :]):
-            add_gradient(parameter, self._weighted(gradient))
+        of_backbone = [parameter for parameter in shared if parameter.requires_grad and self.shared]
+        dStates, *rest = torch.autograd.grad(loss / n, [states, *own, *of_backbone])
+        n_own = len(own)
+        gradients = [*rest[:n_own], *(self._weighted(gradient) for gradient in rest[n_own:])]
+        for parameter, gradient in zip([*own, *of_backbone], gradients):
+            add_gradient(parameter, gradient)
         return Learnt(Tally(len(gold), float(loss.detach()), 0), dStates)
 
     def _weighted(self, gradient: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The two heads of BERT's own training, and their thinc model."""
+"""PretrainingHeads.v1: the heads for masked words and next sentence prediction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +11,7 @@ from transformers.models.bert.modeling_bert import BertPooler, BertPredictionHea
 
 from ...backbone.encoder.inputs import EncoderInput
 from ...backbone.passes.shared import SharedEncoder
+from ...backbone.shim import BackboneShim
 from ...core.collectives import totals_of
 from ...core.device import autocast
 from ...core.torch_shim import TorchShim, get_shim
@@ -133,15 +134,16 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
     shim.module = module
 
 
-def add_pooler(backbone: Any) -> None:
+def add_pooler(backbone: BackboneShim) -> None:
     """Give the backbone the pooler that next sentence prediction needs, if it has none: it is
     BERT's own, learns with it, and is saved with it.
     """
-    transformer = backbone.module.transformer
+    encoder = backbone.module
+    transformer = encoder.transformer
     if transformer.pooler is None:
         pooler = BertPooler(transformer.config)
         nn.init.normal_(pooler.dense.weight, std=transformer.config.initializer_range)
         nn.init.zeros_(pooler.dense.bias)
-        transformer.pooler = pooler.to(backbone.module.device)
-        backbone.module = backbone.module  # the optimizer's groups are made anew
-        backbone.module.weights_changed()
+        transformer.pooler = pooler.to(encoder.device)
+        backbone.module = encoder  # with new groups of parameters in the optimizer
+        encoder.weights_changed()

@@ -1,4 +1,4 @@
-"""A BERT that has learnt nothing yet: its size, random weights, and a folder with a vocabulary."""
+"""New BERT models with random weights: sizes, and folders with a vocabulary."""
 
 import copy
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which sentences stand together: instances of one segment or two, from lengths alone."""
+"""Choice of the sentences of each instance, in one segment or two, by their lengths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From documents to records of instances: the part of the work that can be done elsewhere."""
+"""Documents to records of instances; can run in other processes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The config with which the command trains, and the training."""
+"""The training config of the command `pretrain`, and its run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""WordPiece vocabularies: learnt from texts, the same for the same texts, and made tokenizers."""
+"""WordPiece vocabularies learnt from texts, and tokenizers with them."""
 
 import re
 from collections import Counter
@@ -71,8 +71,8 @@ def train_wordpieces(
     learner.pre_tokenizer = SPLIT
     learner.train_from_iterator(normalized(get_texts(), normalizer), trainer)
     found = learner.get_vocab()
-    known = set(base)
-    return [*base, *(piece for piece in sorted(found, key=found.__getitem__) if piece not in known)]
+    taken = set(base)
+    return [*base, *(piece for piece in sorted(found, key=found.__getitem__) if piece not in taken)]
 
 
 def texts_of(path: Paths) -> GetTexts:

@@ -1,4 +1,4 @@
-"""The head of extractive question answering: logits for where an answer starts and ends."""
+"""AnswerExtractor.v1: logits for where an answer starts and ends, and their loss."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""bert_sentiment: how a doc and each of its sentences feel about things."""
+"""bert_sentiment: sentiment of a doc and of each of its sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from thinc.api import Config, Model
 
 from ...core.sentences import has_sentences, sentence_bounds
 from ...core.torch_shim import get_shim
+from ...data.polarity import known_polarities
 from ...errors import CodedValueError, Errors
 from ...heads.category_gold import cross_entropy, exclusive_gold, gold_labels
 from ...heads.labelled import LabelledPipe
 from ...heads.pipe import Gradients, loss_and_gradients
 from ...heads.text_classifier import TextScores
-from .polarity import known_polarities
 
 DEFAULT_CONFIG = Config().from_str("""
 [bert_sentiment]
@@ -67,9 +67,9 @@ class BertSentiment(LabelledPipe):
 
     def find_labels(self, examples: Sequence[Example]) -> list[str]:
         labels = gold_labels(examples, self.name)
-        known = known_polarities(labels)
+        polarities = known_polarities(labels)
         # Without any that is known, numbers are given on, to be refused by name.
-        return list(known) or [label for label in labels if label.strip().isdecimal()]
+        return list(polarities) or [label for label in labels if label.strip().isdecimal()]
 
     def occurring_labels(self, examples: Sequence[Example]) -> list[str]:
         return gold_labels(examples, self.name)
@@ -99,9 +99,9 @@ class BertSentiment(LabelledPipe):
 
     def _place(self, labels: Sequence[str], given: dict[str, Any]) -> dict[str, float]:
         placed: dict[str, float] = {}
-        known = known_polarities(labels)
+        by_name = known_polarities(labels)
         for label in labels:
-            value = given.get(label, known.get(label))
+            value = given.get(label, by_name.get(label))
             if not isinstance(value, (int, float)) or not -1 <= value <= 1:
                 every = ", ".join(labels)
                 raise CodedValueError(Errors.B055.format(name=self.name, label=label, labels=every))

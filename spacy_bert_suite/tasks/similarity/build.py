@@ -1,10 +1,11 @@
-"""The layers of `bert_similarity`, built when its backbone is known: the folder settles "auto"."""
+"""Building the layers of `bert_similarity`; "auto" is replaced by what the folder says."""
 
 import warnings
 from typing import Any
 
 from thinc.api import Model
 
+from ...backbone.shim import BackboneShim
 from ...core.torch_shim import get_shim
 from ...errors import Warnings
 from .model import load_dense
@@ -17,7 +18,9 @@ from .sentence_bert import (
 )
 
 
-def build_embedder(model: Model, backbone: Any, n_labels: int, *, download: bool = False) -> None:
+def build_embedder(
+    model: Model, backbone: BackboneShim, n_labels: int, *, download: bool = False
+) -> None:
     """Build the torch module of a sentence encoder, dense layers of the backbone's folder included.
     Those that it has already stay as they are.
 
@@ -38,7 +41,7 @@ def build_embedder(model: Model, backbone: Any, n_labels: int, *, download: bool
     model.set_dim("nO", shim.module.n_out, force=True)
 
 
-def resolve_auto(cfg: dict[str, Any], backbone: Any, download: bool) -> list[DenseLayer]:
+def resolve_auto(cfg: dict[str, Any], backbone: BackboneShim, download: bool) -> list[DenseLayer]:
     """Replace each "auto" by what the backbone's folder says.
 
     RETURNS (list[DenseLayer]): The dense layers that are taken over from it.

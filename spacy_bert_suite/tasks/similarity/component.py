@@ -1,4 +1,4 @@
-"""bert_similarity: one vector for each text, and how near texts are to each other."""
+"""bert_similarity: vectors of texts, and their similarity."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""States of a text to one vector: Sentence-BERT pooling (Reimers and Gurevych 2019)."""
+"""SentenceEncoder.v1: a vector per text, by Sentence-BERT pooling (Reimers and Gurevych 2019)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""How well cosines agree with gold pairs."""
+"""Correlation, average precision and accuracy of the cosines of pairs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

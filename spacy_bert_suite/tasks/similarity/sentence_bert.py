@@ -1,4 +1,4 @@
-"""What a Sentence-BERT folder says beyond its transformer: pooling, dense layers, length one."""
+"""Sentence-BERT folders: their pooling, dense layers and normalization."""
 
 import json
 from dataclasses import dataclass, field

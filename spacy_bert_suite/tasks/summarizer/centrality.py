@@ -1,4 +1,4 @@
-"""Sentences that are close to all others, and not to one another."""
+"""Centrality of sentences, and maximal marginal relevance."""
 
 import numpy
 

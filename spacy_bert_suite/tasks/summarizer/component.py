@@ -1,4 +1,4 @@
-"""bert_summarizer: the sentences that say most of what a doc says."""
+"""bert_summarizer: extractive summaries."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""How long a summary may be."""
+"""Length of a summary: by ratio, sentences, words, or an elbow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A trained score of each sentence, in the light of all others of its doc."""
+"""SentenceScorer.v1: trained scores of the sentences of a doc."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple

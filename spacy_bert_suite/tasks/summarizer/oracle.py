@@ -1,4 +1,4 @@
-"""Which sentences of a text a summary would have to take: labels for an extractive scorer."""
+"""Oracle labels: the sentences of a text with the best ROUGE against its summary."""
 
 from collections import Counter
 from collections.abc import Sequence

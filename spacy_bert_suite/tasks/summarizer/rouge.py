@@ -18,8 +18,8 @@ def count_ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 
 def rouge_n(candidate: Sequence[str], reference: Sequence[str], n: int) -> float:
     """RETURNS (float): F1 of n-grams, each counted as often as it occurs in both."""
-    ours, theirs = count_ngrams(candidate, n), count_ngrams(reference, n)
-    return f1((ours & theirs).total(), ours.total(), theirs.total())
+    found, gold = count_ngrams(candidate, n), count_ngrams(reference, n)
+    return f1((found & gold).total(), found.total(), gold.total())
 
 
 def rouge_l(candidate: Sequence[str], reference: Sequence[str]) -> float:
@@ -50,11 +50,11 @@ def score_summary(summary: str, references: Iterable[str]) -> dict[str, float]:
     """RETURNS (dict[str, float]): "rouge1", "rouge2" and "rougeL", each against the reference
     that fits best.
     """
-    ours = words_of(summary)
+    words = words_of(summary)
     best = {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
     for reference in references:
-        theirs = words_of(reference)
-        found = (rouge_n(ours, theirs, 1), rouge_n(ours, theirs, 2), rouge_l(ours, theirs))
+        gold = words_of(reference)
+        found = (rouge_n(words, gold, 1), rouge_n(words, gold, 2), rouge_l(words, gold))
         for key, value in zip(best, found):
             best[key] = max(best[key], value)
     return best

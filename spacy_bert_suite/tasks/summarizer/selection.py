@@ -1,4 +1,4 @@
-"""From the vectors or scores of a doc's sentences to those that make its summary."""
+"""Choice of sentences for a summary, from their vectors or scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

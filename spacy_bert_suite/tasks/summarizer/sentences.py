@@ -1,4 +1,4 @@
-"""The sentences of a doc: where they are, and which of them can stand in a summary."""
+"""The sentences of a doc, their states, and which of them a summary can have."""
 
 from collections.abc import Sequence
 

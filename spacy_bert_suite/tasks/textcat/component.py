@@ -13,7 +13,7 @@ from thinc.api import Config, Model
 
 from ...core.collectives import part_of_mean
 from ...core.validation import check_config
-from ...data.multitask import examples_for, is_for
+from ...data.multitask import examples_for
 from ...errors import CodedValueError, Errors
 from ...heads.category_gold import category_gold, cross_entropy, exclusive_gold, gold_labels
 from ...heads.labelled import LabelledPipe
@@ -181,11 +181,11 @@ class BertTextCategorizer(LabelledPipe):
         """
         if self.cfg["exclusive"]:
             return {}
-        mine = [eg for eg in examples if is_for(eg, self.name) and self.has_annotation(eg)]
-        values, given = category_gold(mine, self.labels, self.name)
+        with_gold = self.select_scored(list(examples))
+        values, given = category_gold(with_gold, self.labels, self.name)
         for j, label in enumerate(self.labels):
             rows = numpy.flatnonzero(given[:, j])
-            predicted = numpy.asarray([self._predicted(mine, int(i), label) for i in rows])
+            predicted = numpy.asarray([self._predicted(with_gold, int(i), label) for i in rows])
             is_gold = values[rows, j] >= 0.5
             if is_gold.any():
                 self.cfg["thresholds"][label] = best_threshold(predicted, is_gold)

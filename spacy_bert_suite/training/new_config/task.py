@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,8 +43,7 @@ class Data:
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """What a config says about one task. All of it is data: functions stand as
-    "module:function", below the package.
+    """What a config says about one task.
 
     name (str): Name of the factory without "bert_".
     rates (Mapping[str, Rate]): By the size of the weights, where it is the only task.
@@ -70,7 +68,7 @@ class TaskConfig:
     training (Settings): More settings of training.
     steps, epochs, every (int): Updates and passes over the data, at least, and updates between
         evaluations, at least.
-    fit (str): Function of the task and its `Data` that returns the task as it is for these.
+    fit (Callable | None): From the task and its `Data` to the task as it is for these.
     trains_alone (bool): Whether other tasks cannot be trained beside it.
     """
 
@@ -97,7 +95,7 @@ class TaskConfig:
     steps: int = 300
     epochs: float = 3
     every: int = 50
-    fit: str = ""
+    fit: "Callable[[TaskConfig, Data], TaskConfig] | None" = None
     trains_alone: bool = False
 
     @property
@@ -106,13 +104,7 @@ class TaskConfig:
 
     def fitted(self, data: Data) -> "TaskConfig":
         """RETURNS (TaskConfig): The task as it is for its data."""
-        if not self.fit:
-            return self
-        module, _, function = self.fit.partition(":")
-        root = __name__.partition(".")[0]
-        fit: Callable[[TaskConfig, Data], TaskConfig]
-        fit = getattr(import_module(f"{root}.{module}"), function)
-        return fit(self, data)
+        return self if self.fit is None else self.fit(self, data)
 
     def reads(self, path: Path) -> str | None:
         """RETURNS (str | None): The reader of a file; None if it cannot be read."""
@@ -132,3 +124,8 @@ def suffix_of(path: Path) -> str:
     if path.is_dir():
         return "/"
     return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def rates(small: float, base: float, large: float, scale: float = 1.0) -> dict[str, Rate]:
+    """RETURNS (dict[str, Rate]): By the size of the weights; scale is for the small ones."""
+    return {"small": Rate(small, scale), "base": Rate(base), "large": Rate(large)}

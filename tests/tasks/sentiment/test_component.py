@@ -4,7 +4,7 @@ import torch
 from conftest import bert_model, make_examples
 from spacy.training import Example
 
-from spacy_bert_suite.tasks.sentiment.polarity import polarity_of
+from spacy_bert_suite.data.polarity import polarity_of
 
 
 @pytest.mark.parametrize(
