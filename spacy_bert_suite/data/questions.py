@@ -12,7 +12,6 @@ from ..core.attributes import QUESTION
 from ..core.text import is_blank, replace_surrogates
 from ..core.validation import as_whole
 from ..errors import CodedValueError, Errors
-from ..errors.coded import Message
 
 Gold = tuple[str, int]  # an answer and its first character in the text
 ANSWERS = "a list of answers with text and answer_start"
@@ -92,7 +91,7 @@ class AnswerError(CodedValueError):
     expected (str): What it must be.
     """
 
-    def __init__(self, message: Message, field: str = "", found: Any = None, expected: str = ""):
+    def __init__(self, message: str, field: str = "", found: Any = None, expected: str = ""):
         super().__init__(message)
         self.field = field
         self.found = found

@@ -218,7 +218,7 @@ def test_rates_follow_the_weights(config_of, corpora, tmp_path):
     assert rates(1024, 16, size="large") == (2e-5, 1.0, 0.95, 8192, 2, False)
 
 
-@pytest.mark.parametrize("task", [*TASKS])
+@pytest.mark.parametrize("task", [*task_configs()])
 @pytest.mark.parametrize(
     "size, file", [("small", "embedded"), ("base", "base"), ("large", "large")]
 )
@@ -230,7 +230,7 @@ def test_rates_are_those_of_the_templates(task, size, file):
         pytest.skip("pretraining has no template for BERT-large")
     config = load_config(path)
     rate = config["training"]["optimizer"]["learn_rate"]["initial_rate"]
-    assert TASKS[task].rates[size] == (
+    assert task_configs()[task].rates[size] == (
         rate,
         config["components"]["bert"]["model"].get("lr_scale", 1),
     )
