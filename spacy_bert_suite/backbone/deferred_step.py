@@ -1,4 +1,4 @@
-"""The backward pass and the step of the backbone, which wait until all heads have learnt."""
+"""TrainingBatch and DeferredStep: one backward pass and one step for all heads of a batch."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""BertStates: hidden states of a batch of docs, packed without padding. Layout: what each is."""
+"""BertStates: hidden states of a batch of docs, packed without padding. Layout: their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How heads reach the backbone."""
+"""BertListener.v1: the layer through which heads read hidden states."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The thinc side of the backbone: docs in, `BertStates` out, one set of weights."""
+"""BertModel.v1: the thinc model of the backbone, from docs to `BertStates`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

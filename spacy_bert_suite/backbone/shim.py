@@ -1,4 +1,4 @@
-"""BackboneShim: encoder and tokenizer of a pipeline, in training, on disk and in bytes."""
+"""BackboneShim: encoder and tokenizer; training steps; saving to disk and bytes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence

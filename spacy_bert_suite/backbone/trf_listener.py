@@ -1,4 +1,4 @@
-"""States in the form that listeners of spacy-transformers read, and their gradients back."""
+"""Hidden states for listeners of spacy-transformers, and their gradients."""
 
 from collections.abc import Sequence
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Pipelines by their names."""
+"""Loading a pipeline by its name."""
 
 import spacy
 from spacy.language import Language

@@ -1,4 +1,4 @@
-"""Questions about a text, with their answers, as examples for training and scoring."""
+"""Questions with their answers as training examples."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

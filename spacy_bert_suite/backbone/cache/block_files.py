@@ -1,4 +1,4 @@
-"""Blocks of bytes by key, in few files that only grow.
+"""Append-only files of byte blocks, each found by its key.
 
     <name>.rows     the blocks, end to end
     <name>.index    a record for each: key, place and length in .rows, checksums

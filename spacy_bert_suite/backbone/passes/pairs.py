@@ -1,4 +1,4 @@
-"""Two texts in one window: their own pass through the shared weights."""
+"""PairEncoder.v1: two texts in one window, in a forward pass of their own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

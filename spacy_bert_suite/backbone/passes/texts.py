@@ -1,4 +1,4 @@
-"""Texts outside the pipeline's stream: their own pass through the shared weights."""
+"""TextEncoder.v1: texts that are not in the pipeline's stream, in a forward pass of their own."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""PairClassifier.v1: logits of pairs, the cross-encoder of Devlin et al. 2019, section 4.1."""
+"""PairClassifier.v1: the cross-encoder (Devlin et al. 2019, section 4.1)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""AnswerExtractor.v1: logits for where an answer starts and ends, and their loss."""
+"""AnswerExtractor.v1: logits of the start and the end of an answer (Devlin et al. 2019, 4.2)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""SentenceEncoder.v1: a vector per text, by Sentence-BERT pooling (Reimers and Gurevych 2019)."""
+"""SentenceEncoder.v1: Sentence-BERT pooling (Reimers and Gurevych 2019)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The sentences of a doc, their states, and which of them a summary can have."""
+"""Sentences of a doc, and which of them may be in a summary."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: DIR/checkpoints/step-N, of which the last few are kept."""
+"""Checkpoints of a run: DIR/checkpoints/step-N, the last few of which are kept."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The folders of a run: model-last, model-best and checkpoints. Only one process writes them."""
+"""The output folder: model-last, model-best and checkpoints, written by one process."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a checkpoint holds: the components, the state of the optimizers, and where the run is."""
+"""The content of a checkpoint: components, optimizer state, position in the run."""
 
 import os
 from collections.abc import Iterator
