@@ -39,7 +39,7 @@ class SpanHead(nn.Module):
         self.output = make_output(cfg["width"], 2)
 
     def forward(self, states: PairStates, pairs: Sequence[TextPair]) -> PairLogits:
-        return PairLogits.of_states(states, self.output(self.dropout(states.rows.float())))
+        return PairLogits.of_states(states, self.output(self.dropout(states.hidden.float())))
 
 
 def answer_loss(

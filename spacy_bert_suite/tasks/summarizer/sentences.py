@@ -38,7 +38,7 @@ def sentence_states(states: BertStates, docs: Sequence[Doc]) -> tuple[torch.Tens
     bounded = [with_boundaries(doc) for doc in docs]
     counts = [len(sentence_bounds(doc)) for doc in bounded]
     starts, ends = sentence_rows(states, bounded)
-    return mean_of_ranges(states.rows, starts, ends), numpy.asarray(counts, dtype="int64")
+    return mean_of_ranges(states.hidden, starts, ends), numpy.asarray(counts, dtype="int64")
 
 
 def plain_text(sentence: Span) -> str:

@@ -74,10 +74,10 @@ def test_states_are_those_of_the_backbone(tiny_bert, tmp_path, layers, precision
     again = cache.encode(backbone, docs)
     reopened = FeatureCache(tmp_path, 1.0).encode(backbone, docs)
     for states in (first, again, reopened):
-        assert states.rows.dtype == expected.dtype
+        assert states.hidden.dtype == expected.dtype
         assert numpy.array_equal(states.layout.token_starts, layout.token_starts)
         tolerance = 1e-5 if precision == "fp32" else 0.05
-        assert torch.allclose(states.rows.float(), expected.float(), atol=tolerance)
+        assert torch.allclose(states.hidden.float(), expected.float(), atol=tolerance)
     assert torch.equal(first.rows, again.rows) and torch.equal(first.rows, reopened.rows)
 
 
@@ -100,7 +100,7 @@ def test_only_misses_run_and_twins_run_once(backbone, tmp_path, monkeypatch):
     states = cache.encode(backbone, mixed)
     assert counting.n_windows == 1 + 2 + 2
     expected, _ = plain(backbone, mixed)
-    assert torch.allclose(states.rows, expected, atol=1e-5)
+    assert torch.allclose(states.hidden, expected, atol=1e-5)
     assert len(os.listdir(next(tmp_path.iterdir()))) == 3  # rows, index, settings
 
 
@@ -112,7 +112,7 @@ def test_other_tokens_of_a_known_text(backbone, tmp_path):
     other = [spacy.tokens.Doc(one[0].vocab, ["don't", "stop"], [True, False])]
     states = cache.encode(backbone, other)
     assert states.layout.token_offsets.tolist() == [0, 2]
-    assert torch.allclose(states.rows, plain(backbone, other)[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, other)[0], atol=1e-5)
 
 
 def settings_folders(path):
@@ -137,7 +137,7 @@ def test_weights_and_settings_have_folders_of_their_own(tiny_bert, tmp_path, mon
         states = FeatureCache(path, 1.0).encode(backbone, docs)
         assert len(settings_folders(path)) == n
         expected = plain(backbone, docs)[0].float()
-        assert torch.allclose(states.rows.float(), expected, atol=0.05)
+        assert torch.allclose(states.hidden.float(), expected, atol=0.05)
     FeatureCache(path, 1.0).encode(make_backbone(tiny_bert, max_batch_pieces=512), docs)
     assert len(settings_folders(path)) == n  # states do not depend on it
 
@@ -163,7 +163,7 @@ def test_saved_and_loaded_weights_find_their_folder(backbone, tmp_path):
 
 def test_no_docs(backbone, tmp_path):
     states = FeatureCache(tmp_path, 1.0).encode(backbone, [])
-    assert states.rows.shape == (0, backbone.module.width) and states.layout.n_docs == 0
+    assert states.hidden.shape == (0, backbone.module.width) and states.layout.n_docs == 0
 
 
 # Damage
@@ -185,7 +185,7 @@ def test_damaged_files_are_computed_again(backbone, tmp_path, suffix, damage):
     else:
         file.write_bytes({"cut": data[: len(data) // 2 + 3], "flip": flipped, "empty": b""}[damage])
     states = FeatureCache(tmp_path, 1.0).encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0], atol=1e-5)
 
 
 def test_cut_short_while_it_is_open(backbone, tmp_path):
@@ -244,7 +244,7 @@ def test_full_cache_warns_once_and_goes_on(backbone, tmp_path):
     with pytest.warns(UserWarning, match="B195"):
         cache.encode(backbone, docs_of())
     states = cache.encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0], atol=1e-5)
     assert size_of(tmp_path) < 3000
 
 
@@ -283,7 +283,7 @@ def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(BlockFiles, "write", refuse)
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)
+    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.hidden)
 
 
 def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
@@ -296,8 +296,8 @@ def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(BlockFiles, "__init__", refuse)
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
-    assert torch.equal(states.rows, plain(backbone, docs_of())[0])
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)  # and no warning
+    assert torch.equal(states.hidden, plain(backbone, docs_of())[0])
+    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.hidden)  # and no warning
 
 
 def test_what_may_only_be_read_is_read(backbone, tmp_path, monkeypatch):
@@ -321,7 +321,7 @@ def test_forks_leave_the_files_alone(backbone, tmp_path):
     size = size_of(tmp_path)
     cache._pid = os.getpid() + 1  # as it is in a fork
     states = cache.encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0])
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0])
     assert size_of(tmp_path) == size
 
 
