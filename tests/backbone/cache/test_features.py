@@ -78,7 +78,7 @@ def test_states_are_those_of_the_backbone(tiny_bert, tmp_path, layers, precision
         assert numpy.array_equal(states.layout.token_starts, layout.token_starts)
         tolerance = 1e-5 if precision == "fp32" else 0.05
         assert torch.allclose(states.hidden.float(), expected.float(), atol=tolerance)
-    assert torch.equal(first.rows, again.rows) and torch.equal(first.rows, reopened.rows)
+    assert torch.equal(first.hidden, again.hidden) and torch.equal(first.hidden, reopened.hidden)
 
 
 def test_bit_equal_when_the_batch_is_the_same(tiny_bert, tmp_path):
@@ -86,8 +86,8 @@ def test_bit_equal_when_the_batch_is_the_same(tiny_bert, tmp_path):
     docs = docs_of(TEXTS[:5])
     expected, _ = plain(backbone, docs)
     cache = FeatureCache(tmp_path, 1.0)
-    assert torch.equal(cache.encode(backbone, docs).rows, expected)
-    assert torch.equal(cache.encode(backbone, docs).rows, expected)
+    assert torch.equal(cache.encode(backbone, docs).hidden, expected)
+    assert torch.equal(cache.encode(backbone, docs).hidden, expected)
 
 
 def test_only_misses_run_and_twins_run_once(backbone, tmp_path, monkeypatch):
@@ -150,8 +150,8 @@ def test_weights_changed_in_place(tiny_bert, tmp_path):
         for parameter in backbone.module.parameters():
             parameter.mul_(1.1)
     after = cache.encode(backbone, docs_of())
-    assert torch.allclose(after.rows, plain(backbone, docs_of())[0], atol=1e-5)
-    assert not torch.allclose(after.rows, before.rows, atol=1e-2)
+    assert torch.allclose(after.hidden, plain(backbone, docs_of())[0], atol=1e-5)
+    assert not torch.allclose(after.hidden, before.hidden, atol=1e-2)
 
 
 def test_saved_and_loaded_weights_find_their_folder(backbone, tmp_path):
@@ -193,7 +193,7 @@ def test_cut_short_while_it_is_open(backbone, tmp_path):
     expected = cache.encode(backbone, docs_of())
     (file,) = files_of(tmp_path, "rows")
     os.truncate(file, 100)
-    assert torch.allclose(cache.encode(backbone, docs_of()).rows, expected.rows, atol=1e-5)
+    assert torch.allclose(cache.encode(backbone, docs_of()).hidden, expected.hidden, atol=1e-5)
 
 
 WRITE_UNTIL_KILLED = """
@@ -283,7 +283,7 @@ def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(BlockFiles, "write", refuse)
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.hidden)
+    assert torch.equal(cache.encode(backbone, docs_of()).hidden, states.hidden)
 
 
 def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
@@ -297,7 +297,7 @@ def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
     assert torch.equal(states.hidden, plain(backbone, docs_of())[0])
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.hidden)  # and no warning
+    assert torch.equal(cache.encode(backbone, docs_of()).hidden, states.hidden)  # and no warning
 
 
 def test_what_may_only_be_read_is_read(backbone, tmp_path, monkeypatch):

@@ -51,8 +51,8 @@ def test_states_equal_hugging_face(still_bert, is_train):
 
 def test_bf16_states_are_close(still_bert):
     docs = make_docs(TEXTS)
-    exact = make_model(still_bert).predict(docs).rows
-    rough = make_model(still_bert, precision="bf16").predict(docs).rows
+    exact = make_model(still_bert).predict(docs).hidden
+    rough = make_model(still_bert, precision="bf16").predict(docs).hidden
     assert rough.dtype == torch.bfloat16
     cosine = torch.nn.functional.cosine_similarity(exact, rough.float(), dim=1)
     assert cosine.min() > 0.999
@@ -157,7 +157,7 @@ def test_room_is_told_as_when_pairs_are_read(still_bert, monkeypatch):
 def test_pair_texts_with_lone_surrogates(still_bert):
     encoder = PairEncoder("bert")
     encoder.bind(make_model(still_bert), "head", True)
-    assert len(encoder.predict([("a \ud800", "b \udfff c")]).rows)
+    assert len(encoder.predict([("a \ud800", "b \udfff c")]).hidden)
 
 
 def test_select_and_join_are_inverse(still_bert):
@@ -188,7 +188,7 @@ def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
     model = make_model(still_bert)
     encoder = get_backbone(model).module
     docs = make_docs(["Anna works in Paris."] * 8)
-    expected = model.predict(docs).rows
+    expected = model.predict(docs).hidden
     forward = encoder._forward
     sizes = []
 
@@ -200,7 +200,7 @@ def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
 
     monkeypatch.setattr(encoder, "_forward", small_memory)
     with pytest.warns(UserWarning, match="B900") as warned:
-        found = model.predict(docs).rows
+        found = model.predict(docs).hidden
     assert len(warned) == 1 and max(sizes) == 2
     torch.testing.assert_close(found, expected)
     model.predict(docs)  # the smaller budget is kept: no retry, no warning
