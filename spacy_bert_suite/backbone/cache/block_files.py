@@ -1,4 +1,4 @@
-"""Append-only files of byte blocks, each found by its key.
+"""Blocks of bytes by key, in append-only files.
 
     <name>.rows     the blocks, end to end
     <name>.index    a record for each: key, place and length in .rows, checksums

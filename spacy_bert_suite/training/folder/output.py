@@ -1,4 +1,4 @@
-"""The output folder: model-last, model-best and checkpoints, written by one process."""
+"""Folders of a run: model-last, model-best and checkpoints, written by one process only."""
 
 import os
 import shutil
