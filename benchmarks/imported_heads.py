@@ -169,7 +169,7 @@ def our_pairs(nlp: Language, inputs: list[tuple[str, str]]) -> numpy.ndarray:
 
 
 def our_spans(nlp: Language, inputs: list[tuple[str, str]]) -> numpy.ndarray:
-    return nlp.get_pipe("bert_qa").model.predict(inputs).rows.numpy()
+    return nlp.get_pipe("bert_qa").model.predict(inputs).logits.numpy()
 
 
 def our_masks(nlp: Language, inputs: list[str]) -> numpy.ndarray:

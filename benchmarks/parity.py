@@ -60,7 +60,7 @@ def pairs(model: Any, peer: Peer, rows: list[tuple[str, str]]) -> Compared:
     states = encoder.predict(rows)
     for i, row in enumerate(rows):
         encoded = peer.tokenizer(*row)
-        found = states.rows[slice(*states.row_offsets[i : i + 2])]
+        found = states.hidden[slice(*states.row_offsets[i : i + 2])]
         yield found, peer.states(encoded.input_ids, encoded.token_type_ids)
 
 

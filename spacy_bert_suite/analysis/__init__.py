@@ -1,1 +1,1 @@
-"""What BERT's layers hold."""
+"""Analysis of a BERT: its input embeddings."""

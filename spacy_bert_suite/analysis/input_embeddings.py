@@ -1,4 +1,4 @@
-"""What enters the first layer of BERT, taken apart (Devlin et al. 2019, figure 2)."""
+"""Input embeddings of a text: wordpiece, segment and position (Devlin et al. 2019, figure 2)."""
 
 from dataclasses import dataclass
 from typing import Any

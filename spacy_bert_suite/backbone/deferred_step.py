@@ -1,4 +1,4 @@
-"""The backward pass and the step of the backbone, which wait until all heads have learnt."""
+"""TrainingBatch and DeferredStep: one backward pass and one step for all heads of a batch."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ class TrainingBatch:
         self.accumulate: Accumulate = self._add if is_train else no_gradient
         self.states: BertStates | None = None
         self.backprop: Callable[[torch.Tensor], None] = no_gradient
-        self.dRows: torch.Tensor | None = None
+        self.dHidden: torch.Tensor | None = None
         self.listeners: list[BertListener] = []
 
     def give_to(self, listeners: Sequence[BertListener]) -> None:
@@ -35,15 +35,15 @@ class TrainingBatch:
             self.states, self.backprop = self.encode(self.docs, is_train=self.is_train)
         return self.states
 
-    def _add(self, dRows: torch.Tensor) -> None:
-        self.dRows = dRows.clone() if self.dRows is None else self.dRows.add_(dRows)
+    def _add(self, dHidden: torch.Tensor) -> None:
+        self.dHidden = dHidden.clone() if self.dHidden is None else self.dHidden.add_(dHidden)
 
     def backward(self) -> None:
         """Run the backward pass, if a head has sent a gradient, and take the batch back."""
         for listener in self.listeners:
             listener.clear()
-        if self.dRows is not None:
-            self.backprop(self.dRows)
+        if self.dHidden is not None:
+            self.backprop(self.dHidden)
 
 
 class DeferredStep:
@@ -69,7 +69,7 @@ class DeferredStep:
     @property
     def is_open(self) -> bool:
         """RETURNS (bool): Whether there is such a batch, and no head has sent a gradient."""
-        return self.batch is not None and self.batch.is_train and self.batch.dRows is None
+        return self.batch is not None and self.batch.is_train and self.batch.dHidden is None
 
     def finish(self, settings: AdamWSettings, take_step: Callable[[AdamWSettings], None]) -> None:
         """Run the backward pass and take the step, or let it wait for the heads."""

@@ -1,4 +1,4 @@
-"""What a forked process cannot use: the threads of its parent, and its GPU."""
+"""Checks in forked processes, which cannot use their parent's threads and GPU."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""BertStates: hidden states of a batch of docs, packed without padding. Layout: what each is."""
+"""BertStates: hidden states of a batch of docs, packed without padding. Layout: their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -167,29 +167,29 @@ def make_layout(
 class BertStates:
     """Hidden states of a batch of docs.
 
-    rows (Tensor): The states on the backbone's device, in the order that `layout` tells.
+    hidden (Tensor): The states on the backbone's device, in the order that `layout` tells.
         *Shape:* ``(n_pieces + 2 * n_windows, width)``
     """
 
-    rows: torch.Tensor
+    hidden: torch.Tensor
     layout: Layout
 
     @property
     def width(self) -> int:
-        return self.rows.shape[1]
+        return self.hidden.shape[1]
 
     @property
     def pieces(self) -> torch.Tensor:
-        return self.rows[: self.layout.n_pieces]  # (n_pieces, width)
+        return self.hidden[: self.layout.n_pieces]  # (n_pieces, width)
 
     @property
     def cls(self) -> torch.Tensor:
         start = self.layout.n_pieces
-        return self.rows[start : start + self.layout.n_windows]  # (n_windows, width)
+        return self.hidden[start : start + self.layout.n_windows]  # (n_windows, width)
 
     @property
     def sep(self) -> torch.Tensor:
-        return self.rows[self.layout.n_pieces + self.layout.n_windows :]  # (n_windows, width)
+        return self.hidden[self.layout.n_pieces + self.layout.n_windows :]  # (n_windows, width)
 
     def select(self, indices: Sequence[int]) -> "BertStates":
         """RETURNS (BertStates): The states of some of the docs, in the order given."""
@@ -206,11 +206,11 @@ class BertStates:
         return self._choose(self.layout.first_windows())
 
     def _choose(self, selection: LayoutSelection) -> "BertStates":
-        rows = torch.from_numpy(selection.rows).to(self.rows.device)
-        return BertStates(self.rows[rows], selection.layout)
+        rows = torch.from_numpy(selection.rows).to(self.hidden.device)
+        return BertStates(self.hidden[rows], selection.layout)
 
     def detach(self) -> "BertStates":
-        return replace(self, rows=self.rows.detach())
+        return replace(self, hidden=self.hidden.detach())
 
     def to_arrays(self, index: int) -> dict[str, numpy.ndarray]:
         """RETURNS (dict[str, ndarray]): One doc's states on the host, msgpack-able: "pieces",

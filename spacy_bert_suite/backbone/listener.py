@@ -1,4 +1,4 @@
-"""How heads reach the backbone."""
+"""BertListener.v1: the layer through which heads read hidden states."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class BertListener(Model):
     """A layer without weights that hands on what the backbone has computed for the docs.
 
     In training the backbone gives the batch to every listener with the same callback, which
-    adds up dRows; in prediction the states are taken from the backbone's store. A component
+    adds up dHidden; in prediction the states are taken from the backbone's store. A component
     that is sourced into a second pipeline listens to the backbones of both.
 
     upstream_name (str): Name of the backbone in the pipeline, or "*" for any.
@@ -127,7 +127,7 @@ def weighted(backprop: Accumulate, factor: float) -> Accumulate:
     """RETURNS (Callable): The callback, for a gradient times the factor; 0 is no gradient."""
     if factor == 1.0:
         return backprop
-    return no_gradient if factor == 0.0 else lambda dRows: backprop(dRows * factor)
+    return no_gradient if factor == 0.0 else lambda dHidden: backprop(dHidden * factor)
 
 
 def check_grad_factor(value: float) -> float:
@@ -136,5 +136,5 @@ def check_grad_factor(value: float) -> float:
     return value
 
 
-def no_gradient(dRows: Any) -> None:
+def no_gradient(dHidden: Any) -> None:
     """The backbone is frozen, or this is a prediction."""

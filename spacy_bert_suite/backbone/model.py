@@ -1,4 +1,4 @@
-"""The thinc side of the backbone: docs in, `BertStates` out, one set of weights."""
+"""BertModel.v1: the thinc model of the backbone, from docs to `BertStates`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -87,7 +87,7 @@ def BertModel(
 def forward(
     model: Model[list[Doc], BertStates], docs: Sequence[Doc], is_train: bool
 ) -> tuple[BertStates, Callable]:
-    """Encode docs. The backprop callback takes dRows, the gradient of `states.rows`."""
+    """Encode docs. The backprop callback takes dHidden, the gradient of `states.hidden`."""
     backbone = get_backbone(model)
     rows, layout = backbone.prepare(docs)
     output, backprop = backbone.run(rows, is_train and not model.attrs.get("frozen", False))

@@ -1,4 +1,4 @@
-"""BackboneShim: encoder and tokenizer of a pipeline, in training, on disk and in bytes."""
+"""BackboneShim: encoder and tokenizer; training steps; saving to disk and bytes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -112,10 +112,10 @@ class BackboneShim(TorchShim):
             self.module.adapt()
         output = self.module.encode(rows, is_train=is_train)
 
-        def backprop(dRows: torch.Tensor) -> None:
+        def backprop(dHidden: torch.Tensor) -> None:
             if output.requires_grad:
                 with coded_in_training(self.module.device):
-                    output.backward(dRows if self.scaler is None else self.scaler.scale(dRows))
+                    output.backward(dHidden if self.scaler is None else self.scaler.scale(dHidden))
 
         return output, backprop
 

@@ -1,4 +1,4 @@
-"""StateStore: the states of recent batches, for the listeners that have yet to read them."""
+"""StateStore: states of recent batches, kept until all listeners have read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

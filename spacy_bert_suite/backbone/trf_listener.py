@@ -1,4 +1,4 @@
-"""States in the form that listeners of spacy-transformers read, and their gradients back."""
+"""Hidden states for listeners of spacy-transformers, and their gradients."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -50,7 +50,7 @@ def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
     layout = states.layout
     start, end = (int(n) for n in layout.piece_offsets[index : index + 2])
     cls_row = layout.first_cls(index)
-    rows = torch.cat([states.rows[start:end], states.rows[cls_row : cls_row + 1]]).float()
+    rows = torch.cat([states.hidden[start:end], states.hidden[cls_row : cls_row + 1]]).float()
     if ops.device_type == "cpu":
         rows = rows.cpu()
     first, last = layout.token_offsets[index : index + 2]
@@ -65,12 +65,12 @@ def _one_doc(states: BertStates, index: int, ops: Ops) -> TransformerData:
 
 
 def from_gradients(states: BertStates, gradients: Sequence[TransformerData]) -> torch.Tensor:
-    """RETURNS (Tensor): dRows, from the gradients that a stock listener sends back."""
+    """RETURNS (Tensor): dHidden, from the gradients that a stock listener sends back."""
     layout = states.layout
-    dRows = torch.zeros_like(states.rows, dtype=torch.float32)
+    dHidden = torch.zeros_like(states.hidden, dtype=torch.float32)
     for i, gradient in enumerate(gradients):
-        dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dRows.device)
+        dDoc = xp2torch(cast(Any, gradient.tensors[0]))[0].to(dHidden.device)
         start, end = layout.piece_offsets[i : i + 2]
-        dRows[start:end] += dDoc[:-1]
-        dRows[layout.first_cls(i)] += dDoc[-1]
-    return dRows
+        dHidden[start:end] += dDoc[:-1]
+        dHidden[layout.first_cls(i)] += dDoc[-1]
+    return dHidden

@@ -1,4 +1,4 @@
-"""Two texts beside each other, on the command line."""
+"""The command `compare`."""
 
 from collections.abc import Iterator
 from typing import Any

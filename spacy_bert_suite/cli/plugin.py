@@ -1,4 +1,4 @@
-"""What `python -m spacy` imports at every start: keep it light.
+"""The entry point of `python -m spacy bert`; every `python -m spacy` imports it, so it is light.
 
 It makes `python -m spacy bert` and repairs the import of spacy-transformers beside transformers 5
 before spaCy loads it.

@@ -1,4 +1,4 @@
-"""BERT's own training, and the filling of masks, on the command line."""
+"""The commands `pretrain` and `fill-mask`."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""One command in several processes."""
+"""The option `--processes`: one command in several processes."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Questions about a text, on the command line."""
+"""The command `answer`."""
 
 from pathlib import Path
 from typing import Any

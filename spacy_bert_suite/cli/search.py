@@ -28,7 +28,7 @@ class IndexPlace(AnyPath):
     """A path; the address of a collection on a server stays as it is."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        from ..search.qdrant.backend import is_url
+        from ..search.qdrant.connection import is_url
 
         return value if is_url(value) else super().convert(value, param, ctx)
 

@@ -1,4 +1,4 @@
-"""Communities: groups around an item that has many others near."""
+"""Community detection: groups of items around one that has many near neighbours."""
 
 import numpy
 

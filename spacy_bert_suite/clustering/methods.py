@@ -1,4 +1,4 @@
-"""Which vectors belong together."""
+"""Clustering methods: k-means, agglomerative, HDBSCAN and communities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

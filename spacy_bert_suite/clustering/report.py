@@ -1,4 +1,4 @@
-"""How good clusters are, by themselves and against gold labels."""
+"""Quality of clusters: internal measures, and agreement with gold labels."""
 
 from collections import Counter
 from collections.abc import Sequence

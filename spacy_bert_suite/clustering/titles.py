@@ -1,4 +1,4 @@
-"""Titles of clusters: the words that set each apart."""
+"""Titles of clusters: the words that distinguish each from the others."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -82,10 +82,10 @@ class _Gather(torch.autograd.Function):
         received = [torch.empty_like(padded) for _ in shapes]
         dist.all_gather(received, padded)
         n_before = sum(shape[0] for shape in shapes[:rank])
-        ctx.mine = slice(n_before, n_before + len(rows))
+        ctx.part = slice(n_before, n_before + len(rows))
         ctx.n_parts = count_parts(shapes)
         return torch.cat([part[: shape[0]] for part, shape in zip(received, shapes)])
 
     @staticmethod
     def backward(ctx: Any, dRows: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
-        return dRows[ctx.mine] * ctx.n_parts, None
+        return dRows[ctx.part] * ctx.n_parts, None

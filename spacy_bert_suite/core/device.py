@@ -1,4 +1,4 @@
-"""Which device and which number format the backbone runs in. torch decides; CuPy is not asked."""
+"""Device, precision and autocast, chosen by what torch offers."""
 
 from contextlib import AbstractContextManager, nullcontext
 

@@ -1,4 +1,4 @@
-"""Averages of the weights over the updates, which often predict better than the last weights."""
+"""Exponential moving averages of weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

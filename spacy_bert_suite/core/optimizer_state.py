@@ -23,13 +23,15 @@ def set_moments(
     """Take up what `get_moments` gave. Names decide, not places: which parameters learn, and in
     which group, may have changed.
     """
-    known: dict[str, Tensors] = {}
+    tensors_by_name: dict[str, Tensors] = {}
     for path, tensor in tensors.items():
         name, _, key = path.rpartition("/")
-        known.setdefault(name, {})[key] = tensor
+        tensors_by_name.setdefault(name, {})[key] = tensor
     names = {parameter: name for name, parameter in module.named_parameters()}
     learning = [p for group in optimizer.param_groups for p in group["params"]]
-    state = {i: known[names[p]] for i, p in enumerate(learning) if names[p] in known}
+    state = {
+        i: tensors_by_name[names[p]] for i, p in enumerate(learning) if names[p] in tensors_by_name
+    }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

@@ -1,4 +1,4 @@
-"""Pipelines by their names."""
+"""Loading of pipelines by name, and their listeners."""
 
 import spacy
 from spacy.language import Language
@@ -21,3 +21,10 @@ def load_pipeline(name: str) -> Language:
         raise CodedValueError(Errors.B214.format(name=name, reason=error)) from error
     nlp.max_length = max(nlp.max_length, MAX_TEXT)
     return nlp
+
+
+def link_listeners(nlp: Language) -> None:
+    """Bind listeners to the components that they read from, as `nlp.from_disk` does. The one use of
+    a private name of spaCy's `Language`.
+    """
+    nlp._link_components()

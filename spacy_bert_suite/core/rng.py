@@ -1,4 +1,4 @@
-"""States of random number generators as bytes: Python, numpy, torch on CPU, CUDA and MPS."""
+"""Saving and restoring the state of random generators: Python, numpy and torch."""
 
 import random
 import struct

@@ -1,4 +1,4 @@
-"""Where the sentences of a doc are, whoever set them."""
+"""Sentence boundaries of a Doc."""
 
 import numpy
 from spacy.tokens import Doc

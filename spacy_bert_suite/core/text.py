@@ -1,4 +1,4 @@
-"""Texts that UTF-8 can hold, and those in which nothing can be seen."""
+"""Lone surrogates and invisible texts."""
 
 
 def replace_surrogates(text: str) -> str:

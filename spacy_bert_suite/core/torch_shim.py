@@ -1,4 +1,4 @@
-"""A torch module inside a thinc model: AdamW steps, safetensors bytes, no pickle."""
+"""TorchShim: a torch module inside a thinc model; AdamW steps, safetensors, no pickle."""
 
 import copy
 import math

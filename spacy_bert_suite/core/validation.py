@@ -1,4 +1,4 @@
-"""Checks of settings."""
+"""Checks of config values and arguments."""
 
 import operator
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""MultiTaskCorpus: several tasks at once, each component learning from its own."""
+"""MultiTaskCorpus.v1: several corpora, each for some of the components."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence

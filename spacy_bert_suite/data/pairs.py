@@ -1,4 +1,4 @@
-"""Examples of several texts each: pairs with a score or a class, positives, triplets."""
+"""PairCorpus.v1 and examples of pairs: with a score, a class, positives or negatives."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

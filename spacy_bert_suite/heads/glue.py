@@ -45,8 +45,8 @@ def make_head(
 def forward(model: Model, inputs: Sequence[Any], is_train: bool) -> tuple[Any, Callable]:
     """The backprop callback takes a tuple of gradients, one per output (None for no gradient)."""
     states, accumulate = model.layers[0](inputs, is_train)
-    module = built_module(model, states.rows.shape[1])
-    module.to(states.rows.device).train(is_train)
+    module = built_module(model, states.hidden.shape[1])
+    module.to(states.hidden.device).train(is_train)
     if not is_train:
         with torch.no_grad():
             return module(states, inputs), _no_backprop
@@ -71,13 +71,13 @@ def with_graph(
     RETURNS (tuple[Any, Callable]): What the module gives, with its graph; and what to call after
         the backward pass through it, to hand the gradient on.
     """
-    rows = states.rows.detach().requires_grad_()
+    hidden = states.hidden.detach().requires_grad_()
     with torch.enable_grad():
-        output = module(replace(states, rows=rows))
+        output = module(replace(states, hidden=hidden))
 
     def hand_on() -> None:
-        if rows.grad is not None:
-            accumulate(rows.grad)
+        if hidden.grad is not None:
+            accumulate(hidden.grad)
 
     return output, hand_on
 

@@ -1,4 +1,4 @@
-"""What components that learn from pairs of texts have in common."""
+"""PairPipe: components that learn from pairs of texts."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

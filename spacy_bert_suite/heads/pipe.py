@@ -1,4 +1,4 @@
-"""HeadPipe: update, score and saving of every component that learns."""
+"""HeadPipe: construction, update, scoring and loading of every component that learns."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

@@ -17,8 +17,8 @@ def word_states(states: BertStates, pooling: str) -> torch.Tensor:
     """RETURNS (Tensor): A state of each token. *Shape:* ``(n_tokens, width)``, float32"""
     layout = states.layout
     if pooling == "first":
-        return states.rows[_on(states, layout.token_starts)].float()
-    return mean_of_ranges(states.rows, layout.token_starts, layout.token_ends)
+        return states.hidden[_on(states, layout.token_starts)].float()
+    return mean_of_ranges(states.hidden, layout.token_starts, layout.token_ends)
 
 
 def mean_of_ranges(rows: torch.Tensor, starts: numpy.ndarray, ends: numpy.ndarray) -> torch.Tensor:
@@ -39,7 +39,7 @@ def pool_windows(states: BertStates, pooling: str, query: nn.Module | None = Non
         return states.cls.float()
     layout = states.layout
     segments = _on(states, layout.windows_of_rows())
-    rows = states.rows.float()
+    rows = states.hidden.float()
     if pooling == "mean":
         return mean_of_segments(rows, segments, layout.n_windows)
     if pooling == "max":
@@ -99,7 +99,7 @@ def sentence_rows(states: BertStates, docs: Sequence[Doc]) -> tuple[numpy.ndarra
 
 
 def _on(states: BertStates, index: numpy.ndarray) -> torch.Tensor:
-    return torch.from_numpy(index).to(states.rows.device)
+    return torch.from_numpy(index).to(states.hidden.device)
 
 
 def pool(states: BertStates, name: str, pooler: nn.Module | None = None) -> torch.Tensor:
@@ -118,7 +118,7 @@ def pool(states: BertStates, name: str, pooler: nn.Module | None = None) -> torc
         first = states.cls.float()[:, None]  # all that it looks at: (n_windows, 1, width)
         return join_windows(pooler(first), layout.window_offsets, "mean")
     index = _on(states, layout.docs_of_rows())
-    rows = states.rows.float()
+    rows = states.hidden.float()
     if name == "max":
         return max_of_segments(rows, index, layout.n_docs)
     if name == "weighted_mean":

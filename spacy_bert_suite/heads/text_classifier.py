@@ -93,5 +93,5 @@ class WindowClassifier(nn.Module):
         if not self.sentences or self.training:
             return TextScores(by_doc, by_doc[:0])
         starts, ends = sentence_rows(states, docs)
-        sentences = self.pooler(mean_of_ranges(states.rows, starts, ends))
+        sentences = self.pooler(mean_of_ranges(states.hidden, starts, ends))
         return TextScores(by_doc, self.output(sentences))

@@ -1,4 +1,4 @@
-"""Similarities of texts: as a table in a page, or as a picture."""
+"""Similarity matrices as a table of a page, or as an SVG picture."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The look of a rendered page: one file without scripts, fonts or links, light and dark."""
+"""The HTML template and style sheet of a rendered page."""
 
 from string import Template
 

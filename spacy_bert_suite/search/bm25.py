@@ -1,4 +1,4 @@
-"""Search by words: BM25 (Robertson and Zaragoza 2009) through bm25s (Lù 2024)."""
+"""Ranking of texts by words: BM25 (Robertson and Zaragoza 2009) through bm25s (Lù 2024)."""
 
 import re
 import warnings
@@ -68,7 +68,7 @@ class WordIndex:
         return cls(index, numpy.array(keys, dtype="int64"))
 
     def save(self, folder: Path) -> None:
-        """Keys alone stand for texts without a word."""
+        """Write it to a new folder; if no text has a word, only the keys."""
         folder.mkdir()
         numpy.save(folder / KEYS, self.keys)
         if self.index is not None:
@@ -101,10 +101,10 @@ class WordIndex:
 
     def scores(self, words: Sequence[str]) -> numpy.ndarray:
         """RETURNS (ndarray): The score of every text, float32; 0 where no word is in it."""
-        known = [word for word in words if self.index and word in self.index.vocab_dict]
-        if not known:
+        indexed = [word for word in words if self.index and word in self.index.vocab_dict]
+        if not indexed:
             return numpy.zeros(len(self.keys), dtype="float32")
-        return self.index.get_scores(known)
+        return self.index.get_scores(indexed)
 
     def search(
         self, words: Sequence[str], k: int, selected: numpy.ndarray | None

@@ -9,9 +9,11 @@ from spacy.language import Language
 
 from ..core.atomic import partial_folder, put_in_place
 from ..errors import CodedValueError, Errors
+from .bm25 import words_of
 from .index import SemanticIndex
 from .local.store import check_folder
 from .passages import Survey, read_passages
+from .qdrant.connection import new_on_server
 
 
 def build_folder(
@@ -46,12 +48,11 @@ def build_on_server(
     if overwrite:
         instead = "Delete the collection on the server, or build one of another name."
         raise CodedValueError(Errors.B138.format(url=url, what="--overwrite", instead=instead))
-    index = SemanticIndex(path=url, **options)
-    index.nlp = load()
+    backend = new_on_server(url, words_of, **options)
     try:
-        return add_passages(index, found, replace=False)
+        return add_passages(SemanticIndex.on(backend, load()), found, replace=False)
     except BaseException:
-        index.backend.discard()
+        backend.discard()
         raise
 
 

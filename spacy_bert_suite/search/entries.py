@@ -1,4 +1,4 @@
-"""Texts, Docs and spans to batches of vectors and records."""
+"""Conversion of texts, Docs and spans to batches of vectors and records."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, zip_longest
@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from ..core.text import replace_surrogates
 from ..errors import CodedValueError, Errors
 from ..vectors.norms import unit as unit_length
-from .local.store import Batch
+from .backend import Batch
 from .new_ids import check_id
 from .record import Item, Record, as_array, check_metadata, record_of, units_of, vector_of
 

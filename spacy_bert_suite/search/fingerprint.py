@@ -1,4 +1,4 @@
-"""A few numbers that tell whether two pipelines make the same vectors."""
+"""Fingerprints of pipelines, to compare the vectors that they make."""
 
 import numpy
 from spacy.language import Language

@@ -1,4 +1,4 @@
-"""One ranking from two: by ranks or by scores."""
+"""Fusion of two rankings, by ranks or by scores."""
 
 from typing import Any
 

@@ -11,6 +11,7 @@ from spacy.language import Language
 
 from ..errors import CodedValueError, Errors, Warnings
 from ..vectors.norms import unit as unit_length
+from .backend import Backend
 from .bm25 import Tokenize, words_of
 from .entries import annotate, make_batches, stack
 from .filters import Where, check_where
@@ -22,7 +23,7 @@ from .local.manifest import Manifest
 from .local.segment import STORAGES
 from .local.store import Store
 from .new_ids import NewNumbers, check_id, random_id
-from .qdrant.backend import is_url, new_on_server, open_url
+from .qdrant.connection import is_url, new_on_server, open_url
 from .queries import (
     Query,
     Rerank,
@@ -93,15 +94,15 @@ class SemanticIndex:
         return cls.on(LocalBackend(Store(Path(path)), tokenize), nlp)
 
     @classmethod
-    def on(cls, backend: Any, nlp: Language | None = None) -> "SemanticIndex":
-        """RETURNS (SemanticIndex): An index over a backend, such as `server.ServerBackend`."""
+    def on(cls, backend: Backend, nlp: Language | None = None) -> "SemanticIndex":
+        """RETURNS (SemanticIndex): An index over a backend, such as `qdrant.ServerBackend`."""
         index = cls.__new__(cls)
         index._set(backend, nlp)
         return index
 
-    def _set(self, backend: Any, nlp: Language | None) -> None:
+    def _set(self, backend: Backend, nlp: Language | None) -> None:
         self.nlp = nlp
-        self.backend: Any = backend
+        self.backend = backend
         self._fingerprint: tuple[Language | None, str] = (None, "")
 
     def __len__(self) -> int:
@@ -143,7 +144,7 @@ class SemanticIndex:
         check_many("ids", ids, "a list of strings")
         if replace and ids is None:
             raise CodedValueError(Errors.B131)
-        numbers = NewNumbers(self.backend.n_docs, self.backend.known_ids)
+        numbers = NewNumbers(self.backend.n_docs, self.backend.used_ids)
         new_id = numbers if ids is None and self.backend.numbered else random_id
         batches = make_batches(items, ids, metadata, vectors, unit, self.nlp, new_id)
         fingerprint = self._checked_fingerprint() if vectors is None else ""

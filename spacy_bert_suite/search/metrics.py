@@ -1,4 +1,4 @@
-"""How good a ranking is: nDCG, recall and reciprocal rank."""
+"""Measures of rankings: nDCG, recall and reciprocal rank."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Ids that the user does not give."""
+"""New ids for items that are added without one."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,20 +13,20 @@ class NewNumbers:
     """Calls give numbers that are no id yet, as strings.
 
     first (int): Where to begin.
-    known (Callable[[Sequence[str]], set[str]]): Which of some ids are in use.
+    used_ids (Callable[[Sequence[str]], set[str]]): Which of some ids are in use.
     """
 
-    def __init__(self, first: int, known: Callable[[Sequence[str]], set[str]]) -> None:
+    def __init__(self, first: int, used_ids: Callable[[Sequence[str]], set[str]]) -> None:
         self.next = self._end = first
-        self._known = known
+        self._used_ids = used_ids
         self._free: list[str] = []
         self._n_block = LEAST_BLOCK
 
     def __call__(self) -> str:
         while not self._free:
             block = [str(n) for n in range(self._end, self._end + self._n_block)]
-            known = self._known(block)
-            self._free = [number for number in reversed(block) if number not in known]
+            used = self._used_ids(block)
+            self._free = [number for number in reversed(block) if number not in used]
             self._end += self._n_block
             self._n_block = min(2 * self._n_block, MOST_BLOCK)
         number = self._free.pop()

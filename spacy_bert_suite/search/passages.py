@@ -1,4 +1,4 @@
-"""Files of passages, of queries, and of judgements."""
+"""Readers of passages, queries and relevance judgements."""
 
 import re
 from collections.abc import Iterator

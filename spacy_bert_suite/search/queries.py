@@ -1,4 +1,4 @@
-"""What can be searched for, and how."""
+"""Queries and options of a search: their checks and conversions."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence

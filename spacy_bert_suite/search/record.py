@@ -1,4 +1,4 @@
-"""What the index keeps of a text, and what it gives back."""
+"""Records of indexed texts, hits, and the vectors and metadata that they are made from."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Annotated data in common formats to corpora that `spacy train` reads.
+"""`convert`: annotated files to the `.spacy` corpora that `spacy train` reads.
 
 A converter takes one file and yields Docs; `convert` writes them as a `.spacy` file. Every file
 may be gzipped. What is malformed raises an error that names the file and the line.

@@ -1,1 +1,1 @@
-"""Training that can be resumed where it was interrupted."""
+"""`bert train`: `spacy train` that can be resumed and run in several processes."""

@@ -1,4 +1,4 @@
-"""What a training run is made of, from the config of a pipeline."""
+"""The parts of a training run, resolved from a config."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`spacy train` with checkpoints: a run that is killed goes on as if nothing had happened."""
+"""The training loop: `spacy train` with checkpoints, resumable to the same bytes."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Learn rates that warm up and then fall, as functions of the step."""
+"""warmup.v1: learning rates with warm-up and decay, as functions of the step."""
 
 import math
 from collections.abc import Callable

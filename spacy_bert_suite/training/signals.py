@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill: the step is finished first."""
+"""Interrupts: Ctrl-C and SIGTERM end a run after the current step."""
 
 import signal
 import threading

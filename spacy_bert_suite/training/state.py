@@ -1,4 +1,4 @@
-"""How far a training run is."""
+"""The progress of a training run: step, epoch, best score."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""The steps of a training run: spaCy's `train_while_improving`, which cannot be entered midway."""
+"""Training steps: spaCy's `train_while_improving`, with entry at any step."""
 
 import math
 import warnings

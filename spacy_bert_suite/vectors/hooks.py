@@ -1,4 +1,4 @@
-"""How `.vector` and `.similarity` of Doc, Span and Token find the vectors of the suite.
+"""User hooks: `.vector` and `.similarity` of Doc, Span and Token.
 
 The hooks are functions of this module and hold nothing, so docs with hooks can be pickled.
 A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a token's its row of

@@ -1,4 +1,4 @@
-"""Corrections for vectors that crowd into a narrow cone, as those of BERT do, and a measure of it.
+"""Corrections of anisotropic vectors: centring, whitening, all-but-the-top.
 
 All three corrections are affine: the mean is taken off, and a matrix applied.
 """

@@ -16,7 +16,7 @@ def test_gpu_equals_cpu(make_nlp, tmp_path):
     for text in ("Anna works in Paris.", "", "Ben met Carla. " * 60):
         assert on_gpu(text).cats == pytest.approx(nlp(text).cats, abs=1e-4)
     states = on_gpu.get_pipe("bert").predict([nlp.make_doc("Anna")])
-    assert states.rows.is_cuda
+    assert states.hidden.is_cuda
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "fp16"])

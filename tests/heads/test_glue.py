@@ -34,7 +34,7 @@ class Head(nn.Module):
             self.pooler = make_pooler(cfg["width"], "Tanh")
 
     def forward(self, states, inputs):
-        logits = self.output(states.rows.float())
+        logits = self.output(states.hidden.float())
         return Outputs(logits, logits.exp(), list(inputs))
 
 
@@ -122,10 +122,10 @@ def test_with_graph_hands_on_the_gradient(backbone):
     states.bind(backbone, "a head", trainable=False)
     found = states.predict(["Anna works"])
     handed = []
-    output, hand_on = with_graph(found, handed.append, lambda leaf: 2 * leaf.rows)
+    output, hand_on = with_graph(found, handed.append, lambda leaf: 2 * leaf.hidden)
     hand_on()
     assert handed == []  # nothing was learnt
     output.sum().backward()
     hand_on()
-    assert torch.equal(handed[0], torch.full_like(found.rows, 2.0))
-    assert found.rows.grad is None
+    assert torch.equal(handed[0], torch.full_like(found.hidden, 2.0))
+    assert found.hidden.grad is None

@@ -46,15 +46,15 @@ def windows_of(states):
     for w in range(layout.n_windows):
         pieces = range(layout.kept_starts[w], layout.kept_ends[w])
         special = [layout.n_pieces + w, layout.n_pieces + layout.n_windows + w]
-        yield states.rows[[*pieces, *special]]
+        yield states.hidden[[*pieces, *special]]
 
 
 def test_words(states):
     layout = states.layout
     bounds = list(zip(layout.token_starts, layout.token_ends))
-    mean = torch.stack([states.rows[start:end].mean(dim=0) for start, end in bounds])
+    mean = torch.stack([states.hidden[start:end].mean(dim=0) for start, end in bounds])
     assert torch.allclose(word_states(states, "mean"), mean, atol=1e-6)
-    first = torch.stack([states.rows[start] for start, _ in bounds])
+    first = torch.stack([states.hidden[start] for start, _ in bounds])
     assert torch.equal(word_states(states, "first"), first)
 
 
@@ -89,9 +89,9 @@ def test_texts(states):
 def test_sentences(states, docs):
     starts, ends = sentence_rows(states, docs)
     assert len(starts) == sum(len(list(doc.sents)) for doc in docs)
-    found = mean_of_ranges(states.rows, starts, ends)
+    found = mean_of_ranges(states.hidden, starts, ends)
     second = list(docs[0].sents)[1]
-    rows = states.rows[
+    rows = states.hidden[
         states.layout.token_starts[second.start] : states.layout.token_ends[second.end - 1]
     ]
     assert torch.allclose(found[1], rows.mean(dim=0), atol=1e-6)

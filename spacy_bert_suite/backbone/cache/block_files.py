@@ -1,4 +1,4 @@
-"""Blocks of bytes by key, in few files that only grow.
+"""Blocks of bytes by key, in append-only files.
 
     <name>.rows     the blocks, end to end
     <name>.index    a record for each: key, place and length in .rows, checksums

@@ -1,4 +1,4 @@
-"""Two operations that torch does slowly on a CPU, done with faster ones of its own.
+"""Dropout and attention for CPUs, faster than those of torch.
 
 `CpuOperations` stands in for them while a transformer runs, whatever its architecture. Measured
 with the embedded model on two cores: dropout takes a fifth of the time, attention over windows

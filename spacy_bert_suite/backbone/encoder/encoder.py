@@ -1,4 +1,4 @@
-"""The torch side of the backbone: windows of wordpieces in, packed states out."""
+"""BertEncoder: windows of wordpieces in, packed hidden states out; pure torch."""
 
 import copy
 import warnings

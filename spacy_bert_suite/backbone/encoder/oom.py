@@ -1,4 +1,4 @@
-"""When a device has no memory left."""
+"""Recognition of out-of-memory errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The part of the backbone's config that concerns the torch module."""
+"""EncoderSettings: the part of the backbone's config that the torch module needs."""
 
 from dataclasses import dataclass
 

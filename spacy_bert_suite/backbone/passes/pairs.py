@@ -1,7 +1,7 @@
-"""Two texts in one window: their own pass through the shared weights."""
+"""PairEncoder.v1: two texts in one window, in a forward pass of their own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy
 import torch
@@ -23,7 +23,7 @@ TextPair = tuple[str, str]
 class PairStates:
     """Hidden states of pairs. A pair has several windows when its second text is long.
 
-    rows (Tensor): All states of all windows, end to end, special tokens included.
+    hidden (Tensor): All states of all windows, end to end, special tokens included.
         *Shape:* ``(n_rows, width)``
     row_offsets (ndarray): Window i has the rows row_offsets[i]:row_offsets[i + 1];
         the first of them is its [CLS].
@@ -32,21 +32,17 @@ class PairStates:
     starts, ends (ndarray): Pieces of `seconds` in each window, (n_windows,).
     """
 
-    rows: torch.Tensor
+    hidden: torch.Tensor
     row_offsets: numpy.ndarray
     window_offsets: numpy.ndarray
     seconds: Wordpieces
     starts: numpy.ndarray
     ends: numpy.ndarray
 
-    def with_rows(self, rows: torch.Tensor) -> "PairStates":
-        """RETURNS (PairStates): The same with other states."""
-        return replace(self, rows=rows)
-
     @property
     def cls(self) -> torch.Tensor:
-        rows = torch.from_numpy(self.row_offsets[:-1]).to(self.rows.device)
-        return self.rows[rows]  # (n_windows, width)
+        rows = torch.from_numpy(self.row_offsets[:-1]).to(self.hidden.device)
+        return self.hidden[rows]  # (n_windows, width)
 
 
 class PairEncoder(SharedEncoder):

@@ -1,4 +1,4 @@
-"""RowEncoder.v1: input ids of our own making through the backbone's weights."""
+"""RowEncoder.v1: windows of wordpiece ids, in a forward pass of their own."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Layers that run texts of their own through the backbone's weights."""
+"""SharedEncoder: the base of layers that run the backbone on input of their own."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Texts outside the pipeline's stream: their own pass through the shared weights."""
+"""TextEncoder.v1: texts that are not in the pipeline's stream, in a forward pass of their own."""
 
 from collections.abc import Callable, Sequence
 
@@ -37,7 +37,7 @@ def make_text_encoder(
 def forward(
     model: TextEncoder, texts: Sequence[str], is_train: bool
 ) -> tuple[BertStates, Callable]:
-    """The backprop callback takes dRows, the gradient of `states.rows`."""
+    """The backprop callback takes dHidden, the gradient of `states.hidden`."""
     backbone = model.get_backbone()
     pieces = backbone.wordpieces([replace_surrogates(text) for text in texts])
     if model.first_window:

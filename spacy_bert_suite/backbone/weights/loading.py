@@ -1,4 +1,4 @@
-"""Where weights come from: a folder, a hub id, or the embedded default."""
+"""Loading weights and tokenizer from a folder, a hub id or the embedded default."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Weights in a folder that transformers opens: never written in place, nor twice."""
+"""Writing a folder of weights atomically, and only what has changed."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy
 
+from ..backend import Batch
 from ..bm25 import Tokenize, WordIndex, import_bm25s
+from ..fusion import Ranking
 from ..record import Record
 from .hnsw import EF_SEARCH, Engine, import_edge
 from .manifest import Accelerator
 from .metadata import Column, read_columns, select
 from .scan import OVERSAMPLING, Found, merge, nothing, scan
 from .segment import CHUNK, Segment, hash_ids
-from .store import Batch, Store
+from .store import Store
 
 SCANNED = 20_000  # so few selected entries are scanned exactly
 MOST_CHANGED = 0.2  # share of the entries that a graph or BM25 index may lack, or have too many
 MOST_CANDIDATES = 2000  # asked of the graph when a filter removes many
 
-Ranking = list[tuple[Any, float]]  # keys and scores, best first
 Masks = list[numpy.ndarray | None]  # for each segment, which rows count; None for all
 
 
@@ -39,12 +40,14 @@ class LocalBackend:
 
     def __init__(self, store: Store, tokenize: Tokenize, temporary: bool = False) -> None:
         self.tokenize = tokenize
-        self._live_in(store)
-        self._leave: weakref.finalize | None = None
+        self._use(store)
+        self._remove_folder: weakref.finalize | None = None
         if temporary:
-            self._leave = weakref.finalize(self, remove_own, store.folder, os.getpid())
+            self._remove_folder = weakref.finalize(
+                self, remove_temporary, store.folder, os.getpid()
+            )
 
-    def _live_in(self, store: Store) -> None:
+    def _use(self, store: Store) -> None:
         self.store = store
         self._columns: dict[str, dict[str, Column]] = {}
         self._words: tuple[int, WordIndex | None] = (-1, None)
@@ -69,12 +72,12 @@ class LocalBackend:
     def fingerprint(self) -> str:
         return self.store.manifest.fingerprint
 
-    def known_ids(self, ids: Sequence[str]) -> set[str]:
-        """RETURNS (set[str]): Those of them that are, or were, in the index."""
-        known = numpy.zeros(len(ids), dtype=bool)
+    def used_ids(self, ids: Sequence[str]) -> set[str]:
+        """RETURNS (set[str]): Those of some ids that are, or were, in the index."""
+        used = numpy.zeros(len(ids), dtype=bool)
         for segment in self.store.segments:
-            known |= segment.may_have(hash_ids(ids))
-        return {id_ for id_, is_known in zip(ids, known) if is_known}
+            used |= segment.may_have(hash_ids(ids))
+        return {id_ for id_, is_used in zip(ids, used) if is_used}
 
     def add(
         self,
@@ -94,10 +97,10 @@ class LocalBackend:
     def save(self, folder: Path) -> None:
         """Copy the index; one in a temporary folder lives in the new one from then on."""
         self.store.save(folder)
-        if self._leave is not None:
-            self._live_in(Store(folder))
-            self._leave()
-            self._leave = None
+        if self._remove_folder is not None:
+            self._use(Store(folder))
+            self._remove_folder()
+            self._remove_folder = None
 
     def records(self, keys: Sequence[int]) -> list[Record]:
         return [self.store.record(key) for key in keys]
@@ -134,8 +137,8 @@ class LocalBackend:
                 found.extend(rankings(*self._scan(queries[i : i + 1], k, masks)))
                 continue
             scores = self.store.vectors_of(keys) @ queries[i]
-            own = (newer[0][i : i + 1], newer[1][i : i + 1])
-            found.extend(rankings(*merge([(scores[None], keys[None]), own], k)))
+            added = (newer[0][i : i + 1], newer[1][i : i + 1])
+            found.extend(rankings(*merge([(scores[None], keys[None]), added], k)))
         return found
 
     def lexical(self, texts: Sequence[str], k: int, where: dict[str, Any]) -> list[Ranking]:
@@ -280,7 +283,7 @@ def can_import(import_it: Callable[[], Any]) -> bool:
     return True
 
 
-def remove_own(folder: Path, process: int) -> None:
+def remove_temporary(folder: Path, process: int) -> None:
     """Remove a temporary folder at the end of the process that made it, not of its forks."""
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)

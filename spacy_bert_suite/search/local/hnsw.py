@@ -1,7 +1,7 @@
 """Approximate search: an HNSW graph (Malkov and Yashunin 2018) by Qdrant's embedded engine.
 
 The only module that knows `qdrant_edge`. The graph is made once, in a folder of its own, and then
-only read; the truth stays in the segments.
+only read; vectors and records are in the segments.
 """
 
 import warnings

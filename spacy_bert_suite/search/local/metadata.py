@@ -39,22 +39,22 @@ def read_columns(segment: Segment) -> dict[str, Column]:
     places: dict[str, tuple[list[int], list[int], dict[Key, int]]] = {}
     for row in range(segment.n_rows):
         for field, value in segment.record(row).metadata.items():
-            rows, codes, known = places.setdefault(field, ([], [], {}))
+            rows, codes, numbers = places.setdefault(field, ([], [], {}))
             for single in value if isinstance(value, list) else [value]:
                 key = (isinstance(single, bool), single)
                 rows.append(row)
-                codes.append(known.setdefault(key, len(known)))
+                codes.append(numbers.setdefault(key, len(numbers)))
     return {field: _column(segment.n_rows, *columns) for field, columns in places.items()}
 
 
-def _column(n_rows: int, rows: list[int], codes: list[int], known: dict[Key, int]) -> Column:
+def _column(n_rows: int, rows: list[int], codes: list[int], numbers: dict[Key, int]) -> Column:
     absent = numpy.setdiff1d(numpy.arange(n_rows), rows)
-    none = known.setdefault((False, None), len(known))
+    none = numbers.setdefault((False, None), len(numbers))
     all_rows = numpy.concatenate([numpy.array(rows, dtype="int64"), absent])
     all_codes = numpy.concatenate([numpy.array(codes, dtype="int64"), absent * 0 + none])
     order = numpy.argsort(all_codes, kind="stable")
-    starts = numpy.searchsorted(all_codes[order], numpy.arange(len(known) + 1))
-    return Column([value for _, value in known], all_rows[order], starts)
+    starts = numpy.searchsorted(all_codes[order], numpy.arange(len(numbers) + 1))
+    return Column([value for _, value in numbers], all_rows[order], starts)
 
 
 def select(columns: dict[str, Column], n_rows: int, where: dict[str, Any]) -> numpy.ndarray:

@@ -41,13 +41,13 @@ def _scan(
     found = nothing(len(queries))
     for start in range(0, len(vectors) if rows is None else len(rows), CHUNK):
         if rows is None:
-            own: numpy.ndarray = numpy.arange(start, min(start + CHUNK, len(vectors)))
+            chunk: numpy.ndarray = numpy.arange(start, min(start + CHUNK, len(vectors)))
             part = vectors[start : start + CHUNK]
         else:
-            own = rows[start : start + CHUNK]
-            part = vectors[own]
+            chunk = rows[start : start + CHUNK]
+            part = vectors[chunk]
         scores, places = nearest(queries, to_float(part), k)
-        found = merge([found, (scores, own[places])], k)
+        found = merge([found, (scores, chunk[places])], k)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A folder of segments: the truth of an index on this machine.
+"""A folder of segments, which holds the vectors and records of an index on this machine.
 
     library/
       manifest.json       what counts; replaced in one step, always last
@@ -6,8 +6,8 @@
       <segment>.deleted   rows that no longer count
       <accelerator>/      made from the segments, can be made again
 
-Files are written under new names, made to last, and then named by the manifest. A process that
-dies before that leaves files that nobody names; the next writer removes them.
+Files are written under new names, flushed to the disk, and then named by the manifest. A process
+that dies before that leaves files that no manifest names; the next writer removes them.
 """
 
 import re
@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
 from ...core.atomic import LOCK, NEW, copy_whole, only_writer, replace_file, sync_path
 from ...errors import CodedValueError, Errors
+from ..backend import Batch
 from ..record import Record
 from .manifest import MANIFEST, Manifest, SegmentInfo, read_manifest
 from .segment import CHUNK, Segment, SegmentWriter
@@ -32,16 +33,6 @@ OWN_NAME = re.compile(f"({re.escape(NEW)})?({PARTS})")  # .part: of earlier vers
 
 SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
-
-
-class Batch(NamedTuple):
-    """vectors (ndarray): (n, width) float32; records (list[Record]): one for each; dropped
-    (list[str]): ids of texts that get no entry, and replace those that they have.
-    """
-
-    vectors: numpy.ndarray
-    records: list[Record]
-    dropped: list[str]
 
 
 class Store:
@@ -69,10 +60,10 @@ class Store:
             try:
                 return manifest, self._segments(manifest)
             except ValueError:
-                again = read_manifest(self.folder)
-                if again == manifest:
+                newer = read_manifest(self.folder)
+                if newer == manifest:
                     raise
-                manifest = again
+                manifest = newer
 
     def _segments(self, manifest: Manifest) -> list[Segment]:
         width, storage = manifest.width, manifest.storage
@@ -91,11 +82,11 @@ class Store:
 
     def vectors_of(self, keys: numpy.ndarray) -> numpy.ndarray:
         """RETURNS (ndarray): (n_keys, width) float32"""
-        owners = numpy.searchsorted(self.first_keys, keys, side="right") - 1
+        places = numpy.searchsorted(self.first_keys, keys, side="right") - 1
         vectors = numpy.zeros((len(keys), self.manifest.width), dtype="float32")
-        for i in numpy.unique(owners):
-            own = owners == i
-            vectors[own] = self.segments[i].vectors[keys[own] - self.first_keys[i]]
+        for i in numpy.unique(places):
+            rows = places == i
+            vectors[rows] = self.segments[i].vectors[keys[rows] - self.first_keys[i]]
         return vectors
 
     def add(
@@ -158,10 +149,10 @@ class Store:
 
     def _deleted(self, keys: set[int]) -> tuple[SegmentInfo, ...]:
         """The segments with these keys taken out, in files that are not named yet."""
-        every = numpy.array(sorted(keys), dtype="int64")
+        sorted_keys = numpy.array(sorted(keys), dtype="int64")
         infos = []
         for segment in self.segments:
-            rows = every - segment.first_key
+            rows = sorted_keys - segment.first_key
             rows = rows[(rows >= 0) & (rows < segment.n_rows)]
             infos.append(self._without(segment, rows) if len(rows) else segment.info)
         return tuple(infos)
@@ -275,22 +266,24 @@ def check_folder(folder: Path, replace: bool) -> None:
     replace (bool): It may hold an index.
     RAISES (ValueError): If it holds other files, or is a file.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        raise CodedValueError(Errors.B134.format(path=there))
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise CodedValueError(Errors.B134.format(path=nearest))
     if (folder / MANIFEST).is_file():
         is_free = replace
     else:
-        is_free = there != folder or all(OWN_NAME.fullmatch(path.name) for path in folder.iterdir())
+        is_free = nearest != folder or all(
+            OWN_NAME.fullmatch(path.name) for path in folder.iterdir()
+        )
     if not is_free:
         raise CodedValueError(Errors.B124.format(path=folder))
 
 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:
     """Remove what writers that died have left, and what no longer counts."""
-    known = {MANIFEST, LOCK, *manifest.files()}
+    kept = {MANIFEST, LOCK, *manifest.files()}
     for path in folder.iterdir():
-        if path.name in known or not OWN_NAME.fullmatch(path.name):
+        if path.name in kept or not OWN_NAME.fullmatch(path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

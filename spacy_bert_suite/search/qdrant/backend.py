@@ -1,30 +1,32 @@
 """An index on a Qdrant server or cluster, for what one machine cannot hold."""
 
-import dataclasses
-import hashlib
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy
 
 from ...errors import CodedValueError, Errors
-from ..bm25 import K1, B, Tokenize, words_of
+from ..backend import Batch
+from ..bm25 import Tokenize, words_of
 from ..fusion import Ranking
-from ..local.hnsw import EF_CONSTRUCT, EF_SEARCH, M
-from ..local.store import Batch
+from ..local.hnsw import EF_SEARCH
 from ..record import Record
-from .filters import any_of, import_client, import_models, is_unicode, to_filter
+from .client import import_client, import_models
+from .filters import any_of, is_unicode, to_filter
+from .points import (
+    WORDS,
+    check_layout,
+    check_unicode,
+    collection_layout,
+    is_quantized,
+    make_points,
+    sparse,
+)
 
-WORDS = "bm25"  # name of the sparse vectors
-MEAN_WORDS = 100  # assumed length of an entry: a server does not tell the true mean
-NAMESPACE = uuid.UUID("2bd1e4a6-6ac3-4f36-8a4c-1b6bbf7f9a53")
 OVERSAMPLING = 4.0
 SCROLLED = 1000  # points read at a time
-SCHEMES = ("http://", "https://")
 
 
 class ServerBackend:
@@ -55,12 +57,12 @@ class ServerBackend:
         self.client, self.collection, self.tokenize = client, collection, tokenize
         self.storage, self.indexed = storage, indexed
         self.new_info = info or {}
-        self._quantized: bool | None = None  # not known yet
+        self._quantized: bool | None = None  # not asked yet
         self.is_new = not self._exists()
         if not self.is_new:
             check_layout(client, collection)
 
-    def known_ids(self, ids: Sequence[str]) -> set[str]:
+    def used_ids(self, ids: Sequence[str]) -> set[str]:
         """RETURNS (set[str]): None: random ids need no check."""
         return set()
 
@@ -115,7 +117,7 @@ class ServerBackend:
             check_unicode(ids, records)
             if not replace:
                 self._refuse(ids)
-            points = self._points(vectors, records)
+            points = make_points(vectors, records, self.tokenize)
             if points:
                 self._make_collection(vectors.shape[1], fingerprint)
                 self.client.upsert(self.collection, points, wait=True)
@@ -130,18 +132,9 @@ class ServerBackend:
             raise CodedValueError(Errors.B114.format(what=f"{width} wide, not {found}"))
         if found:
             return
-        models = import_models()
-        vectors = models.VectorParams(
-            size=width, distance=models.Distance.DOT, **storage_options(self.storage)
-        )
-        words = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        self.client.create_collection(
-            self.collection,
-            vectors_config=vectors,
-            sparse_vectors_config={WORDS: words},
-            hnsw_config=models.HnswConfigDiff(m=M, ef_construct=EF_CONSTRUCT),
-            metadata={"info": self.new_info, "fingerprint": fingerprint},
-        )
+        metadata = {"info": self.new_info, "fingerprint": fingerprint}
+        layout = collection_layout(width, self.storage)
+        self.client.create_collection(self.collection, metadata=metadata, **layout)
         if self.indexed:
             self.client.create_payload_index(self.collection, "id", "keyword")
 
@@ -153,23 +146,6 @@ class ServerBackend:
         points, _ = self.client.scroll(self.collection, scroll_filter=same, limit=1)
         if points:
             raise CodedValueError(Errors.B117.format(id=points[0].payload["id"]))
-
-    def _points(self, vectors: numpy.ndarray, records: Sequence[Record]) -> list[Any]:
-        models = import_models()
-        return [
-            models.PointStruct(
-                id=point_id(record),
-                vector={"": vector.tolist(), WORDS: self._weights(record.text)},
-                payload=dict(vars(record)),
-            )
-            for vector, record in zip(vectors, records)
-        ]
-
-    def _weights(self, text: str):
-        """Term weights of BM25 without idf, which the server knows."""
-        words = self.tokenize(text)
-        norm = K1 * (1 - B + B * len(words) / MEAN_WORDS)
-        return sparse({word: n / (n + norm) for word, n in Counter(words).items()})
 
     def _delete_other(self, ids: list[str], kept: list[str]) -> None:
         models = import_models()
@@ -249,101 +225,3 @@ class ServerBackend:
             _, unreachable = import_client()
             with suppress(unreachable):
                 self.client.delete_collection(self.collection)
-
-
-def is_url(path: Any) -> bool:
-    """RETURNS (bool): Whether it is the address of a collection on a server, and no folder."""
-    return str(path).startswith(SCHEMES)
-
-
-def new_on_server(url: str, tokenize: Tokenize, **options: Any) -> ServerBackend:
-    """RETURNS (ServerBackend): A collection that is made by the first `add`.
-    RAISES (ValueError): If it is there already.
-    """
-    backend = open_url(url, tokenize, **options)
-    if not backend.is_new:
-        raise CodedValueError(Errors.B106.format(url=url))
-    return backend
-
-
-def open_url(url: str, tokenize: Tokenize, **options: Any) -> ServerBackend:
-    """Open a collection on a server.
-
-    url (str): http://HOST:PORT/COLLECTION
-    tokenize (Callable[[str], list[str]]): Words of a text, for BM25.
-    **options: Of `ServerBackend`, for a collection that is made.
-    RETURNS (ServerBackend): The collection.
-    RAISES (ValueError): If the address names no collection, the server does not answer, or the
-        collection was made otherwise.
-    """
-    parts = urlsplit(url)
-    collection = parts.path.strip("/")
-    if not collection or "/" in collection:
-        expected = "of the form http://HOST:PORT/COLLECTION"
-        raise CodedValueError(Errors.B121.format(key="The address", value=url, expected=expected))
-    client_class, unreachable = import_client()
-    client = client_class(url=f"{parts.scheme}://{parts.netloc}", check_compatibility=False)
-    try:
-        return ServerBackend(client, collection, tokenize, **options)
-    except unreachable as error:
-        raise CodedValueError(Errors.B128.format(url=url, reason=error)) from error
-
-
-def check_layout(client: Any, collection: str) -> None:
-    """RAISES (ValueError): If a collection is none that a `ServerBackend` has made: its vectors or
-    the first of its points are of another form.
-    """
-    params = client.get_collection(collection).config.params
-    points, _ = client.scroll(collection, limit=1)
-    fields = {field.name for field in dataclasses.fields(Record)}
-    distance = getattr(params.vectors, "distance", None)  # of a dict of named vectors there is none
-    if distance not in ("Dot", "Cosine"):
-        reason = "it has no single dense vector, compared by dot product"
-    elif WORDS not in (params.sparse_vectors or {}):
-        reason = f"it has no sparse vectors '{WORDS}'"
-    elif any(set(point.payload or {}) != fields for point in points):
-        reason = f"the payload of its points is not {', '.join(sorted(fields))}"
-    else:
-        return
-    raise CodedValueError(Errors.B139.format(collection=collection, reason=reason))
-
-
-def is_quantized(config: Any) -> bool:
-    """RETURNS (bool): Whether a collection is searched by codes, which the vectors then rescore."""
-    own = config.params.vectors.quantization_config
-    return config.quantization_config is not None or own is not None
-
-
-def check_unicode(ids: Sequence[str], records: Sequence[Record]) -> None:
-    """RAISES (ValueError): If a string in them has half a character."""
-    wrong = [id_ for id_ in ids if not is_unicode(id_)]
-    wrong.extend(record.id for record in records if not is_unicode(record.text, record.metadata))
-    if wrong:
-        raise CodedValueError(Errors.B136.format(id=wrong[0]))
-
-
-def point_id(record: Record) -> str:
-    """RETURNS (str): The same for the same span of the same Doc."""
-    return str(uuid.uuid5(NAMESPACE, f"{record.start} {record.end} {record.id}"))
-
-
-def sparse(weights: Mapping[str, float]):
-    """Words are numbered by a hash of 32 bits; the rare ones that share it are added up."""
-    summed: dict[int, float] = {}
-    for word, weight in weights.items():
-        digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=4).digest()
-        index = int.from_bytes(digest, "little")
-        summed[index] = summed.get(index, 0.0) + weight
-    return import_models().SparseVector(indices=list(summed), values=list(summed.values()))
-
-
-def storage_options(storage: str) -> dict[str, Any]:
-    models = import_models()
-    if storage == "float32":
-        return {}
-    int8 = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
-    quantized = {
-        "quantization_config": models.ScalarQuantization(scalar=int8),
-        "on_disk": True,
-    }
-    return {"datatype": models.Datatype.FLOAT16, **(quantized if storage == "int8" else {})}

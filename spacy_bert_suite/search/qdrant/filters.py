@@ -1,10 +1,11 @@
-"""What a server of Qdrant understands: the only module that imports `qdrant_client`."""
+"""Conditions on metadata in the form of a Qdrant server."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import CodedImportError, CodedValueError, Errors
+from ...errors import CodedValueError, Errors
+from .client import import_models
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -67,22 +68,3 @@ def any_of(key: str, values: list[str]):
 
 def _never():
     return import_models().HasIdCondition(has_id=[])
-
-
-def import_models():
-    return _import()[0]
-
-
-def import_client() -> tuple[Any, Any]:
-    client, unreachable = _import()[1:]
-    return client, unreachable
-
-
-def _import() -> tuple[Any, Any, Any]:
-    try:
-        from qdrant_client import QdrantClient, models
-        from qdrant_client.http.exceptions import ApiException
-    except ImportError as error:
-        message = Errors.B122.format(library="qdrant-client", what="An index on a server")
-        raise CodedImportError(message) from error
-    return models, QdrantClient, ApiException

@@ -1,4 +1,4 @@
-"""BILUO tags in a row: which may follow which, and sums over those that may."""
+"""BILUO tag sequences: allowed transitions, and sums over allowed paths."""
 
 import numpy
 

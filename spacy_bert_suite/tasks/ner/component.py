@@ -1,4 +1,4 @@
-"""bert_ner: entities, each with its probability."""
+"""bert_ner: named entities with probabilities."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

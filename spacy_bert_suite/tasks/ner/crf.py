@@ -1,4 +1,4 @@
-"""The loss of a conditional random field over BILUO tags."""
+"""The loss of a linear-chain CRF over BILUO tags (Lafferty et al. 2001)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Entities of scored words: the best path of tags, and the probability of a span.
+"""Viterbi decoding of tag scores, and the probability of each entity.
 
 The tags of a doc form a linear chain with potentials exp(emission + transition), restricted
 to valid BILUO sequences. Without a CRF the transitions are zero, and the chain is the

@@ -1,4 +1,4 @@
-"""Ways to write entities as tags of words, and what each of them is in BILUO.
+"""Tagging schemes (BIO, IOB1, IO, BILOU, BIOES) and their translation into BILUO.
 
 A scheme with fewer parts than BILUO leaves nothing out: where an entity ends is seen from the next
 word. So each of its sequences is one valid BILUO sequence with the same score:

@@ -1,4 +1,4 @@
-"""bert_paraphrase: probabilities of pairs of texts, from a cross-encoder."""
+"""bert_paraphrase: the relation of two texts, from a cross-encoder."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""PairClassifier.v1: logits of pairs, the cross-encoder of Devlin et al. 2019, section 4.1."""
+"""PairClassifier.v1: the cross-encoder (Devlin et al. 2019, section 4.1)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -92,4 +92,6 @@ class PairHead(nn.Module):
             return self.pooler(states.cls.float())
         n_rows = numpy.diff(states.row_offsets)
         windows = torch.from_numpy(numpy.repeat(numpy.arange(len(n_rows)), n_rows))
-        return mean_of_segments(states.rows.float(), windows.to(states.rows.device), len(n_rows))
+        return mean_of_segments(
+            states.hidden.float(), windows.to(states.hidden.device), len(n_rows)
+        )

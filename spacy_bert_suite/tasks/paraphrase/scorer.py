@@ -1,4 +1,4 @@
-"""Accuracy, F1, average precision and correlation of predicted pairs."""
+"""Scores of cross-encoder predictions: accuracy, F1, average precision, correlation."""
 
 from collections.abc import Callable, Sequence
 from typing import (

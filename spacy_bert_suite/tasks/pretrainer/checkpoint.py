@@ -1,4 +1,4 @@
-"""Reading heads from folders of `BertForPreTraining`, and writing such folders."""
+"""Reading and writing `BertForPreTraining` folders of transformers."""
 
 import copy
 from pathlib import Path

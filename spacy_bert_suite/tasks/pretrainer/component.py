@@ -1,4 +1,4 @@
-"""bert_pretrainer: masked language modeling and next sentence prediction on plain text."""
+"""bert_pretrainer: pretraining on plain text (MLM, NSP, SOP), and filling masks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The reader of plain text: instances for `bert_pretrainer`."""
+"""PretrainCorpus.v1: plain text to training instances."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Predictions for [MASK] in texts."""
+"""Filling masks: the most probable wordpieces for each [MASK] of a text."""
 
 import json
 from collections.abc import Callable, Sequence

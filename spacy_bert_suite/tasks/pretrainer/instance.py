@@ -1,4 +1,4 @@
-"""Training instances, and how Examples hold them."""
+"""Pretraining instances as spaCy Examples."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Chunks of text to records: in line, or ahead in other processes."""
+"""Preparing chunks of text in this process, or ahead in worker processes."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Losses of masked words and of pairs, and their gradients, part by part."""
+"""Losses of masked words and sentence pairs, computed in parts to save memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

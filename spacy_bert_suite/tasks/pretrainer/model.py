@@ -1,4 +1,4 @@
-"""PretrainingHeads.v1: the heads for masked words and next sentence prediction."""
+"""PretrainingHeads.v1: the heads for masked words and sentence pairs."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""New BERT models with random weights: sizes, and folders with a vocabulary."""
+"""A new BERT with random weights: its size, vocabulary and folder."""
 
 import copy
 from collections.abc import Iterator

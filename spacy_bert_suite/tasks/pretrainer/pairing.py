@@ -1,4 +1,4 @@
-"""Choice of the sentences of each instance, in one segment or two, by their lengths."""
+"""Choosing sentences for instances of one or two segments (NSP, SOP), from their lengths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Documents to records of instances; can run in other processes."""
+"""Documents to records of pretraining instances; runs in worker processes too."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

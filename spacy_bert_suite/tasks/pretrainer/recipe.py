@@ -1,4 +1,4 @@
-"""The training config of the command `pretrain`, and its run."""
+"""The config that the command `pretrain` makes, and its training run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Documents to sentences of spaCy tokens, in memory that does not grow with the text."""
+"""Sentence splitting of documents, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""WordPiece vocabularies learnt from texts, and tokenizers with them."""
+"""Training WordPiece vocabularies, and tokenizers from them."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""bert_qa: questions about a text, answered with spans of it."""
+"""bert_qa: extractive question answering."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any

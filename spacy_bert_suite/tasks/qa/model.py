@@ -1,4 +1,4 @@
-"""AnswerExtractor.v1: logits for where an answer starts and ends, and their loss."""
+"""AnswerExtractor.v1: logits of the start and the end of an answer (Devlin et al. 2019, 4.2)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,7 +39,7 @@ class SpanHead(nn.Module):
         self.output = make_output(cfg["width"], 2)
 
     def forward(self, states: PairStates, pairs: Sequence[TextPair]) -> PairLogits:
-        return PairLogits.of_states(states, self.output(self.dropout(states.rows.float())))
+        return PairLogits.of_states(states, self.output(self.dropout(states.hidden.float())))
 
 
 def answer_loss(

@@ -1,6 +1,4 @@
-"""Questions to a collection: a search finds passages, and a reader the answer in them, as in Chen
-et al. 2017.
-"""
+"""Open-domain questions: retrieve passages, then read (Chen et al. 2017)."""
 
 from typing import Any, NamedTuple
 

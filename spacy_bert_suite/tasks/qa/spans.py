@@ -1,4 +1,4 @@
-"""Candidate spans from the scores of wordpieces, and the targets of training."""
+"""Span scores: candidate answers of each window, and training targets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

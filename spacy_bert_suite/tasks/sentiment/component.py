@@ -1,4 +1,4 @@
-"""bert_sentiment: sentiment of a doc and of each of its sentences."""
+"""bert_sentiment: sentiment of a doc and of each sentence."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

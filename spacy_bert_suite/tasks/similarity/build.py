@@ -1,4 +1,4 @@
-"""Building the layers of `bert_similarity`; "auto" is replaced by what the folder says."""
+"""Layers of `bert_similarity`, built once the backbone is known ("auto" settings)."""
 
 import warnings
 from typing import Any

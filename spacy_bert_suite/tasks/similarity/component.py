@@ -1,4 +1,4 @@
-"""bert_similarity: vectors of texts, and their similarity."""
+"""bert_similarity: text vectors and their similarity."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

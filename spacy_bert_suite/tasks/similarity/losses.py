@@ -1,4 +1,4 @@
-"""Losses over vectors of texts that belong together.
+"""Losses on the vectors of text pairs.
 
 Each registered function returns a loss: called with a `PairBatch` and, where it needs one, a
 classifier of pairs, it gives the mean loss of the batch. `needs` says which gold it learns from.

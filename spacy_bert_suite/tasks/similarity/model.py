@@ -1,4 +1,4 @@
-"""SentenceEncoder.v1: a vector per text, by Sentence-BERT pooling (Reimers and Gurevych 2019)."""
+"""SentenceEncoder.v1: Sentence-BERT pooling (Reimers and Gurevych 2019)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -143,7 +143,7 @@ class SentenceEmbedder(nn.Module):
         return self.finish(torch.cat([pool(states, name, self.pooler[0]) for name in names], dim=1))
 
     def _sentences(self, states: BertStates, docs: Sequence[Doc]) -> torch.Tensor:
-        return self.finish(mean_of_ranges(states.rows, *sentence_rows(states, docs)))
+        return self.finish(mean_of_ranges(states.hidden, *sentence_rows(states, docs)))
 
     def finish(self, vectors: torch.Tensor) -> torch.Tensor:
         vectors = self.project(vectors)

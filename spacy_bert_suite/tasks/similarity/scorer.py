@@ -1,4 +1,4 @@
-"""Correlation, average precision and accuracy of the cosines of pairs."""
+"""Scores of cosines against gold pairs: correlation, average precision, F1, accuracy."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

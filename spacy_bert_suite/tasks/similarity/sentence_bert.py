@@ -1,4 +1,4 @@
-"""Sentence-BERT folders: their pooling, dense layers and normalization."""
+"""Reading the modules of a Sentence-BERT folder: pooling, dense layers, normalization."""
 
 import json
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Centrality of sentences, and maximal marginal relevance."""
+"""Sentence selection by centrality and maximal marginal relevance."""
 
 import numpy
 

@@ -1,4 +1,4 @@
-"""K-means over sentence vectors, and the sentence that stands for each cluster (Miller 2019)."""
+"""Sentence selection by k-means: the sentence nearest to each centroid (Miller 2019)."""
 
 import warnings
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Articles with reference summaries, as examples for training and scoring."""
+"""SummaryCorpus.v1: articles with reference summaries."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

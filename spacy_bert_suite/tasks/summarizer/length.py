@@ -1,4 +1,4 @@
-"""Length of a summary: by ratio, sentences, words, or an elbow."""
+"""The length of a summary: a ratio, a number of sentences, words or characters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""SentenceScorer.v1: trained scores of the sentences of a doc."""
+"""SentenceScorer.v1: scores of sentences from an inter-sentence transformer."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple

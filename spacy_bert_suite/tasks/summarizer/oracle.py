@@ -1,4 +1,4 @@
-"""Oracle labels: the sentences of a text with the best ROUGE against its summary."""
+"""Oracle labels: the sentences that maximize ROUGE against a reference summary."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Choice of sentences for a summary, from their vectors or scores."""
+"""Sentence selection: from vectors or scores to the sentences of a summary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The sentences of a doc, their states, and which of them a summary can have."""
+"""Sentences of a doc, and which of them may be in a summary."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def sentence_states(states: BertStates, docs: Sequence[Doc]) -> tuple[torch.Tens
     bounded = [with_boundaries(doc) for doc in docs]
     counts = [len(sentence_bounds(doc)) for doc in bounded]
     starts, ends = sentence_rows(states, bounded)
-    return mean_of_ranges(states.rows, starts, ends), numpy.asarray(counts, dtype="int64")
+    return mean_of_ranges(states.hidden, starts, ends), numpy.asarray(counts, dtype="int64")
 
 
 def plain_text(sentence: Span) -> str:

@@ -1,4 +1,4 @@
-"""Several callbacks where a config has room for one."""
+"""chain_callbacks.v1: several callbacks in the place of one."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""How long to train: in passes over the data, where `spacy train` counts updates."""
+"""training_length.v1: the length of training in epochs."""
 
 import math
 from collections.abc import Callable

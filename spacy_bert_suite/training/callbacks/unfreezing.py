@@ -1,4 +1,4 @@
-"""Gradual unfreezing: the layers of the backbone begin to learn one after another."""
+"""gradual_unfreezing.v1: layers begin to learn one after another (Howard and Ruder 2018)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: DIR/checkpoints/step-N, of which the last few are kept."""
+"""Checkpoints of a run: DIR/checkpoints/step-N, of which the last few are kept."""
 
 import json
 import re
@@ -79,7 +79,7 @@ class Checkpoints:
         return None
 
     def drop_after(self, step: int) -> None:
-        """Remove the checkpoints of later updates: they are damaged, and will be written anew."""
+        """Remove the checkpoints of later updates: they are damaged, and will be written again."""
         for path in self.all():
             if step_of(path) > step:
                 remove_folder(path)

@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: digests of its files, config and versions of its run."""
+"""The manifest of a checkpoint: checksums of its files, and the run that it belongs to."""
 
 import json
 import platform

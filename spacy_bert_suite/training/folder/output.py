@@ -1,4 +1,4 @@
-"""The folders of a run: model-last, model-best and checkpoints. Only one process writes them."""
+"""Folders of a run: model-last, model-best and checkpoints, written by one process only."""
 
 import os
 import shutil

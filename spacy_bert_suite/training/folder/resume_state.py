@@ -1,4 +1,4 @@
-"""What a checkpoint holds: the components, the state of the optimizers, and where the run is."""
+"""Contents of a checkpoint: components, optimizer states, random states, position of the run."""
 
 import os
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from thinc.api import Optimizer
 
 from ...backbone.component import Bert
 from ...backbone.weights.saving import WEIGHTS
+from ...core.pipelines import link_listeners
 from ...core.rng import get_device_states, get_states, set_device_states, set_states
 from ...core.torch_shim import TorchShim
 from ..parallel.processes import move_heads
@@ -76,7 +77,7 @@ def load_weights(folder: Path, nlp: Language, optimizer: Optimizer) -> None:
     for name, pipe in nlp.pipeline:
         if hasattr(pipe, "from_disk"):
             pipe.from_disk(folder / COMPONENTS / name, exclude=["vocab"])
-    nlp._link_components()
+    link_listeners(nlp)
     move_heads(nlp)  # the state of an optimizer stays where the weights are when it is loaded
     for name, part in learners(nlp):
         part.load_training_state(

@@ -1,4 +1,4 @@
-"""A file of rows in json, one on each line, that a resumed run goes on with."""
+"""A JSONL log that a resumed run continues."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What training says: spaCy's own lines, and those about checkpoints."""
+"""Messages of a training run on the console."""
 
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any

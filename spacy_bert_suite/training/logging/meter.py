@@ -1,4 +1,4 @@
-"""Speed, mean losses and steps since the last evaluation, seen from a logger."""
+"""ThroughputMeter: speed, mean losses and steps since the last evaluation."""
 
 import math
 from dataclasses import asdict, dataclass

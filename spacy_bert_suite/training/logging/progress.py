@@ -1,4 +1,4 @@
-"""The logger that says how fast training is, and how healthy."""
+"""ProgressLogger.v1: speed, losses and gradient norms of a run."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Several processes for one training run, started by torch's launcher."""
+"""Launching several processes of one training run with torch's launcher."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The parameters of a pipeline and their gradients, whichever library holds them."""
+"""References to parameters and gradients of a pipeline, in torch or thinc."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Batches that can be drawn again: how a resumed run finds its place in the data."""
+"""Reproducible batches: how a resumed run finds its place in the corpus."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""The state of spaCy's optimizer, by component and place of each parameter."""
+"""The state of a thinc optimizer, by component and parameter."""
 
 from collections.abc import Iterator
 from typing import Any, cast

@@ -1,8 +1,6 @@
 """The states of a frozen backbone on disk."""
 
 import os
-import subprocess
-import sys
 import time
 
 import numpy
@@ -13,7 +11,7 @@ from conftest import bert_model, make_examples, write_tiny_bert
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_bert_suite.backbone.cache.block_files import BlockFiles, prune, size_of
+from spacy_bert_suite.backbone.cache.block_files import BlockFiles, size_of
 from spacy_bert_suite.backbone.cache.features import FeatureCache, dtype_of
 from spacy_bert_suite.backbone.model import BertModel, get_backbone
 
@@ -74,11 +72,11 @@ def test_states_are_those_of_the_backbone(tiny_bert, tmp_path, layers, precision
     again = cache.encode(backbone, docs)
     reopened = FeatureCache(tmp_path, 1.0).encode(backbone, docs)
     for states in (first, again, reopened):
-        assert states.rows.dtype == expected.dtype
+        assert states.hidden.dtype == expected.dtype
         assert numpy.array_equal(states.layout.token_starts, layout.token_starts)
         tolerance = 1e-5 if precision == "fp32" else 0.05
-        assert torch.allclose(states.rows.float(), expected.float(), atol=tolerance)
-    assert torch.equal(first.rows, again.rows) and torch.equal(first.rows, reopened.rows)
+        assert torch.allclose(states.hidden.float(), expected.float(), atol=tolerance)
+    assert torch.equal(first.hidden, again.hidden) and torch.equal(first.hidden, reopened.hidden)
 
 
 def test_bit_equal_when_the_batch_is_the_same(tiny_bert, tmp_path):
@@ -86,8 +84,8 @@ def test_bit_equal_when_the_batch_is_the_same(tiny_bert, tmp_path):
     docs = docs_of(TEXTS[:5])
     expected, _ = plain(backbone, docs)
     cache = FeatureCache(tmp_path, 1.0)
-    assert torch.equal(cache.encode(backbone, docs).rows, expected)
-    assert torch.equal(cache.encode(backbone, docs).rows, expected)
+    assert torch.equal(cache.encode(backbone, docs).hidden, expected)
+    assert torch.equal(cache.encode(backbone, docs).hidden, expected)
 
 
 def test_only_misses_run_and_twins_run_once(backbone, tmp_path, monkeypatch):
@@ -100,7 +98,7 @@ def test_only_misses_run_and_twins_run_once(backbone, tmp_path, monkeypatch):
     states = cache.encode(backbone, mixed)
     assert counting.n_windows == 1 + 2 + 2
     expected, _ = plain(backbone, mixed)
-    assert torch.allclose(states.rows, expected, atol=1e-5)
+    assert torch.allclose(states.hidden, expected, atol=1e-5)
     assert len(os.listdir(next(tmp_path.iterdir()))) == 3  # rows, index, settings
 
 
@@ -112,7 +110,7 @@ def test_other_tokens_of_a_known_text(backbone, tmp_path):
     other = [spacy.tokens.Doc(one[0].vocab, ["don't", "stop"], [True, False])]
     states = cache.encode(backbone, other)
     assert states.layout.token_offsets.tolist() == [0, 2]
-    assert torch.allclose(states.rows, plain(backbone, other)[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, other)[0], atol=1e-5)
 
 
 def settings_folders(path):
@@ -137,7 +135,7 @@ def test_weights_and_settings_have_folders_of_their_own(tiny_bert, tmp_path, mon
         states = FeatureCache(path, 1.0).encode(backbone, docs)
         assert len(settings_folders(path)) == n
         expected = plain(backbone, docs)[0].float()
-        assert torch.allclose(states.rows.float(), expected, atol=0.05)
+        assert torch.allclose(states.hidden.float(), expected, atol=0.05)
     FeatureCache(path, 1.0).encode(make_backbone(tiny_bert, max_batch_pieces=512), docs)
     assert len(settings_folders(path)) == n  # states do not depend on it
 
@@ -150,8 +148,8 @@ def test_weights_changed_in_place(tiny_bert, tmp_path):
         for parameter in backbone.module.parameters():
             parameter.mul_(1.1)
     after = cache.encode(backbone, docs_of())
-    assert torch.allclose(after.rows, plain(backbone, docs_of())[0], atol=1e-5)
-    assert not torch.allclose(after.rows, before.rows, atol=1e-2)
+    assert torch.allclose(after.hidden, plain(backbone, docs_of())[0], atol=1e-5)
+    assert not torch.allclose(after.hidden, before.hidden, atol=1e-2)
 
 
 def test_saved_and_loaded_weights_find_their_folder(backbone, tmp_path):
@@ -163,7 +161,7 @@ def test_saved_and_loaded_weights_find_their_folder(backbone, tmp_path):
 
 def test_no_docs(backbone, tmp_path):
     states = FeatureCache(tmp_path, 1.0).encode(backbone, [])
-    assert states.rows.shape == (0, backbone.module.width) and states.layout.n_docs == 0
+    assert states.hidden.shape == (0, backbone.module.width) and states.layout.n_docs == 0
 
 
 # Damage
@@ -185,7 +183,7 @@ def test_damaged_files_are_computed_again(backbone, tmp_path, suffix, damage):
     else:
         file.write_bytes({"cut": data[: len(data) // 2 + 3], "flip": flipped, "empty": b""}[damage])
     states = FeatureCache(tmp_path, 1.0).encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0], atol=1e-5)
 
 
 def test_cut_short_while_it_is_open(backbone, tmp_path):
@@ -193,47 +191,7 @@ def test_cut_short_while_it_is_open(backbone, tmp_path):
     expected = cache.encode(backbone, docs_of())
     (file,) = files_of(tmp_path, "rows")
     os.truncate(file, 100)
-    assert torch.allclose(cache.encode(backbone, docs_of()).rows, expected.rows, atol=1e-5)
-
-
-WRITE_UNTIL_KILLED = """
-import sys
-from pathlib import Path
-from spacy_bert_suite.backbone.cache.block_files import BlockFiles
-
-files = BlockFiles(Path(sys.argv[1]))
-n = 0
-while True:
-    numbers = range(n, n + 20)
-    blocks = [memoryview(bytes([i % 251]) * (1000 + i % 7)) for i in numbers]
-    files.write([i.to_bytes(16, "little") for i in numbers], blocks)
-    n += 20
-"""
-
-
-def key_of(i):
-    return i.to_bytes(16, "little")
-
-
-def test_killed_while_writing_and_two_writers(tmp_path):
-    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)]
-    writers = [subprocess.Popen(command) for _ in range(2)]
-    deadline = time.time() + 30
-    while (size_of(tmp_path) < 2_000_000 or len(files_of(tmp_path, "index")) < 2) and (
-        time.time() < deadline
-    ):
-        time.sleep(0.02)
-    for writer in writers:
-        writer.kill()
-        writer.wait()
-    files = BlockFiles(tmp_path)
-    assert len(files_of(tmp_path, "rows")) == 2
-    assert len(files) >= 20
-    for i in range(len(files)):  # all that is listed is there, and right
-        buffer = bytearray(1000 + i % 7)
-        assert files.read(key_of(i), memoryview(buffer))
-        assert buffer == bytes([i % 251]) * len(buffer)
-    assert not files.read(key_of(10**9), memoryview(bytearray(10)))
+    assert torch.allclose(cache.encode(backbone, docs_of()).hidden, expected.hidden, atol=1e-5)
 
 
 # Bounds
@@ -244,7 +202,7 @@ def test_full_cache_warns_once_and_goes_on(backbone, tmp_path):
     with pytest.warns(UserWarning, match="B195"):
         cache.encode(backbone, docs_of())
     states = cache.encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0], atol=1e-5)
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0], atol=1e-5)
     assert size_of(tmp_path) < 3000
 
 
@@ -254,24 +212,13 @@ def test_folders_of_other_settings_go_first(tiny_bert, tmp_path):
         FeatureCache(tmp_path, 1.0).encode(make_backbone(tiny_bert, stride=stride), docs)
         time.sleep(0.02)
     size = size_of(tmp_path)
-    theirs = tmp_path / "vectors"  # of somebody else
-    theirs.mkdir()
-    (theirs / "faiss.index").write_bytes(bytes(3 * size))
+    other = tmp_path / "vectors"  # of somebody else
+    other.mkdir()
+    (other / "faiss.index").write_bytes(bytes(3 * size))
     FeatureCache(tmp_path, size / 1e9).encode(make_backbone(tiny_bert, stride=16), docs)
     assert size_of(tmp_path) <= size + 3 * size
     assert len(settings_folders(tmp_path)) == 4  # one of four went
-    assert size_of(theirs) == 3 * size
-
-
-def test_prune_takes_the_oldest(tmp_path):
-    new, middle, old = (letter * 32 for letter in "abc")
-    for age, name in enumerate([new, middle, old]):
-        files = BlockFiles(tmp_path / name)
-        files.write([key_of(0)], [memoryview(bytes(1000))])
-        for path in (tmp_path / name).iterdir():
-            os.utime(path, (0, 1000 - age))
-    prune(tmp_path, tmp_path / "none", 2500)
-    assert settings_folders(tmp_path) == [new, middle]
+    assert size_of(other) == 3 * size
 
 
 def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
@@ -283,7 +230,7 @@ def test_no_room_on_the_disk(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(BlockFiles, "write", refuse)
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)
+    assert torch.equal(cache.encode(backbone, docs_of()).hidden, states.hidden)
 
 
 def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
@@ -296,8 +243,8 @@ def test_no_room_for_the_folder(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(BlockFiles, "__init__", refuse)
     with pytest.warns(UserWarning, match="B196"):
         states = cache.encode(backbone, docs_of())
-    assert torch.equal(states.rows, plain(backbone, docs_of())[0])
-    assert torch.equal(cache.encode(backbone, docs_of()).rows, states.rows)  # and no warning
+    assert torch.equal(states.hidden, plain(backbone, docs_of())[0])
+    assert torch.equal(cache.encode(backbone, docs_of()).hidden, states.hidden)  # and no warning
 
 
 def test_what_may_only_be_read_is_read(backbone, tmp_path, monkeypatch):
@@ -321,7 +268,7 @@ def test_forks_leave_the_files_alone(backbone, tmp_path):
     size = size_of(tmp_path)
     cache._pid = os.getpid() + 1  # as it is in a fork
     states = cache.encode(backbone, docs_of())
-    assert torch.allclose(states.rows, plain(backbone, docs_of())[0])
+    assert torch.allclose(states.hidden, plain(backbone, docs_of())[0])
     assert size_of(tmp_path) == size
 
 

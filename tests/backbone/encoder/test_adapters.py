@@ -99,10 +99,10 @@ def test_what_is_saved_needs_no_peft(
 
 def test_half_precision_sees_the_adapters(needs_peft, still_bert, optimizer):
     nlp = build(still_bert, precision="bf16")
-    before = nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).rows.float()
+    before = nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).hidden.float()
     for _ in range(10):
         step(nlp, optimizer)
-    rows = nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).rows.float()
+    rows = nlp.get_pipe("bert").predict([nlp.make_doc("Anna")]).hidden.float()
     module = module_of(nlp)
     assert not module._fast_copy[0].state_dict().keys() & {"lora_A"}
     plain = AutoModel.from_pretrained(still_bert)

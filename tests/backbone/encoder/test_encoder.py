@@ -51,8 +51,8 @@ def test_states_equal_hugging_face(still_bert, is_train):
 
 def test_bf16_states_are_close(still_bert):
     docs = make_docs(TEXTS)
-    exact = make_model(still_bert).predict(docs).rows
-    rough = make_model(still_bert, precision="bf16").predict(docs).rows
+    exact = make_model(still_bert).predict(docs).hidden
+    rough = make_model(still_bert, precision="bf16").predict(docs).hidden
     assert rough.dtype == torch.bfloat16
     cosine = torch.nn.functional.cosine_similarity(exact, rough.float(), dim=1)
     assert cosine.min() > 0.999
@@ -108,8 +108,8 @@ def test_pairs_equal_hugging_face(still_bert):
         types = encoded["token_type_ids"]
         expected = reference(still_bert, encoded["input_ids"], types).last_hidden_state[0]
         start, end = states.row_offsets[i : i + 2]
-        torch.testing.assert_close(states.rows[start:end], expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(states.cls[0], states.rows[0])
+        torch.testing.assert_close(states.hidden[start:end], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(states.cls[0], states.hidden[0])
 
 
 def test_pairs_cut_a_long_second_text_into_windows(still_bert):
@@ -157,7 +157,7 @@ def test_room_is_told_as_when_pairs_are_read(still_bert, monkeypatch):
 def test_pair_texts_with_lone_surrogates(still_bert):
     encoder = PairEncoder("bert")
     encoder.bind(make_model(still_bert), "head", True)
-    assert len(encoder.predict([("a \ud800", "b \udfff c")]).rows)
+    assert len(encoder.predict([("a \ud800", "b \udfff c")]).hidden)
 
 
 def test_select_and_join_are_inverse(still_bert):
@@ -166,7 +166,7 @@ def test_select_and_join_are_inverse(still_bert):
     states = model.predict(docs)
     parts = [states.select([i]) for i in range(len(docs))]
     joined = join_states(parts)
-    assert torch.equal(joined.rows, states.rows)
+    assert torch.equal(joined.hidden, states.hidden)
     for name in vars(states.layout):
         assert (getattr(joined.layout, name) == getattr(states.layout, name)).all(), name
     assert states.select(range(len(docs))) is states
@@ -180,7 +180,7 @@ def test_a_token_without_pieces_has_its_docs_cls(still_bert):
     layout = states.layout
     row = layout.token_starts[1]
     assert doc[1].is_space
-    assert torch.equal(states.rows[row], states.cls[0])
+    assert torch.equal(states.hidden[row], states.cls[0])
     assert layout.token_ends[1] == row + 1
 
 
@@ -188,7 +188,7 @@ def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
     model = make_model(still_bert)
     encoder = get_backbone(model).module
     docs = make_docs(["Anna works in Paris."] * 8)
-    expected = model.predict(docs).rows
+    expected = model.predict(docs).hidden
     forward = encoder._forward
     sizes = []
 
@@ -200,7 +200,7 @@ def test_out_of_memory_halves_the_batch_and_warns_once(still_bert, monkeypatch):
 
     monkeypatch.setattr(encoder, "_forward", small_memory)
     with pytest.warns(UserWarning, match="B900") as warned:
-        found = model.predict(docs).rows
+        found = model.predict(docs).hidden
     assert len(warned) == 1 and max(sizes) == 2
     torch.testing.assert_close(found, expected)
     model.predict(docs)  # the smaller budget is kept: no retry, no warning
@@ -249,7 +249,7 @@ def test_full_memory_in_the_backward_pass(error, still_bert):
 
     next(get_backbone(model).module.parameters()).register_hook(no_memory)
     with pytest.raises(MemoryError, match="B178.*accumulate_gradient.*activation_checkpointing"):
-        backprop(states.rows)
+        backprop(states.hidden)
 
 
 def test_other_errors_are_not_hidden(still_bert, monkeypatch):
@@ -300,7 +300,7 @@ def test_activation_checkpointing_changes_no_gradient(tiny_bert):
         get_backbone(model)
         torch.manual_seed(0)
         states, backprop = model.begin_update(make_docs(TEXTS))
-        backprop(torch.ones_like(states.rows))
+        backprop(torch.ones_like(states.hidden))
         parameters = get_backbone(model).module.transformer.named_parameters()
         gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
     for name, gradient in gradients[0].items():
@@ -325,7 +325,7 @@ def test_activations_beyond_the_budget_are_computed_again(tiny_bert, monkeypatch
 
         with saved_tensors_hooks(keep, lambda tensor: tensor):
             states, backprop = model.begin_update(make_docs(TEXTS * 4))
-        backprop(torch.ones_like(states.rows))
+        backprop(torch.ones_like(states.hidden))
         parameters = get_backbone(model).module.transformer.named_parameters()
         gradients.append({n: p.grad for n, p in parameters if p.grad is not None})
     assert n_kept[1] < n_kept[0] / 4
@@ -355,8 +355,8 @@ def test_embedded_states_equal_hugging_face(precision):
 
 def test_no_docs_no_states(still_bert):
     states, backprop = make_model(still_bert).begin_update([])
-    assert states.rows.shape == (0, 16)
-    backprop(states.rows)
+    assert states.hidden.shape == (0, 16)
+    backprop(states.hidden)
 
 
 def test_no_mask_without_padding(still_bert, monkeypatch):

@@ -54,7 +54,7 @@ def test_embedded_default_works_out_of_the_box():
     nlp = spacy.blank("en")
     bert = nlp.add_pipe("bert")
     states = bert.predict([nlp.make_doc("Works at once.")])
-    assert states.rows.shape == (4 + 2, 384)
+    assert states.hidden.shape == (4 + 2, 384)
 
 
 def test_embedded_weights_are_checked(monkeypatch):

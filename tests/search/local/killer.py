@@ -79,10 +79,10 @@ def state_of(path: Path):
     return sorted([hit.id, hit.text, round(hit.score, 4)] for hit in found)
 
 
-def strangers(path: Path):
+def orphans(path: Path):
     manifest = SemanticIndex.load(path).backend.store.manifest
-    known = {"manifest.json", ".lock", *manifest.files()}
-    return sorted(p.name for p in path.iterdir() if p.name not in known)
+    kept = {"manifest.json", ".lock", *manifest.files()}
+    return sorted(p.name for p in path.iterdir() if p.name not in kept)
 
 
 def kill_before(n: int, counter: Path) -> None:
@@ -139,7 +139,8 @@ def main(root: Path, action: str):
         killed, _ = run(action, root / str(n), n)
         found = states(root / str(n))
         again, _ = run(action, root / str(n), 0)
-        left = strangers(root / str(n) / "index") + strangers(root / str(n) / "other")
+        left = orphans(root / str(n) / "index") + orphans(root / str(n) / "other")
+        left += [path.name for path in (root / str(n)).glob(".*")]
         report["killed"].append([killed, found, again, states(root / str(n)), left])
     return report
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from search.local.killer import make_index, state_of, strangers
+from search.local.killer import make_index, orphans, state_of
 from search.toys import IDS, TEXTS, ids_of, random_vectors, toy_vectors
 
 from spacy_bert_suite.search import SemanticIndex
@@ -88,7 +88,7 @@ def test_save_again_writes_only_what_is_new(tmp_path):
     index.save(tmp_path / "index")
     assert len(list((tmp_path / "index").glob("segment-*"))) == 1
     SemanticIndex.load(tmp_path / "index").save(tmp_path / "copy")
-    assert strangers(tmp_path / "copy") == []
+    assert orphans(tmp_path / "copy") == []
 
 
 def test_save_to_itself_changes_nothing(tmp_path):
@@ -136,7 +136,7 @@ def test_a_save_that_failed_can_be_tried_again(broken, tmp_path, monkeypatch):
     for name in (".new-manifest.json", "manifest.json.part"):
         (tmp_path / "copy" / name).write_text("cut")
     index.save(tmp_path / "copy")
-    assert state_of(tmp_path / "copy") == expected and strangers(tmp_path / "copy") == []
+    assert state_of(tmp_path / "copy") == expected and orphans(tmp_path / "copy") == []
 
 
 def test_words_are_found_after_another_process_has_optimized(tmp_path):
@@ -346,4 +346,4 @@ def test_an_interruption_after_the_change_loses_nothing(tmp_path, monkeypatch):
     loaded = SemanticIndex.load(tmp_path / "index")
     assert ids_of(loaded.search(numpy.ones(8), k=1)) == ["n0"]
     loaded.delete(["n0"])
-    assert strangers(tmp_path / "index") == []
+    assert orphans(tmp_path / "index") == []

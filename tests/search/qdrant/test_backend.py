@@ -11,7 +11,7 @@ from search.toys import IDS, METADATA, TEXTS, ids_of, random_vectors, toy_vector
 from spacy_bert_suite.cli import search as commands
 from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.search import Hit, SemanticIndex
-from spacy_bert_suite.search.qdrant import backend as server_module
+from spacy_bert_suite.search.qdrant import connection, points
 from spacy_bert_suite.search.qdrant.backend import ServerBackend
 
 qdrant_client = pytest.importorskip("qdrant_client")
@@ -47,9 +47,11 @@ def remote(client):
 )
 def test_finds_what_a_local_index_finds(index, remote, where):
     queries = list(random_vectors(4, width=8))
-    for ours, theirs in zip(index.batch(queries, where=where), remote.batch(queries, where=where)):
-        assert ids_of(theirs) == ids_of(ours)
-        assert [h.score for h in theirs] == pytest.approx([h.score for h in ours], abs=1e-5)
+    expected = index.batch(queries, where=where)
+    for hits, local_hits in zip(remote.batch(queries, where=where), expected):
+        assert ids_of(hits) == ids_of(local_hits)
+        scores = [hit.score for hit in local_hits]
+        assert [hit.score for hit in hits] == pytest.approx(scores, abs=1e-5)
 
 
 def test_hits_words_and_hybrid(remote):
@@ -149,7 +151,7 @@ def by_url(client, monkeypatch):
         return client
 
     monkeypatch.setattr(client, "create_payload_index", lambda *args: None)
-    monkeypatch.setattr(server_module, "import_client", lambda: (connect, ConnectionError))
+    monkeypatch.setattr(connection, "import_client", lambda: (connect, ConnectionError))
     return client
 
 
@@ -219,7 +221,7 @@ def test_how_a_collection_is_stored_is_asked_once(client, monkeypatch):
 def test_codes_of_the_whole_collection_count_too():
     vectors = SimpleNamespace(quantization_config=None)
     config = SimpleNamespace(params=SimpleNamespace(vectors=vectors), quantization_config=object())
-    assert server_module.is_quantized(config)
+    assert points.is_quantized(config)
 
 
 def foreign(client, vectors, sparse=True, payload=None):

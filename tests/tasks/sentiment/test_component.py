@@ -69,7 +69,7 @@ def test_docs_and_sentences_from_one_pass(make_nlp, optimizer, monkeypatch):
         start = states.layout.token_starts[sent.start]
         end = states.layout.token_ends[sent.end - 1]
         with torch.no_grad():
-            expected = output(states.rows[start:end].mean(dim=0)).softmax(dim=0)
+            expected = output(states.hidden[start:end].mean(dim=0)).softmax(dim=0)
         found = list(sent._.sentiment["probabilities"].values())
         assert found == pytest.approx(expected.tolist(), abs=1e-5)
         assert sent._.sentiment["polarity"] == pytest.approx(found[1] - found[0])

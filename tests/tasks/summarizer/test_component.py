@@ -160,7 +160,7 @@ def test_sentence_vectors_are_the_means_of_pieces(tiny_bert):
         if not words:  # white space has the state of [CLS]
             assert vector.numpy() == pytest.approx(states.cls[0].numpy(), abs=1e-5)
             continue
-        rows = states.rows[layout.token_starts[words[0]] : layout.token_ends[words[-1]]]
+        rows = states.hidden[layout.token_starts[words[0]] : layout.token_ends[words[-1]]]
         assert vector.numpy() == pytest.approx(rows.mean(dim=0).numpy(), abs=1e-5)
 
 
