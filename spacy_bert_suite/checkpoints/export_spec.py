@@ -1,4 +1,4 @@
-"""What a component becomes as a Hugging Face model, and how that is written."""
+"""ExportSpec: a component as a Hugging Face model, and how its folder is written."""
 
 import copy
 from dataclasses import dataclass, field
@@ -48,8 +48,8 @@ def write_model(spec: ExportSpec, source: Checkpoint, name: str, path: Path) -> 
         config.label2id = {label: i for i, label in enumerate(spec.labels)}
     model = _make_model(spec.auto, config)
     prefix = f"{model.base_model_prefix}."
-    theirs = {prefix + key: value for key, value in encoder.state_dict().items()}
-    state = {**theirs, **spec.tensors}
+    backbone = {prefix + key: value for key, value in encoder.state_dict().items()}
+    state = {**backbone, **spec.tensors}
     state = {key: value.detach().cpu() for key, value in state.items()}
     report = model.load_state_dict(state, strict=False)
     # A pooler that this class has no use for stays behind.

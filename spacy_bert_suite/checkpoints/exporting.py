@@ -1,4 +1,4 @@
-"""A component and its backbone to a folder that transformers opens, with the same logits."""
+"""export_checkpoint: a component and its backbone as a folder that transformers opens."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Kinds of encoders whose heads are known: where their classifiers keep what."""
+"""Names and activations of the classification layers of each family of encoders."""
 
 from typing import Any, NamedTuple
 

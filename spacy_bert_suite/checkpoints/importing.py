@@ -1,4 +1,4 @@
-"""A fine-tuned Hugging Face folder to a pipeline: its encoder, and the head that fits."""
+"""import_checkpoint: a fine-tuned Hugging Face folder as a backbone and a component."""
 
 import warnings
 from contextlib import ExitStack

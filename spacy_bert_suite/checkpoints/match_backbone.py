@@ -1,4 +1,4 @@
-"""Whether the pipeline has the backbone of a checkpoint already."""
+"""Comparison of a checkpoint with the backbones of a pipeline: weights, settings, tokenizer."""
 
 import json
 from typing import Any
@@ -51,11 +51,10 @@ def runs_alike(backbone: Any, wanted: dict[str, Any]) -> bool:
 
 def are_same(backbone: Any, checkpoint: Checkpoint, with_pooler: bool) -> bool:
     """RETURNS (bool): Whether weights, what is computed with them, and the tokenizer are equal."""
-    mine = backbone.module.transformer
-    theirs = checkpoint.encoder
-    if shape_of(mine.config) != shape_of(theirs.config):
+    own, other = backbone.module.transformer, checkpoint.encoder
+    if settings_of(own.config) != settings_of(other.config):
         return False
-    states = [tensors_of(encoder, with_pooler) for encoder in (mine, theirs)]
+    states = [tensors_of(encoder, with_pooler) for encoder in (own, other)]
     return (
         states[0].keys() == states[1].keys()
         and all(torch.equal(value.cpu(), states[1][key]) for key, value in states[0].items())
@@ -63,7 +62,7 @@ def are_same(backbone: Any, checkpoint: Checkpoint, with_pooler: bool) -> bool:
     )
 
 
-def shape_of(config: PretrainedConfig) -> dict[str, Any]:
+def settings_of(config: PretrainedConfig) -> dict[str, Any]:
     """RETURNS (Dict): What the class of a config adds to that of all models, but for what only
     concerns training: attention heads, activations and so on. Names of labels are not of it.
     """

@@ -1,4 +1,4 @@
-"""What a checkpoint becomes: a component, its settings and its weights."""
+"""Plan: a component to be made from a checkpoint, its settings and its weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

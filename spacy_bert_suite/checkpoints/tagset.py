@@ -1,4 +1,4 @@
-"""Names of a checkpoint's outputs, and what they say about entities."""
+"""Labels of a checkpoint's outputs; the tags and schemes of token classifiers."""
 
 import re
 from collections import Counter

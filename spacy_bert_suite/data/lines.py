@@ -33,8 +33,15 @@ def open_text(path: Path) -> TextIO:
     return cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline="\n"))
 
 
-def suffix_of(path: Path) -> str:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in RECORD_SUFFIXES:
-        raise CodedValueError(Errors.B209.format(path=path, suffixes=", ".join(RECORD_SUFFIXES)))
+def suffix_of(path: Path, suffixes: tuple[str, ...] = RECORD_SUFFIXES) -> str:
+    """RETURNS (str): The suffix without .gz.
+    RAISES (ValueError): If it is none of those.
+    """
+    suffix = unzipped_suffix(path)
+    if suffix not in suffixes:
+        raise CodedValueError(Errors.B209.format(path=path, suffixes=", ".join(suffixes)))
     return suffix
+
+
+def unzipped_suffix(path: Path) -> str:
+    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix

@@ -9,6 +9,7 @@ import spacy
 from spacy.training import Corpus
 
 from ..errors import CodedValueError, Errors
+from .corpora import is_spacy_corpus
 from .pairs import get_pair, make_pair_corpus
 
 PAIR_READER = "spacy-bert-suite.PairCorpus.v1"
@@ -54,7 +55,7 @@ def survey(*paths: Path) -> PairSurvey:
 
 def gold_of(path: Path) -> Iterator[tuple[str | None, float | None]]:
     """YIELDS (tuple[str | None, float | None]): Label and score of each pair."""
-    if path.is_dir() or path.suffix == ".spacy":
+    if is_spacy_corpus(path):
         for eg in Corpus(path)(spacy.blank("xx")):
             pair = get_pair(eg)
             if pair is not None:

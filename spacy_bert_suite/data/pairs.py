@@ -7,11 +7,12 @@ from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
 from ..core.attributes import PAIR
 from ..core.text import is_blank, replace_surrogates
 from ..errors import CodedValueError, Errors
+from .corpora import read_corpus, take
 from .records import Renames, Row, is_name, read_records
 from .tables import FIRST_COLUMNS, SECOND_COLUMNS
 
@@ -130,14 +131,8 @@ class PairCorpus:
         self.limit = limit
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        n_read = 0
-        for texts, gold in self.read():
-            yield make_pair_example(nlp, texts, **gold)
-            n_read += 1
-            if n_read == self.limit:
-                return
-        if not n_read:
-            raise CodedValueError(Errors.B065.format(path=self.path))
+        examples = (make_pair_example(nlp, texts, **gold) for texts, gold in self.read())
+        return take(examples, self.limit, Errors.B065.format(path=self.path))
 
     def read(self) -> "Iterator[tuple[list[str], dict[str, Any]]]":
         """YIELDS (tuple[list[str], Dict]): The texts of an example, and its score and label."""
@@ -151,9 +146,7 @@ class PairCorpus:
 
 def read_examples(path: str | Path, nlp: Language, max_score: float = 1.0) -> list[Example]:
     """RETURNS (list[Example]): Those of a file of pairs, or of a `.spacy` corpus."""
-    path = Path(path)
-    is_spacy = path.is_dir() or path.suffix == ".spacy"
-    return list(Corpus(path)(nlp) if is_spacy else make_pair_corpus(path, max_score)(nlp))
+    return read_corpus(Path(path), nlp, make_pair_corpus(Path(path), max_score))
 
 
 def read_texts(row: Row) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
 from ...core.text import is_blank, replace_surrogates
-from ...data.lines import read_lines
+from ...data.corpora import read_corpus, take
+from ...data.lines import read_lines, suffix_of
 from ...data.questions import AnswerError, Gold, Question, make_question_example, read_answers
 from ...data.records import Renames, read_rows
 from ...errors import CodedValueError, Errors
@@ -80,36 +81,24 @@ class QuestionCorpus:
         self.limit = limit
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        n_read = 0
+        if_empty = Errors.B243.format(path=self.path, reason="it holds no question")
+        return take(self.examples(nlp), self.limit, if_empty)
+
+    def examples(self, nlp: Language) -> Iterator[Example]:
         for context, question in self.read():
-            yield make_question_example(
-                nlp, context, question.text, question.answers, id=question.id
-            )
-            n_read += 1
-            if n_read == self.limit:
-                return
-        if not n_read:
-            raise CodedValueError(Errors.B243.format(path=self.path, reason="it holds no question"))
+            answers = question.answers
+            yield make_question_example(nlp, context, question.text, answers, id=question.id)
 
     def read(self) -> "Iterator[tuple[str, Question]]":
         """YIELDS (tuple[str, Question]): The context, and a question about it."""
-        entries = _read_articles if suffix_of(self.path) == ".json" else _read_lines
+        entries = _read_articles if suffix_of(self.path, SUFFIXES) == ".json" else _read_lines
         for entry in entries(self.path):
             yield entry.question()
 
 
 def read_examples(path: str | Path, nlp: Language) -> list[Example]:
     """RETURNS (list[Example]): Those of a file of questions, or of a `.spacy` corpus."""
-    path = Path(path)
-    is_spacy = path.is_dir() or path.suffix == ".spacy"
-    return list(Corpus(path)(nlp) if is_spacy else QuestionCorpus(path)(nlp))
-
-
-def suffix_of(path: Path) -> str:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in SUFFIXES:
-        raise CodedValueError(Errors.B209.format(path=path, suffixes=", ".join(SUFFIXES)))
-    return suffix
+    return read_corpus(Path(path), nlp, QuestionCorpus(Path(path)))
 
 
 def _read_lines(path: Path) -> Iterator[Entry]:
@@ -174,6 +163,5 @@ def question_docs(path: Path, nlp: Language, rename: Renames) -> Iterator[Doc]:
     rename (dict[str, str]): Not used.
     YIELDS (Doc): The context of each question; the question is in its `user_data`.
     """
-    for context, question in QuestionCorpus(path).read():
-        answers = question.answers
-        yield make_question_example(nlp, context, question.text, answers, id=question.id).reference
+    for eg in QuestionCorpus(path).examples(nlp):
+        yield eg.reference

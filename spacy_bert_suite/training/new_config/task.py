@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...data.lines import unzipped_suffix
+
 Settings = Mapping[str, Any]
 BACKBONE, PREFIX = "bert", "bert_"
 SPACY_READER = "spacy.Corpus.v1"
@@ -121,9 +123,7 @@ class TaskConfig:
 
 def suffix_of(path: Path) -> str:
     """RETURNS (str): Suffix of a path, without .gz; "/" for a folder."""
-    if path.is_dir():
-        return "/"
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return "/" if path.is_dir() else unzipped_suffix(path)
 
 
 def rates(small: float, base: float, large: float, scale: float = 1.0) -> dict[str, Rate]:
