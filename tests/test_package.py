@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import spacy_bert_suite
-from spacy_bert_suite.core.attributes import ATTRIBUTES
 from spacy_bert_suite.errors import CodedValueError, Errors, Warnings
 from spacy_bert_suite.errors.coded import codes_of
 
@@ -97,10 +96,9 @@ def run(code: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_import_costs_and_prints_nothing():
-    code = (
-        "import sys, spacy_bert_suite; print({'torch', 'spacy', 'transformers'} & {*sys.modules})"
-    )
+@pytest.mark.parametrize("module", ["spacy_bert_suite", "spacy_bert_suite.cli.main"])
+def test_import_costs_and_prints_nothing(module):
+    code = f"import sys, {module}; print({{'torch', 'spacy', 'transformers'}} & {{*sys.modules}})"
     assert run(code).strip() == "set()"
 
 
@@ -144,12 +142,6 @@ def test_every_message_is_used():
     for table in (Errors, Warnings):
         for code in codes_of(table):
             assert sources.count(code) > 1, code
-
-
-def test_attributes_name_their_owner():
-    assert all(
-        key.split(".")[0] == owner.__name__.lower() for key, (owner, _) in ATTRIBUTES.items()
-    )
 
 
 def test_no_pickle_and_no_remote_code():

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
 
-from spacy_bert_suite.core.attributes import ATTRIBUTES, METHODS, Registered
+from spacy_bert_suite.core.attributes import PREFIX, TASK, Registered, holds_gold
+from spacy_bert_suite.tasks.registry import attributes
 
 HEADS = ("bert_ner", "bert_textcat", "bert_sentiment")
 WITHOUT_LABELS = ("bert_similarity", "bert_summarizer", "bert_qa", "bert_paraphrase")
-OF_NO_COMPONENT = {"doc.cluster"}
 SCRIPT = """
 import pickle, sys
 
@@ -39,8 +40,8 @@ def test_a_pickled_pipeline_works_in_a_fresh_process(make_nlp, tmp_path):
         doc = nlp("Anna works in Paris. The film was awful.")
     found = [doc._.sentiment, doc._.summary, [ent._.score for ent in doc.ents]]
     (tmp_path / "nlp").write_bytes(pickle.dumps((nlp, str(found))))
-    attributes = sorted({*ATTRIBUTES, *METHODS} - OF_NO_COMPONENT)
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "nlp"), *attributes]
+    known = ["doc.bert_states", *attributes()]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "nlp"), *known]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -70,3 +71,15 @@ def test_unpickling_tells_of_a_clash():
     Span.set_extension("score", default="mine", force=True)
     with pytest.raises(ValueError, match="B056.*score.*tiny"):
         pickle.loads(pickled)
+
+
+@pytest.mark.parametrize(
+    "user_data, expected",
+    [
+        ({}, False),
+        ({TASK: "bert_ner", "other.key": 1, ("._.", "score", 0, 1): 0.5}, False),
+        ({TASK: "bert_ner", f"{PREFIX}anything": 1}, True),
+    ],
+)
+def test_gold_in_user_data(user_data, expected):
+    assert holds_gold(Doc(Vocab(), words=["a"], user_data=user_data)) is expected
