@@ -83,6 +83,7 @@ def test_modules_can_be_read_at_once():
 
 
 def test_public_names_can_be_imported():
+    assert [*spacy_bert_suite.PUBLIC] == spacy_bert_suite.__all__
     for name in spacy_bert_suite.__all__:
         assert getattr(spacy_bert_suite, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'anything'"):

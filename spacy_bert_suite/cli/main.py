@@ -1,6 +1,6 @@
 """All commands; no command imports this module."""
 
-from . import (
+from . import (  # noqa: F401  (each adds its commands to the group)
     annotate,
     checkpoints,
     compare,
@@ -17,17 +17,3 @@ from . import (
 from .group import cli
 
 __all__ = ["cli"]
-COMMANDS = (
-    annotate,
-    checkpoints,
-    compare,
-    convert,
-    evaluate,
-    init_backbone,
-    init_config,
-    pretrain,
-    qa,
-    search,
-    summarizer,
-    train,
-)  # each adds its commands to the group when it is imported

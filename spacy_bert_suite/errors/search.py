@@ -46,7 +46,7 @@ class SearchErrors(metaclass=WithCodes):
     )
     B120 = "A text has no vector. Give the index a pipeline (nlp), or give Docs or vectors."
     B121 = "{key}" + INVALID
-    B122 = "{what} needs {library}. Install it: pip install 'spacy_bert_suite[search]'."
+    B122 = "{what} needs {library}. Install it: pip install {library}."
     B123 = "The index at {path} was changed by another process. Load it again, then write."
     B124 = "'{path}' holds other files. Give an empty or new folder, or load the index."
     B125 = "A search by words, or with rerank, needs a text; a query is only a vector."
