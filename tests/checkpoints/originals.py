@@ -10,6 +10,17 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+# Settings of tiny models where their classes have others.
+OTHERS = {
+    "DistilBertForQuestionAnswering": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 8},
+    "MPNetForQuestionAnswering": {"max_position_embeddings": 66, "pad_token_id": 0},
+    "DebertaV2ForQuestionAnswering": {
+        "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+}  # fmt: skip
+ROBERTA = {"max_position_embeddings": 66, "type_vocab_size": 1, "pad_token_id": 1}
+
 
 def open_original(path: Path, auto: str) -> Any:
     """RETURNS (Tuple): Model and tokenizer, as transformers opens them."""

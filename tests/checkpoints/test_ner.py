@@ -25,6 +25,8 @@ TEXTS = [
     "",
     "anna " + "x" * 1000 + " ben",
 ]
+
+
 BIO = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
 NAMES = {
     "bio": BIO,
@@ -194,28 +196,6 @@ def test_score_is_the_probability_of_the_entity(scheme):
 
 
 @pytest.mark.parametrize(
-    "names, scheme, labels",
-    [
-        (BIO, "bio", ["LOC", "PER"]),
-        (NAMES["iob1"], "iob1", ["LOC", "PER"]),
-        (["O", "I-A", "I-B"], "io", ["A", "B"]),
-        (["O", "E-MAIL", "NAME"], "io", ["E-MAIL", "NAME"]),
-        (["O", "B_A", "M_A", "E_A", "S_A"], "biluo", ["A"]),
-        (["O", "b-per", "i-per", "B-loc", "i_loc"], "bio", ["per", "loc"]),
-        (["B-corporate-group", "I-corporate-group", "O"], "bio", ["corporate-group"]),
-        (["O", "PER-B", "PER-I"], "bio", ["PER"]),
-        (["O", "B.PER", "I.PER"], "bio", ["PER"]),
-        (["O", "VITAMIN-B", "GROUP-I"], "io", ["VITAMIN-B", "GROUP-I"]),
-        (["O", "B_CELL", "PROTEIN"], "io", ["B_CELL", "PROTEIN"]),
-    ],
-)
-def test_schemes_are_recognised(names, scheme, labels):
-    tagging = read_tagging(names, None, "original")
-    assert (tagging.scheme, tagging.labels) == (scheme, labels)
-    assert names[tagging.rows[0]] == "O"
-
-
-@pytest.mark.parametrize(
     "names, labels, scheme, code",
     [
         (None, None, None, "B224"),
@@ -239,11 +219,6 @@ def test_what_is_wrong_is_told(make_original, names, labels, scheme, code):
     path = make_original(KIND, **settings)
     with pytest.raises(ValueError, match=code):
         import_checkpoint(path, labels=labels, scheme=scheme)
-
-
-def test_outside_may_be_a_small_letter():
-    tagging = read_tagging(["b-per", "o", "i-per"], None, "original")
-    assert (tagging.scheme, tagging.rows) == ("bio", [1, 0, 2])
 
 
 def test_gaps_between_the_numbers_of_outputs(make_original):

@@ -1,4 +1,4 @@
-"""Answers and cross-encoders from checkpoints, and as such."""
+"""`bert_paraphrase` from a classifier of pairs, and as one."""
 
 import numpy
 import pytest
@@ -9,7 +9,7 @@ from conftest import bert_model
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 from spacy_bert_suite.data.pairs import make_pair_example
 
-from .originals import change_config, logits_of, roberta_tokenizer
+from .originals import OTHERS, ROBERTA, change_config, logits_of, roberta_tokenizer
 
 PAIRS = [("anna works in paris", "ben lives near oslo"), ("a goal", ""), ("the film", "the film")]
 KIND = "BertForSequenceClassification"
@@ -101,37 +101,6 @@ def test_cross_encoders_of_sentence_transformers(make_original, tmp_path):
     assert numpy.allclose(opened.predict(PAIRS, show_progress_bar=False), expected, atol=1e-5)
 
 
-OTHERS = {
-    "DistilBertForQuestionAnswering": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 8},
-    "MPNetForQuestionAnswering": {"max_position_embeddings": 66, "pad_token_id": 0},
-    "DebertaV2ForQuestionAnswering": {
-        "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False,
-        "type_vocab_size": 0,
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", ["BertForQuestionAnswering", *OTHERS])
-def test_answers_equal_the_original(make_original, tmp_path, kind):
-    path = make_original(kind, **OTHERS.get(kind, {}))
-    nlp = import_checkpoint(path, config={"max_answer_pieces": 7})
-    pipe = nlp.get_pipe("bert_qa")
-    question, text = "who works", "anna works in paris. " + "x" * 200 + " ben"
-    found = pipe.model.predict([(question, text)]).logits
-    exported = export_checkpoint(nlp, "bert_qa", tmp_path / "exported")
-    for folder in (path, exported):
-        output = logits_of(folder, "AutoModelForQuestionAnswering", question, text)
-        expected = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1)
-        assert torch.allclose(found, expected, atol=1e-5)
-    again = import_checkpoint(exported).get_pipe("bert_qa")
-    assert (again.null_threshold, again.max_answer_pieces) == (None, 7)
-    doc = nlp.make_doc(text)
-    assert again.answer(doc, question).text == pipe.answer(doc, question).text != ""
-
-
-ROBERTA = {"max_position_embeddings": 66, "type_vocab_size": 1, "pad_token_id": 1}
-
-
 def test_pairs_as_roberta_writes_them(make_original, tmp_path):
     """Two marks stand between the texts."""
     path = make_original(
@@ -142,32 +111,6 @@ def test_pairs_as_roberta_writes_them(make_original, tmp_path):
     assert numpy.allclose(found, pair_logits(path).softmax(1), atol=1e-5)
     exported = export_checkpoint(nlp, "bert_paraphrase", tmp_path / "exported")
     assert torch.allclose(pair_logits(exported), pair_logits(path), atol=1e-5)
-
-
-def test_answers_of_roberta(make_original, tmp_path):
-    path = make_original("RobertaForQuestionAnswering", tokenizer=roberta_tokenizer(), **ROBERTA)
-    nlp = import_checkpoint(path)
-    pipe = nlp.get_pipe("bert_qa")
-    question, text = "who works?", "Anna works in Paris, Ben near Oslo."
-    found = pipe.model.predict([(question, text)]).logits
-    exported = export_checkpoint(nlp, "bert_qa", tmp_path / "exported")
-    for folder in (path, exported):
-        output = logits_of(folder, "AutoModelForQuestionAnswering", question, text)
-        expected = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1)
-        assert torch.allclose(found, expected, atol=1e-5)
-    doc = nlp.make_doc(text)
-    starts, ends = found.numpy()[-1 - len(text) : -1].T  # a piece for each character
-    sums = {(i, j): starts[i] + ends[j] for i in range(len(text)) for j in range(i, len(text))}
-    i, j = max((pair for pair in sums if pair[1] - pair[0] < pipe.max_answer_pieces), key=sums.get)
-    assert pipe.answer(doc, question).text == doc.char_span(i, j + 1, alignment_mode="expand").text
-
-
-def test_long_texts_leave_room_for_both_marks(make_original):
-    path = make_original("RobertaForQuestionAnswering", tokenizer=roberta_tokenizer(), **ROBERTA)
-    pipe = import_checkpoint(path).get_pipe("bert_qa")
-    states = pipe.model.layers[0].predict([("who?", "Anna works in Paris. " * 20)])
-    lengths = numpy.diff(states.row_offsets)
-    assert lengths.max() == 64 and (states.ends - states.starts == lengths - 4 - 4).all()
 
 
 def test_pooling_that_has_no_form_is_refused(tiny_bert, tmp_path):
