@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from itertools import islice
 
 import pytest
 import spacy
@@ -179,6 +180,22 @@ def test_a_component_reads_only_its_own_corpora():
     assert len(found) == 80
     assert examples_for(lambda: corpus(blank()), "bert_qa") == []
     assert len(list(corpus(blank()))) == 140  # all of them for everyone else
+
+
+def test_get_examples_of_a_user_gives_all_that_it_gives():
+    """Only a corpus that is handed on as it is can leave out what is for others."""
+    corpus, n_given = make_multi_task_corpus(CORPORA), 0
+
+    def get_examples():
+        nonlocal n_given
+        for eg in corpus(blank()):
+            n_given += 1
+            yield eg
+
+    found = examples_for(get_examples, "bert_textcat")
+    assert n_given == 80 and len(found) == 20
+    first = examples_for(lambda: islice(corpus(blank()), 40), "bert_textcat")
+    assert 0 < len(first) < 20
 
 
 def test_a_component_reads_what_bears_no_name():

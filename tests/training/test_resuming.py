@@ -14,7 +14,6 @@ import torch
 import typer.testing
 from conftest import bert_model
 from spacy.cli._util import app as spacy_app
-from spacy_bert_suite.cli.main import cli
 from training.runs import (
     OWN_TAGGER,
     PARSER,
@@ -26,6 +25,7 @@ from training.runs import (
     saved,
 )
 
+from spacy_bert_suite.cli.main import cli
 from spacy_bert_suite.training import steps
 from spacy_bert_suite.training.signals import stop_requests
 

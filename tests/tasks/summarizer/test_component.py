@@ -9,6 +9,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
 from spacy_bert_suite.data.multitask import stamped
+from spacy_bert_suite.tasks.summarizer.component import BertSummarizer
 from spacy_bert_suite.tasks.summarizer.gold import REFERENCES
 from spacy_bert_suite.tasks.summarizer.model import InterSentenceEncoder, encode_places
 from spacy_bert_suite.tasks.summarizer.sentences import sentence_states, sentences_of
@@ -394,3 +395,11 @@ def test_places():
     assert places[0] == pytest.approx([0, 0, 1, 1])
     angles = [2.0, 0.02]
     assert places[2] == pytest.approx([*numpy.sin(angles), *numpy.cos(angles)], abs=1e-6)
+
+
+def test_python_and_config_have_the_same_defaults():
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("bert_summarizer")
+    in_python = BertSummarizer(nlp.vocab, pipe.model)
+    assert in_python.settings == pipe.settings
+    assert (in_python.method, in_python.spans_key) == (pipe.method, pipe.spans_key)

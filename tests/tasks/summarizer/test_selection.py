@@ -37,8 +37,9 @@ def texts_of(n, n_words=6):
     return [" ".join(f"w{i}{'abcdefghij'[j]}" for j in range(n_words)) for i in range(n)]
 
 
-def settings(min_words=1, lead_weight=0.0, **length):
-    return Settings(Length(**length), min_words=min_words, lead_weight=lead_weight)
+def settings(min_words=1, lead_weight=0.0, keep_first=False, center_weight=0.5, **length):
+    """What is left out of the defaults hides what a method does by itself."""
+    return Settings(Length(**length), min_words, lead_weight, center_weight, keep_first)
 
 
 @pytest.mark.parametrize("n, k", [(1, 1), (5, 1), (5, 5), (40, 8), (200, 30)])
@@ -135,13 +136,15 @@ def test_the_center_of_a_cluster_alone():
         away = [numpy.linalg.norm(units[g] - target_of(units[g]), axis=1) for g in groups]
         return [int(rows[distances.argmin()]) for rows, distances in zip(groups, away)]
 
-    length = Length(n_sentences=4)
-    plain = choose_by_clusters(vectors, texts, Settings(length, center_weight=0.0)).chosen
+    def choose(center_weight):
+        given = settings(n_sentences=4, center_weight=center_weight)
+        return choose_by_clusters(vectors, texts, given).chosen
+
+    plain = choose(0.0)
     assert plain == closest_to(lambda rows: rows.mean(axis=0))
-    assert choose_by_clusters(vectors, texts, Settings(length)).chosen != plain
+    assert choose(0.5) != plain
     center = to_units(units.mean(axis=0, keepdims=True))
-    only = choose_by_clusters(vectors, texts, Settings(length, center_weight=1.0)).chosen
-    assert only == closest_to(lambda rows: center)
+    assert choose(1.0) == closest_to(lambda rows: center)
 
 
 def test_centrality_prefers_the_large_theme():
