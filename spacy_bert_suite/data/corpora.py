@@ -8,16 +8,15 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from ..errors import CodedValueError
-from ..errors.coded import Message
 
 Reader = Callable[[Language], Iterable[Example]]
 
 
-def take(examples: Iterable[Example], limit: int, if_empty: Message) -> Iterator[Example]:
+def take(examples: Iterable[Example], limit: int, if_empty: str) -> Iterator[Example]:
     """Read examples up to a limit.
 
     limit (int): How many at most; 0 for all.
-    if_empty (Message): The error where there is none.
+    if_empty (str): The error where there is none.
     YIELDS (Example): The examples.
     RAISES (ValueError): If there is none.
     """
