@@ -15,7 +15,7 @@ import spacy_bert_suite
 ROOT = Path(spacy_bert_suite.__file__).parent
 # Name, where it is found, and the one file that uses it.
 PRIVATE = [
-    ("_link_components", "spacy.language:Language", "training/folder/resume_state.py"),
+    ("_link_components", "spacy.language:Language", "core/pipelines.py"),
     ("_is_in_bad_fork", "torch.cuda", "backbone/fork_safety.py"),
     ("_version", "torch:Tensor", "backbone/cache/features.py"),
     ("_model", "thinc.shims:Shim", "core/torch_shim.py"),

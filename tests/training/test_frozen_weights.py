@@ -8,7 +8,7 @@ import torch
 from training.runs import make_config, run, run_spacy
 
 from spacy_bert_suite.backbone.model import get_backbone
-from spacy_bert_suite.backbone.weights import saving as weight_files
+from spacy_bert_suite.core import atomic
 
 WEIGHTS = "bert/model/model.safetensors"
 
@@ -23,7 +23,7 @@ def written(monkeypatch):
             paths.append(target)
         return replace(source, target)
 
-    monkeypatch.setattr(weight_files.os, "replace", recorded)
+    monkeypatch.setattr(atomic.os, "replace", recorded)
     return paths
 
 
