@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CodedValueError, Errors
+from ..tasks.registry import TASKS
 from .group import PATH, POSITIVE, clean_errors, cli, split_names
 
 if TYPE_CHECKING:
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
 CORPUS = "[TASK=]FILE"
 MACHINE = click.Choice(["small", "large"])  # as in new_config.machine, heavy to import
 
+FACTORIES = [factory for each in TASKS.values() for factory in each.factories]
+NAMES = ", ".join(factory.removeprefix("bert_") for factory in FACTORIES)
+HELP = f"""Write a config, OUTPUT (- for the console), for 'spacy train', with learning rates that
+suit the weights.
 
-@cli.command("init-config")
+Tasks: {NAMES}. A FILE is .spacy, or what the task's reader takes: pairs as .jsonl, .tsv or .csv,
+questions as .json or .jsonl, summaries as .jsonl, plain text as .txt.
+"""
+
+
+@cli.command("init-config", help=HELP)
 @click.argument("output", type=PATH)
 @click.option("--tasks", "-t", required=True, metavar="TASK,TASK", help="What to train.")
 @click.option("--train", "train", multiple=True, required=True, metavar=CORPUS,
@@ -44,13 +54,7 @@ def init_config(
     epochs: float | None,
     force: bool,
 ) -> None:
-    """Write a config, OUTPUT (- for the console), for 'spacy train', with learning rates that suit
-    the weights.
-
-    Tasks are ner, textcat, textcat_multilabel, sentiment, similarity, paraphrase, qa, summarizer
-    and pretrainer. A FILE is .spacy, or what the task's reader takes: pairs as .jsonl, .tsv or
-    .csv, questions as .json or .jsonl, summaries as .jsonl, plain text as .txt.
-    """
+    """Find out what the corpora and the weights are, and write a config for them."""
     with clean_errors():
         from ..tasks.configs import find_tasks
         from ..training.new_config import Request, make_plan, make_text, write

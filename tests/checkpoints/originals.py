@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import transformers
+from spacy.tokens import Doc
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -36,6 +37,11 @@ def logits_of(path: Path, auto: str, *texts: Any) -> Any:
         if "token_type_ids" not in inspect.signature(model.forward).parameters:
             del encoded["token_type_ids"]
         return model(**encoded)
+
+
+def entities_of(doc: Doc) -> list[tuple[int, int, str, float]]:
+    """RETURNS (list[tuple]): Start, end, label and rounded score of each entity."""
+    return [(ent.start, ent.end, ent.label_, round(ent._.score, 5)) for ent in doc.ents]
 
 
 def change_config(path: Path, **values: Any) -> None:

@@ -8,11 +8,9 @@ from transformers import AutoModel
 
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 
+from .originals import entities_of
+
 TEXT = "anna works in paris near the bank of london"
-
-
-def ents(doc):
-    return [(e.start, e.end, e.label_, round(e._.score, 5)) for e in doc.ents]
 
 
 def test_exports_that_cannot_be(make_nlp, tmp_path, tiny_bert):
@@ -51,4 +49,4 @@ def test_a_private_backbone_is_exported(make_nlp, tmp_path, optimizer):
     nlp.update(make_examples(nlp), sgd=optimizer)
     export_checkpoint(nlp, "bert_ner", tmp_path / "new")
     again = import_checkpoint(tmp_path / "new")
-    assert ents(again(TEXT)) == ents(nlp(TEXT))
+    assert entities_of(again(TEXT)) == entities_of(nlp(TEXT))

@@ -14,26 +14,22 @@ from thinc.api import Config
 
 from spacy_bert_suite.checkpoints import import_checkpoint
 
-from .originals import change_config
+from .originals import change_config, entities_of
 
 TAGGER, QA = "BertForTokenClassification", "BertForQuestionAnswering"
 NAMES = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
 TEXT = "anna works in paris near the bank of london"
 
 
-def ents(doc):
-    return [(e.start, e.end, e.label_, round(e._.score, 5)) for e in doc.ents]
-
-
 def test_saved_pipelines_need_no_original(make_original, tmp_path):
     path = make_original(TAGGER, names=NAMES)
     nlp = import_checkpoint(path, lang="de")
     assert nlp.lang == "de" and nlp.pipe_names == ["bert", "bert_ner"]
-    expected = ents(nlp(TEXT))
+    expected = entities_of(nlp(TEXT))
     nlp.to_disk(tmp_path / "nlp")
     shutil.rmtree(path)
     again = spacy.load(tmp_path / "nlp")
-    assert expected and ents(again(TEXT)) == expected
+    assert expected and entities_of(again(TEXT)) == expected
     assert again.meta["bert_checkpoints"] == [
         {
             "source": str(path),

@@ -8,28 +8,24 @@ from transformers import AutoTokenizer
 
 from spacy_bert_suite.checkpoints import export_checkpoint, import_checkpoint
 
-from .originals import change_config, logits_of
+from .originals import change_config, entities_of, logits_of
 
 TAGGER, QA = "BertForTokenClassification", "BertForQuestionAnswering"
 NAMES = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
 TEXT = "anna works in paris near the bank of london"
 
 
-def ents(doc):
-    return [(e.start, e.end, e.label_, round(e._.score, 5)) for e in doc.ents]
-
-
 def test_several_share_nothing_and_say_so(make_original, tmp_path):
     one = make_original(TAGGER, names=NAMES)
     two = make_original(QA, folder="two", initializer_range=0.4)
     nlp = import_checkpoint(one)
-    expected = ents(nlp(TEXT))
+    expected = entities_of(nlp(TEXT))
     with pytest.warns(UserWarning, match="B939.*'bert_2' is a backbone beside bert"):
         assert import_checkpoint(two, nlp=nlp) is nlp
     assert nlp.pipe_names == ["bert", "bert_ner", "bert_2", "bert_qa"]
     nlp.to_disk(tmp_path / "nlp")
     for pipeline in (nlp, spacy.load(tmp_path / "nlp")):
-        assert ents(pipeline(TEXT)) == expected
+        assert entities_of(pipeline(TEXT)) == expected
         found = pipeline.get_pipe("bert_qa").model.predict([("who", TEXT)]).logits[:, 0]
         output = logits_of(two, "AutoModelForQuestionAnswering", "who", TEXT)
         assert torch.allclose(found, output.start_logits[0], atol=1e-5)
@@ -48,7 +44,7 @@ def test_heads_with_the_same_encoder_share_it(make_nlp, tmp_path):
     assert again.pipe_names == ["bert", "bert_ner", "topics"]
     before, after = nlp(TEXT), again(TEXT)
     assert after.cats == pytest.approx(before.cats, abs=1e-5)
-    assert [e[:3] for e in ents(after)] == [e[:3] for e in ents(before)]
+    assert [e[:3] for e in entities_of(after)] == [e[:3] for e in entities_of(before)]
 
 
 def test_a_tokenizer_that_truncates_is_the_same(make_original, tiny_bert, tmp_path):

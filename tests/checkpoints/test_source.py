@@ -7,15 +7,11 @@ from transformers import AutoModel, AutoModelForTokenClassification
 
 from spacy_bert_suite.checkpoints import import_checkpoint
 
-from .originals import change_config
+from .originals import change_config, entities_of
 
 TAGGER = "BertForTokenClassification"
 NAMES = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
 TEXT = "anna works in paris near the bank of london"
-
-
-def ents(doc):
-    return [(e.start, e.end, e.label_, round(e._.score, 5)) for e in doc.ents]
 
 
 def test_revisions_are_found_in_the_cache(make_original, tmp_path, monkeypatch):
@@ -29,7 +25,7 @@ def test_revisions_are_found_in_the_cache(make_original, tmp_path, monkeypatch):
     (repository / "refs" / "v2").write_text(commit)
     shutil.copytree(path, repository / "snapshots" / commit)
     nlp = import_checkpoint("me/tagger", revision="v2")
-    assert ents(nlp(TEXT)) == ents(import_checkpoint(path)(TEXT))
+    assert entities_of(nlp(TEXT)) == entities_of(import_checkpoint(path)(TEXT))
     assert nlp.meta["bert_checkpoints"][0]["revision"] == "v2"
     with pytest.raises(OSError, match="B005"):
         import_checkpoint("me/tagger", revision="v3")
@@ -37,12 +33,12 @@ def test_revisions_are_found_in_the_cache(make_original, tmp_path, monkeypatch):
 
 def test_large_weights_in_several_files(make_original, tmp_path):
     path = make_original(TAGGER, names=NAMES)
-    expected = ents(import_checkpoint(path)(TEXT))
+    expected = entities_of(import_checkpoint(path)(TEXT))
     whole = AutoModelForTokenClassification.from_pretrained(path)
     (path / "model.safetensors").unlink()
     whole.save_pretrained(path, max_shard_size="8KB")
     assert len(list(path.glob("model-*.safetensors"))) > 1
-    assert ents(import_checkpoint(path)(TEXT)) == expected
+    assert entities_of(import_checkpoint(path)(TEXT)) == expected
 
 
 def damage(path, kind):

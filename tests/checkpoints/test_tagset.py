@@ -5,21 +5,14 @@ import pytest
 from spacy_bert_suite.checkpoints.tagset import read_tagging
 
 BIO = ["I-LOC", "B-PER", "O", "I-PER", "B-LOC"]
-NAMES = {
-    "bio": BIO,
-    "iob1": ["I-LOC", "O", "I-PER", "B-LOC"],
-    "io": ["LOC", "PER", "O"],
-    "bioes": ["S-LOC", "E-LOC", "B-LOC", "I-LOC", "O", "B-PER", "E-PER", "I-PER", "S-PER"],
-    "bilou": ["O", "U-LOC", "L-LOC", "I-LOC", "B-LOC"],
-    "one": ["O", "B-X", "I-X"],
-}
+IOB1 = ["I-LOC", "O", "I-PER", "B-LOC"]
 
 
 @pytest.mark.parametrize(
     "names, scheme, labels",
     [
         (BIO, "bio", ["LOC", "PER"]),
-        (NAMES["iob1"], "iob1", ["LOC", "PER"]),
+        (IOB1, "iob1", ["LOC", "PER"]),
         (["O", "I-A", "I-B"], "io", ["A", "B"]),
         (["O", "E-MAIL", "NAME"], "io", ["E-MAIL", "NAME"]),
         (["O", "B_A", "M_A", "E_A", "S_A"], "biluo", ["A"]),

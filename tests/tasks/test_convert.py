@@ -6,7 +6,6 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_bert_suite.tasks.convert import convert, find_split
-from spacy_bert_suite.tasks.ner.corpus import guess_spaces
 
 
 def write(path, text):
@@ -94,19 +93,6 @@ def test_a_byte_order_mark_is_no_text(tmp_path, kind, name, text):
     (doc,) = converted(kind, write(tmp_path / name, "\ufeff" + text))
     assert doc.text == "hello"
     assert doc.cats == ({} if kind == "ner" else {"1": 1.0})
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ('He said : " It is 5 % " .', 'He said: "It is 5%".'),
-        ("I do n't ( yet ) know , it 's $ 5 !", "I don't (yet) know, it's $5!"),
-    ],
-)
-def test_guessed_spaces_read_like_print(text, expected):
-    words = text.split()
-    spaces = guess_spaces(words)
-    assert "".join(w + " " * s for w, s in zip(words, spaces, strict=True)) == expected
 
 
 def test_one_label_gives_a_value_for_every_label(tmp_path):

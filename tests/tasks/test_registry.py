@@ -98,6 +98,14 @@ def test_every_component_can_be_exported_or_says_why_not():
         assert sum(map(bool, ways)) == 1, task.name
 
 
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+def test_configs_are_of_the_factories_and_converters_of_their_entry(task):
+    configs = [load(name) for name in task.configs]
+    assert [f"bert_{config.name}" for config in configs] == list(task.factories)
+    kinds = {each.kind for each in task.converters}
+    assert {config.convert for config in configs} == (kinds or {""})
+
+
 @pytest.fixture
 def extensions(monkeypatch):
     """Doc and Span without attributes: those that are registered since."""
