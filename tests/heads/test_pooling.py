@@ -8,7 +8,6 @@ from conftest import bert_model
 from torch import nn
 
 from spacy_bert_suite.heads.pooling import (
-    first_windows,
     join_windows,
     max_of_segments,
     mean_of_ranges,
@@ -112,10 +111,10 @@ def test_segments_without_rows():
 
 
 def test_first_windows(states):
-    short = first_windows(states)
+    short = states.first_windows()
     windows = list(windows_of(states))
     firsts = [windows[begin] for begin in states.layout.window_offsets[:-1]]
     assert short.layout.n_windows == len(TEXTS)
     expected = torch.stack([rows.mean(dim=0) for rows in firsts])
     assert torch.allclose(pool(short, "mean"), expected, atol=1e-6)
-    assert first_windows(short) is short
+    assert short.first_windows() is short

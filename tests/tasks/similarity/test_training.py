@@ -18,6 +18,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_bert_suite.data.multitask import stamped
 from spacy_bert_suite.data.pairs import make_pair_example
+from spacy_bert_suite.tasks.similarity import component
 
 LEARNED = {
     "CosineSimilarity": (scored, "similarity_spearman", {}),
@@ -123,15 +124,16 @@ def test_cached_gradients_equal_those_of_the_whole_batch(still_bert, chunk_size)
         assert found[chunk_size][1][name] == pytest.approx(gradient, rel=1e-3, abs=1e-6)
 
 
-def test_dropout_is_repeated_in_chunks(tiny_bert):
+def test_dropout_is_repeated_in_chunks(tiny_bert, monkeypatch):
     """The gradient that is cached belongs to the very vectors that are made again."""
     nlp = make(tiny_bert, loss={"name": "CoSENT"}, chunk_size=2)
     examples = scored(nlp)
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("bert_similarity")
     made = []
-    embed = pipe._embed
-    pipe._embed = lambda texts: made.append(embed(texts)) or made[-1]
+    embed = component.embed_with(pipe.text_encoder, pipe.get_embedder().train())
+    watched = lambda texts: made.append(embed(texts)) or made[-1]  # noqa: E731
+    monkeypatch.setattr(component, "embed_with", lambda *args: watched)
     nlp.update(examples, sgd=False)
     n = len(made) // 2
     for (first, _), (second, _) in zip(made[:n], made[n:]):
