@@ -7,19 +7,21 @@ from spacy.tokens import Doc
 
 from ..core.torch_shim import AdamWSettings
 from .hidden_states import BertStates
-from .listener import Accumulate, BertListener, no_gradient
+from .listener import BertListener, no_gradient
 
 
 class TrainingBatch:
     """A batch to which listeners add gradients. The forward pass waits for the first of them:
     heads that find no gold, or make passes of their own, cost none.
+
+    Nothing may refer to a batch once its step is taken: it holds what the backward pass needs, and
+    a reference cycle would keep that, gigabytes of it, until the garbage collector runs.
     """
 
     def __init__(self, encode: Callable, docs: list[Doc], is_train: bool):
         self.encode = encode
         self.docs = docs
         self.is_train = is_train
-        self.accumulate: Accumulate = self._add if is_train else no_gradient
         self.states: BertStates | None = None
         self.backprop: Callable[[torch.Tensor], None] = no_gradient
         self.dHidden: torch.Tensor | None = None
@@ -35,15 +37,18 @@ class TrainingBatch:
             self.states, self.backprop = self.encode(self.docs, is_train=self.is_train)
         return self.states
 
-    def _add(self, dHidden: torch.Tensor) -> None:
+    def accumulate(self, dHidden: torch.Tensor) -> None:
+        if not self.is_train:
+            return
         self.dHidden = dHidden.clone() if self.dHidden is None else self.dHidden.add_(dHidden)
 
     def backward(self) -> None:
         """Run the backward pass, if a head has sent a gradient, and take the batch back."""
         for listener in self.listeners:
             listener.clear()
+        backprop, self.backprop, self.states = self.backprop, no_gradient, None
         if self.dHidden is not None:
-            self.backprop(self.dHidden)
+            backprop(self.dHidden)
 
 
 class DeferredStep:
