@@ -56,7 +56,7 @@ class BackboneErrors(metaclass=WithCodes):
     )
     B030 = (
         "'{name}' has no states for this batch: the component '{upstream}' has not run on it, or "
-        "all its listeners have read them already. '{upstream}' must stand before '{name}' in the "
+        "all its listeners have read them already. '{upstream}' must come before '{name}' in the "
         "pipeline, be enabled, and have the name that 'upstream' in the listener's config gives; "
         "to annotate a doc again, run the pipeline again. If it is frozen in training, remove it "
         "from frozen_components and set components.{upstream}.trainable = false."
@@ -66,7 +66,7 @@ class BackboneErrors(metaclass=WithCodes):
         "behind '{upstream}'. Give both the same batch_size."
     )
     B032 = (
-        "'{name}' listens to '{upstream}', and no backbone of this name stands before it in the "
+        "'{name}' listens to '{upstream}', and no backbone of this name comes before it in the "
         "pipeline. Add it with nlp.add_pipe('bert', name='{upstream}', first=True), or correct "
         "'upstream' in the listener's config: 'upstream = \"*\"' means any backbone."
     )
@@ -98,8 +98,8 @@ class BackboneErrors(metaclass=WithCodes):
         "components.bert.model.activation_checkpointing = true."
     )
     B183 = (
-        "Training with components.bert.model.adapter needs peft. Install it: pip install "
-        "'spacy_bert_suite[lora]', or remove the adapter. Saved pipelines work without it."
+        "Training with components.bert.model.adapter needs peft. Install it with "
+        "'pip install peft', or remove the adapter. Saved pipelines work without it."
     )
     B184 = (
         "No linear layer of the backbone has a name that ends in {targets}, so there is nothing to "

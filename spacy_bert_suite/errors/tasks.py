@@ -186,7 +186,7 @@ class TasksErrors(metaclass=WithCodes):
     )
     B269 = (
         "No component of the pipeline reads {path}, only: {found}. Give a .spacy file, or what one "
-        "of them reads."
+        "of them reads. 'python -m spacy bert convert' makes .spacy files of others (.conll, .csv)."
     )
     B270 = (
         "The pipeline has no component for the task '{task}', only: {found}. Give one that has it, "
