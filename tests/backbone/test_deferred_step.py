@@ -9,7 +9,13 @@ import spacy
 import torch
 from conftest import bert_model, make_examples
 
-HEADS = ["bert_ner", "bert_textcat_multilabel", "bert_sentiment", "bert_similarity", "bert_summarizer"]
+HEADS = [
+    "bert_ner",
+    "bert_textcat_multilabel",
+    "bert_sentiment",
+    "bert_similarity",
+    "bert_summarizer",
+]
 
 
 @contextmanager
