@@ -76,7 +76,7 @@ class CheckpointsWarnings(metaclass=WithCodes):
     )
     B939 = (
         "'{name}' is a backbone besides {others}: nothing is shared, and each text runs through "
-        "all of them. Heads share a backbone where they were trained on one and it runs in the same "
+        "all of them. Heads share a backbone where they were trained on one and it runs in one "
         "precision, or are trained together in one pipeline."
     )
     B940 = (
