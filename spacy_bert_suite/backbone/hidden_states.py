@@ -25,6 +25,7 @@ class Layout:
     token_offsets: numpy.ndarray  # (n_docs + 1,)
     token_starts: numpy.ndarray  # (n_tokens,) rows
     token_ends: numpy.ndarray  # (n_tokens,) rows
+    token_extents: numpy.ndarray  # (n_tokens, 2) characters, whether a space follows
     kept_starts: numpy.ndarray  # (n_windows,) rows
     kept_ends: numpy.ndarray  # (n_windows,) rows
 
@@ -108,6 +109,7 @@ class Layout:
             token_offsets,
             token_starts,
             token_starts + (self.token_ends - self.token_starts)[tokens],
+            self.token_extents[tokens],
             kept_starts,
             kept_starts + kept_lengths,
         )
@@ -127,6 +129,7 @@ class Layout:
             no_tokens,
             self.token_starts[:0],
             self.token_ends[:0],
+            self.token_extents[:0],
             offsets[:-1],
             offsets[1:],
         )
@@ -147,6 +150,7 @@ def make_layout(
     token_starts: numpy.ndarray,
     token_ends: numpy.ndarray,
     token_offsets: numpy.ndarray,
+    token_extents: numpy.ndarray,
 ) -> Layout:
     """Point tokens without pieces at the [CLS] of their doc."""
     n_tokens = numpy.diff(token_offsets)
@@ -158,6 +162,7 @@ def make_layout(
         token_offsets,
         numpy.where(bare, cls_rows, token_starts),
         numpy.where(bare, cls_rows + 1, token_ends),
+        token_extents,
         windows.kept_starts,
         windows.kept_ends,
     )
@@ -246,6 +251,7 @@ def join_states(parts: list[BertStates]) -> BertStates:
         _join_offsets([layout.token_offsets for layout in layouts]),
         numpy.concatenate(token_starts),
         numpy.concatenate(token_ends),
+        numpy.concatenate([lay.token_extents for lay in layouts]),
         numpy.concatenate([lay.kept_starts + n for lay, n in zip(layouts, n_pieces)]),
         numpy.concatenate([lay.kept_ends + n for lay, n in zip(layouts, n_pieces)]),
     )

@@ -11,6 +11,7 @@ from thinc.api import Model
 from ..core.validation import check_config
 from ..errors import CodedValueError, Errors
 from .hidden_states import BertStates
+from .input.windows import token_extents
 from .state_store import MOST_PENDING_BATCHES, StateStore
 
 Accumulate = Callable[[torch.Tensor], None]
@@ -90,8 +91,12 @@ class BertListener(Model):
         raise CodedValueError(self._error(code))
 
     def check_tokens(self, docs: Sequence[Doc], states: BertStates) -> BertStates:
-        """RAISES (ValueError): If the docs have other tokens now than those the states are of."""
-        if [len(doc) for doc in docs] != numpy.diff(states.layout.token_offsets).tolist():
+        """RAISES (ValueError): If the docs have other tokens now than those the states are of, or
+        tokens that begin or end elsewhere.
+        """
+        layout = states.layout
+        same_number = [len(doc) for doc in docs] == numpy.diff(layout.token_offsets).tolist()
+        if not same_number or not numpy.array_equal(token_extents(docs), layout.token_extents):
             raise CodedValueError(self._error("B037"))
         return states
 

@@ -26,7 +26,7 @@ from .encoder.settings import EncoderSettings
 from .fork_safety import ProcessCheck
 from .hidden_states import Layout, make_layout
 from .input.offsets import ranges
-from .input.windows import N_SPECIAL, Windows, align_tokens, make_windows
+from .input.windows import N_SPECIAL, Windows, align_tokens, make_windows, token_extents
 from .input.wordpieces import Wordpieces, WordpieceTokenizer
 from .weights.loading import Checkpoint, load_folder, save_folder
 
@@ -86,7 +86,9 @@ class BackboneShim(TorchShim):
         """Cut docs into windows, and note where each state will lie."""
         pieces = self.wordpieces([doc.text for doc in docs])
         windows = make_windows(pieces.offsets, self.window - N_SPECIAL, self.stride)
-        layout = make_layout(pieces, windows, *align_tokens(docs, pieces))
+        extents = token_extents(docs)
+        tokens = align_tokens(docs, extents, pieces)
+        layout = make_layout(pieces, windows, *tokens, extents)
         return self.rows_of(pieces, windows), layout
 
     def rows_of(self, pieces: Wordpieces, windows: Windows) -> EncoderInput:

@@ -114,6 +114,29 @@ def test_merged_tokens_are_refused(nlp):
         nlp(TEXT)
 
 
+@pytest.mark.parametrize(
+    "retokenize",
+    [
+        lambda doc: (doc[0:2], doc[3], ["Par", "is"]),  # as many tokens as before
+        lambda doc: (doc[2:4], doc[1], ["wor", "ks"]),
+        lambda doc: (None, doc[4], ["."]),
+    ],
+)
+def test_tokens_that_begin_elsewhere_are_refused(nlp, retokenize):
+    doc = nlp.get_pipe("bert")(nlp.make_doc(TEXT))
+    merged, token, parts = retokenize(doc)
+    with doc.retokenize() as retokenizer:
+        if merged is not None:
+            retokenizer.merge(merged)
+        if len(parts) > 1:
+            retokenizer.split(token, parts, heads=[token] * len(parts))
+    if merged is None:
+        nlp.get_pipe("bert_ner")(doc)
+    else:
+        with pytest.raises(ValueError, match="B037.*merged or split"):
+            nlp.get_pipe("bert_ner")(doc)
+
+
 def test_a_copy_in_the_middle_of_training(nlp, optimizer):
     nlp.update(make_examples(nlp), sgd=optimizer)
     again = pickle.loads(pickle.dumps(nlp))

@@ -49,24 +49,30 @@ def make_windows(offsets: numpy.ndarray, window: int, stride: int) -> Windows:
     return Windows(starts, ends, kept_starts, kept_ends, offsets_of(n_windows))
 
 
+def token_extents(docs: Sequence[Doc]) -> numpy.ndarray:
+    """RETURNS (ndarray): Characters of each token, and whether a space follows, which together
+    say where every token begins and ends. *Shape:* ``(n_tokens, 2)``, int64
+    """
+    arrays = [doc.to_array(["LENGTH", "SPACY"]).astype("int64") for doc in docs if len(doc)]
+    return numpy.concatenate(arrays) if arrays else numpy.zeros((0, 2), dtype="int64")
+
+
 def align_tokens(
-    docs: Sequence[Doc], pieces: Wordpieces
+    docs: Sequence[Doc], extents: numpy.ndarray, pieces: Wordpieces
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Find each token's wordpieces: those that share a character with it. A piece may belong
     to two tokens ("can" + "n't" against "can", "'", "t"); white space has none.
 
+    extents (ndarray): As of `token_extents`.
     RETURNS (tuple[ndarray, ndarray, ndarray]): First piece and end of the pieces of every
         token, (n_tokens,) each, with start == end where there are none, and the token
         offsets of the docs, (n_docs + 1,).
     """
-    arrays = [doc.to_array(["LENGTH", "SPACY"]).astype("int64") for doc in docs]
-    offsets = offsets_of([len(array) for array in arrays])
-    arrays = [array for array in arrays if len(array)]
-    lengths = numpy.concatenate(arrays) if arrays else numpy.zeros((0, 2), dtype="int64")
+    offsets = offsets_of([len(doc) for doc in docs])
     # All docs on one line of characters, so that two searches serve the whole batch.
-    token_ends = numpy.cumsum(lengths.sum(axis=1)) - lengths[:, 1]
-    token_starts = token_ends - lengths[:, 0]
-    n_characters = offsets_of(lengths.sum(axis=1))
+    token_ends = numpy.cumsum(extents.sum(axis=1)) - extents[:, 1]
+    token_starts = token_ends - extents[:, 0]
+    n_characters = offsets_of(extents.sum(axis=1))
     origin = numpy.repeat(n_characters[offsets[:-1]], numpy.diff(pieces.offsets))
     starts = numpy.searchsorted(pieces.ends + origin, token_starts, side="right")
     ends = numpy.searchsorted(pieces.starts + origin, token_ends, side="left")

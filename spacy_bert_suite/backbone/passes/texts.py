@@ -7,7 +7,7 @@ from thinc.api import Model
 
 from ...core.text import replace_surrogates
 from ..hidden_states import BertStates, make_layout
-from ..input.windows import N_SPECIAL, cut_texts, make_windows
+from ..input.windows import N_SPECIAL, cut_texts, make_windows, token_extents
 from .shared import SharedEncoder
 
 
@@ -45,7 +45,7 @@ def forward(
     windows = make_windows(pieces.offsets, backbone.window - N_SPECIAL, backbone.stride)
     no_tokens = numpy.zeros(0, dtype="int64")
     offsets = numpy.zeros(len(texts) + 1, dtype="int64")
-    layout = make_layout(pieces, windows, no_tokens, no_tokens, offsets)
+    layout = make_layout(pieces, windows, no_tokens, no_tokens, offsets, token_extents([]))
     rows = backbone.rows_of(pieces, windows)
     output, backprop = model.run(rows, is_train)
     return BertStates(output, layout), backprop

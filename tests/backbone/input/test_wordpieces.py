@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from spacy_bert_suite.backbone.input.offsets import ranges
-from spacy_bert_suite.backbone.input.windows import align_tokens, make_windows
+from spacy_bert_suite.backbone.input.windows import align_tokens, make_windows, token_extents
 from spacy_bert_suite.backbone.input.wordpieces import LONGEST_CACHED_CHUNK, WordpieceTokenizer
 
 HARD_TEXTS = [
@@ -96,7 +96,7 @@ def nlp(english):
 def test_every_token_has_exactly_the_pieces_that_share_a_character(wordpieces, nlp, texts):
     docs = [nlp.make_doc(text) for text in texts]
     pieces = wordpieces([doc.text for doc in docs])
-    starts, ends, offsets = align_tokens(docs, pieces)
+    starts, ends, offsets = align_tokens(docs, token_extents(docs), pieces)
     for d, doc in enumerate(docs):
         first, last = pieces.offsets[d : d + 2]
         for i, token in enumerate(doc):

@@ -1,5 +1,8 @@
+import pickle
+
 import numpy
 import pytest
+import spacy
 import torch
 from conftest import LABELS, make_examples
 from spacy.tokens import Span
@@ -155,3 +158,17 @@ def test_white_space_at_the_edge_of_gold_is_left_out(make_nlp, text, start, end,
     tags = nlp.get_pipe("bert_ner")._gold_tags(Example(nlp.make_doc(text), gold))
     names = make_tags(LABELS["bert_ner"])
     assert [None if tag < 0 else names[tag] for tag in tags] == expected
+
+
+def test_docs_with_vocabs_of_their_own_in_one_batch(make_nlp):
+    nlp = make_nlp("bert_ner")
+    texts = ["Anna works in Paris.", "Ben  lives\tnear Oslo.", "Carla met Ben."]
+    expected = [spans_of(nlp(text)) for text in texts]
+    foreign = [spacy.blank("en").make_doc(text) for text in texts]
+    sent = [pickle.loads(pickle.dumps(doc)) for doc in foreign]
+    for docs in (foreign, sent, [nlp.make_doc(texts[0]), *sent[1:]]):
+        assert [spans_of(doc) for doc in nlp.pipe(docs)] == expected
+
+
+def spans_of(doc):
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
