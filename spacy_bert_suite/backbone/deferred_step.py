@@ -1,10 +1,13 @@
 """TrainingBatch and DeferredStep: one backward pass and one step for all heads of a batch."""
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 
 import torch
+from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..core.locks import ForkedLock, is_running
 from ..core.torch_shim import AdamWSettings
 from .hidden_states import BertStates
 from .listener import BertListener, no_gradient
@@ -22,6 +25,7 @@ class TrainingBatch:
         self.encode = encode
         self.docs = docs
         self.is_train = is_train
+        self.thread = get_ident()
         self.states: BertStates | None = None
         self.backprop: Callable[[torch.Tensor], None] = no_gradient
         self.dHidden: torch.Tensor | None = None
@@ -42,6 +46,11 @@ class TrainingBatch:
             return
         self.dHidden = dHidden.clone() if self.dHidden is None else self.dHidden.add_(dHidden)
 
+    @property
+    def is_in_use_elsewhere(self) -> bool:
+        """RETURNS (bool): Whether another thread is in `nlp.update` with it."""
+        return self.thread != get_ident() and is_running(Language.update, self.thread)
+
     def backward(self) -> None:
         """Run the backward pass, if a head has sent a gradient, and take the batch back."""
         for listener in self.listeners:
@@ -57,12 +66,14 @@ class DeferredStep:
     All listeners add their gradients to one batch, and one backward pass takes the sum: no
     listener is special, so any of them may skip a batch or be frozen. `nlp.update(sgd=...)` asks
     the backbone for its step before any head has run; then the step waits, with the settings of
-    that moment, until the weights are next used, saved or trained.
+    that moment, until the weights are next used, saved or trained. Threads that predict while
+    another one is in `nlp.update` leave its step to it, and see the weights of before.
     """
 
     def __init__(self) -> None:
         self.batch: TrainingBatch | None = None
         self.settings: AdamWSettings | None = None  # of a step that waits
+        self.lock = ForkedLock()
 
     def in_training_batch(self, docs: Sequence[Doc]) -> bool:
         """RETURNS (bool): Whether the backbone learns from a batch with all of these docs now."""
@@ -86,10 +97,13 @@ class DeferredStep:
 
     def flush(self, take_step: Callable[[AdamWSettings], None]) -> None:
         """Run the backward pass, and take the step that waits, if there is one."""
-        self.backward()
-        settings, self.settings = self.settings, None
-        if settings is not None:
-            take_step(settings)
+        with self.lock:
+            if self.batch is not None and self.batch.is_in_use_elsewhere:
+                return
+            self.backward()
+            settings, self.settings = self.settings, None
+            if settings is not None:
+                take_step(settings)
 
     def backward(self) -> None:
         batch, self.batch = self.batch, None

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..core.device import DTYPES
+from ..core.locks import LOADING
 from ..core.torch_shim import get_shim
 from ..errors import CodedValueError, Errors
 from .encoder.adapters import LoRA
@@ -102,7 +103,9 @@ def get_backbone(model: Model, *, download: bool = False) -> "BackboneShim":
     """RETURNS (BackboneShim): The weights and the tokenizer, loaded if they were not yet."""
     backbone: BackboneShim = get_shim(model)
     if backbone.module is None:
-        backbone.load(load_checkpoint(backbone.name, download=download))
+        with LOADING:
+            if backbone.module is None:  # no other thread was faster
+                backbone.load(load_checkpoint(backbone.name, download=download))
     # By force: weights of another width may have been loaded since.
     model.set_dim("nO", backbone.module.width, force=True)
     return backbone

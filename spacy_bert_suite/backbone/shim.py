@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from transformers import PreTrainedModel
 
 from ..core.integrity import coded_damage, noting_checksums
+from ..core.locks import LOADING
 from ..core.optimizer_state import below_prefix, with_prefix
 from ..core.torch_shim import AdamWSettings, TorchShim, module_to_bytes
 from ..errors import CodedValueError, Errors
@@ -67,20 +68,12 @@ class BackboneShim(TorchShim):
             )
         self.tokenizer = checkpoint.tokenizer
         self.wordpieces = WordpieceTokenizer(checkpoint.tokenizer)
-        self.module = BertEncoder(checkpoint.encoder, self.settings)
+        module = BertEncoder(checkpoint.encoder, self.settings)
         if mixture is not None:
-            self._load_mixture(mixture)
-        if self.module.dtype == torch.float16:
-            self.scaler = torch.amp.GradScaler(self.module.device.type)
-
-    def _load_mixture(self, mixture: dict[str, torch.Tensor]) -> None:
-        parameters = [getattr(self.module, name) for name in MIXTURE]
-        found = [getattr(mixture.get(name), "shape", None) for name in MIXTURE]
-        expected = [parameter.shape for parameter in parameters]
-        if found != expected:
-            reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
-            raise CodedValueError(Errors.B039.format(reason=reason))
-        self.module.load_state_dict(mixture, strict=False)
+            load_mixture(module, mixture)
+        if module.dtype == torch.float16:
+            self.scaler = torch.amp.GradScaler(module.device.type)
+        self.module = module  # last: another thread may wait for it
 
     def prepare(self, docs: Sequence[Doc]) -> tuple[EncoderInput, Layout]:
         """Cut docs into windows, and note where each state will lie."""
@@ -110,13 +103,15 @@ class BackboneShim(TorchShim):
         RAISES (RuntimeError): If this is a fork of a process that has used the GPU.
         """
         self.check_process(self.name, self.module.device)
-        if is_train:
-            self.module.adapt()
-        output = self.module.encode(rows, is_train=is_train)
+        with self.lock.alone() if is_train else self.lock.shared():
+            if is_train:
+                self.module.adapt()
+            output = self.module.encode(rows, is_train=is_train)
 
         def backprop(dHidden: torch.Tensor) -> None:
             if output.requires_grad:
-                with coded_in_training(self.module.device):
+                with self.lock.alone(), coded_in_training(self.module.device):
+                    self.module.train()  # for activations that are computed again
                     output.backward(dHidden if self.scaler is None else self.scaler.scale(dHidden))
 
         return output, backprop
@@ -135,8 +130,9 @@ class BackboneShim(TorchShim):
         super().load_training_state(tensors)
 
     def step(self, settings: AdamWSettings) -> None:
-        super().step(settings)
-        self._weights_changed()
+        with self.lock.alone():
+            super().step(settings)
+            self._weights_changed()
 
     @contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
@@ -174,12 +170,13 @@ class BackboneShim(TorchShim):
                 (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
 
     def from_folder(self, path: Path) -> None:
-        checkpoint = load_folder(path)
-        mixture = None
-        if self.settings.layers == "scalar_mix":
-            with coded_damage("mixture of layers", path / MIXTURE_FILE):
-                mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
-        self.load(checkpoint, mixture)
+        with LOADING:
+            checkpoint = load_folder(path)
+            mixture = None
+            if self.settings.layers == "scalar_mix":
+                with coded_damage("mixture of layers", path / MIXTURE_FILE):
+                    mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
+            self.load(checkpoint, mixture)
 
     def to_bytes(self) -> bytes:
         if self.module is None:
@@ -225,3 +222,13 @@ def longest_input(checkpoint: Checkpoint) -> int:
     embeddings = getattr(checkpoint.encoder, "embeddings", None)
     padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
     return positions - (0 if padding is None else padding + 1)
+
+
+def load_mixture(module: BertEncoder, mixture: dict[str, torch.Tensor]) -> None:
+    """RAISES (ValueError): If the tensors are not those of the module's layers."""
+    found = [getattr(mixture.get(name), "shape", None) for name in MIXTURE]
+    expected = [getattr(module, name).shape for name in MIXTURE]
+    if found != expected:
+        reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
+        raise CodedValueError(Errors.B039.format(reason=reason))
+    module.load_state_dict(mixture, strict=False)

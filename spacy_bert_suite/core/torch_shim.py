@@ -16,6 +16,7 @@ from thinc.shims import Shim
 
 from ..errors import CodedValueError, Errors, Warnings
 from .ema import MARK, MARKER, WeightAverages
+from .locks import LOADING, SharedLock
 from .optimizer_state import (
     below_prefix,
     get_moments,
@@ -92,6 +93,7 @@ class TorchShim(Shim):
         self.scaler: torch.amp.GradScaler | None = None
         self.averages = WeightAverages()
         self.report = StepReport()
+        self.lock = SharedLock()
         self._norm: float | None = None  # of gradients that are ready for a step
 
     @property
@@ -106,6 +108,11 @@ class TorchShim(Shim):
         self.averages = WeightAverages()
         self._norm = None
 
+    def build_module(self) -> None:
+        """Make the module that `cfg` describes, with weights as they are before training."""
+        with LOADING:
+            self.module = self.build(self.cfg)
+
     def finish_update(self, optimizer: Optimizer) -> None:
         self.step(AdamWSettings.from_optimizer(optimizer))
 
@@ -113,13 +120,14 @@ class TorchShim(Shim):
         """Take one AdamW step with the gradients that are there, and clear them. Without any
         gradient nothing changes; with one that is not finite the step is left out.
         """
-        norm = self.prepare_step(settings)
-        if norm is not None and math.isfinite(norm):
-            self._take_step(settings)
-            self._end_step(settings, n_steps=self.report.n_steps + 1)
-        elif norm is not None:
-            warnings.warn(Warnings.B901, stacklevel=2)
-            self.skip(settings)
+        with self.lock.alone():
+            norm = self.prepare_step(settings)
+            if norm is not None and math.isfinite(norm):
+                self._take_step(settings)
+                self._end_step(settings, n_steps=self.report.n_steps + 1)
+            elif norm is not None:
+                warnings.warn(Warnings.B901, stacklevel=2)
+                self.skip(settings)
 
     def prepare_step(self, settings: AdamWSettings) -> float | None:
         """Clip the gradients that are there, once before each step.
@@ -247,7 +255,7 @@ class TorchShim(Shim):
         self.cfg = {**message["cfg"], **free}
         self.module = None
         if message["weights"] is not None:
-            self.module = self.build(self.cfg)
+            self.build_module()
             self._load(safetensors.torch.load(message["weights"]))
         return self
 

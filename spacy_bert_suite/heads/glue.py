@@ -46,19 +46,31 @@ def forward(model: Model, inputs: Sequence[Any], is_train: bool) -> tuple[Any, C
     """The backprop callback takes a tuple of gradients, one per output (None for no gradient)."""
     states, accumulate = model.layers[0](inputs, is_train)
     module = built_module(model, states.hidden.shape[1])
-    module.to(states.hidden.device).train(is_train)
+    lock = get_shim(model).lock
     if not is_train:
-        with torch.no_grad():
+        with lock.shared(), torch.no_grad():
+            on_device(module, states.hidden.device).eval()
             return module(states, inputs), _no_backprop
-    outputs, hand_on = with_graph(states, accumulate, lambda leaf: module(leaf, inputs))
+    with lock.alone():
+        on_device(module, states.hidden.device).train()
+        outputs, hand_on = with_graph(states, accumulate, lambda leaf: module(leaf, inputs))
 
     def backprop(dOutputs: Gradients) -> list:
         pairs = [(y, dY) for y, dY in zip(outputs, dOutputs) if dY is not None]
-        torch.autograd.backward([y for y, _ in pairs], [dY for _, dY in pairs])
+        with lock.alone():
+            torch.autograd.backward([y for y, _ in pairs], [dY for _, dY in pairs])
         hand_on()
         return []
 
     return type(outputs)(*map(_detached, outputs)), backprop
+
+
+def on_device(module: nn.Module, device: torch.device) -> nn.Module:
+    """RETURNS (Module): The module, moved if it was elsewhere: moving takes up the gradients too,
+    with which another thread may be training.
+    """
+    here = next((parameter.device for parameter in module.parameters()), device)
+    return module if here == device else module.to(device)
 
 
 def with_graph(
@@ -103,7 +115,7 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
     shim, width = get_shim(model), states_width(model.layers[0])
     model.set_dim("nI", width, force=True)
     shim.cfg.update(width=width, n_out=model.get_dim("nO"))
-    shim.module = shim.build(shim.cfg)
+    shim.build_module()
     if shim.cfg.get("pooling") == "pooler":
         sources = (layer for layer in model.layers if isinstance(layer, SharedEncoder))
         copy_pooler(next(sources).get_backbone(), shim.module)

@@ -5,6 +5,7 @@ with the embedded model on two cores: dropout takes a fifth of the time, attenti
 of usual length about half.
 """
 
+import os
 from typing import Any
 
 import torch
@@ -13,6 +14,13 @@ from torch.overrides import TorchFunctionMode
 
 MOST_SCORES = 1_600_000  # at a time; more of them leave the cache
 N_LEVELS = 1 << 15  # of the 15 random bits that decide over one value
+MOST_KERNELS = 128  # kept by oneDNN, each for one shape of input
+# In half precision they would take a gigabyte, with 128 it is about 100 MB. Read once, when the
+# first kernel is made.
+KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+for variable in KERNEL_CACHES:
+    os.environ.setdefault(variable, str(MOST_KERNELS))
+
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
 

@@ -23,6 +23,7 @@ from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
 from ...core.integrity import check_files, first_line, sha256
+from ...core.locks import LOADING
 from ...errors import (
     CodedFileNotFoundError,
     CodedImportError,
@@ -162,7 +163,11 @@ def embedded_folder() -> Path:
 
 def _load(source: str | Path, name: str, *, local_files_only: bool = True) -> Checkpoint:
     options: Any = {"local_files_only": local_files_only, "trust_remote_code": False}
-    with quiet(progress=not local_files_only), _coded_errors(source, name, local_files_only):
+    with (
+        LOADING,
+        quiet(progress=not local_files_only),
+        _coded_errors(source, name, local_files_only),
+    ):
         with _damaged(name, "configuration"):
             config = AutoConfig.from_pretrained(source, **options)
         check_architecture(config, name)

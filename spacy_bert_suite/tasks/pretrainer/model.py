@@ -14,6 +14,7 @@ from ...backbone.passes.shared import SharedEncoder
 from ...backbone.shim import BackboneShim
 from ...core.collectives import totals_of
 from ...core.device import autocast
+from ...core.locks import LOADING
 from ...core.torch_shim import TorchShim, get_shim
 from ...errors import CodedValueError, Errors
 from .checkpoint import read_heads
@@ -127,7 +128,8 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
                                             expected="last for bert_pretrainer"))  # fmt: skip
     shim = get_shim(model)
     shim.cfg.update({key: getattr(config, key) for key in SHAPE}, imported=[])
-    module = shim.build(shim.cfg)
+    with LOADING:
+        module = shim.build(shim.cfg)
     found = read_heads(backbone.name, module)
     module.load_state_dict(found, strict=False)
     shim.cfg["imported"] = sorted(found)

@@ -34,7 +34,7 @@ def build_embedder(
     kept = shim.module if shim.cfg.get("width") == width else None
     taken_over = resolve_auto(shim.cfg, backbone, download)
     shim.cfg.update(width=width, n_labels=n_labels)
-    shim.module = shim.build(shim.cfg)
+    shim.build_module()
     if kept is not None:
         shim.module.dense.load_state_dict(kept.dense.state_dict())
     load_dense(shim.module, taken_over)

@@ -1,11 +1,15 @@
 """The CPU's own dropout and attention do what torch's do."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from spacy_bert_suite.backbone.encoder import cpu_kernels as cpu
-from spacy_bert_suite.backbone.encoder.cpu_kernels import CpuOperations
+from spacy_bert_suite.backbone.encoder.cpu_kernels import KERNEL_CACHES, CpuOperations
 
 
 @pytest.fixture(params=["no mask", "bool", "float", "one for all", "plain"])
@@ -115,3 +119,21 @@ def test_only_inside_the_context(monkeypatch):
     with CpuOperations():
         layer(torch.ones(2))
     assert len(calls) == 1
+
+
+def test_the_caches_of_onednn_are_bounded():
+    """Read when the first kernel is made: `import` of the backbone must be early enough."""
+    code = (
+        "import os, sys; from spacy_bert_suite.backbone.encoder import encoder;"
+        "print(os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'], os.environ['LRU_CACHE_CAPACITY'])"
+    )
+    env = {k: v for k, v in os.environ.items() if k not in KERNEL_CACHES}
+    for given, expected in (({}, "128 128"), ({"LRU_CACHE_CAPACITY": "9"}, "128 9")):
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            env=env | given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.split() == expected.split()
