@@ -247,6 +247,7 @@ ENTRIES = (
         attributes={
             "doc.embedding": "(width,) float32",
             "span.embedding": "(width,) float32, of a sentence",
+            "doc.token_vectors": "vectors of the tokens, (n_tokens, width) array",
         },
         converters=(PAIRS,),
         importers=(

@@ -2,8 +2,10 @@
 
 The hooks are functions of this module and hold nothing, so docs with hooks can be pickled.
 A doc's own vector is `doc._.embedding`, a sentence's `sent._.embedding`, a token's its row of
-`doc.tensor`; any other span has the mean of its tokens. A sentence that has become a doc by
-`sent.as_doc(copy_user_data=True)` keeps the vector of the sentence.
+`doc._.token_vectors`; any other span has the mean of its tokens. `doc.tensor` is left alone: of
+docs that have lost their hooks, spaCy would take its mean for their vector, which is another one.
+A sentence that has become a doc by `sent.as_doc(copy_user_data=True)` keeps the vector of the
+sentence.
 """
 
 import warnings
@@ -16,6 +18,8 @@ from ..errors import CodedValueError, Errors, Warnings
 from .norms import unit
 
 Spacy = Doc | Span | Token
+VECTORS = ("._.", "token_vectors", None, None)
+PLACES = "bert_similarity.token_places"  # characters where each of these tokens begins and ends
 
 
 def install_hooks(doc: Doc) -> Doc:
@@ -51,7 +55,7 @@ def own_vector(item: Doc | Span) -> numpy.ndarray | None:
     if own_vector(item.doc) is None:
         return None
     is_part = 0 < len(item) < len(item.doc)
-    return None if is_part and not len(token_vectors(item.doc)) else span_vector(item)
+    return None if is_part and not len(rows_of(item)) else span_vector(item)
 
 
 def any_vector(item: Doc | Span) -> Any:
@@ -78,22 +82,39 @@ def span_vector(span: Span) -> numpy.ndarray:
         return embedding
     if span.start == 0 and span.end == len(span.doc):
         return doc_vector(span.doc)
-    tokens = token_vectors(span.doc)[span.start : span.end]
+    tokens = rows_of(span)
     return unit(tokens.mean(axis=0)) if len(tokens) else numpy.zeros_like(doc_vector(span.doc))
 
 
 def token_vector(token: Token) -> numpy.ndarray:
     """RETURNS (ndarray): (width,) float32; empty where token vectors were not kept."""
-    tensor = token_vectors(token.doc)
-    return tensor[token.i] if len(tensor) else _nothing()
+    rows = rows_of(token.doc[token.i : token.i + 1])
+    return rows[0] if len(rows) else _nothing()
 
 
-def token_vectors(doc: Doc) -> numpy.ndarray:
-    """RETURNS (ndarray): (n_tokens, width) float32; empty where they were not kept, removed, as by
-    the component "doc_cleaner", or replaced by what has another width, as by "tok2vec".
+def keep_token_vectors(doc: Doc, vectors: numpy.ndarray) -> None:
+    """vectors (ndarray): Of its tokens, (n_tokens, width) float32."""
+    doc._.token_vectors = vectors
+    doc.user_data[PLACES] = numpy.asarray(_places(doc), dtype="int64").reshape(-1, 2)
+
+
+def rows_of(span: Span) -> numpy.ndarray:
+    """RETURNS (ndarray): Vectors of the tokens of a span, (n_tokens, width) float32; empty where
+    they were not kept, or are of tokens that were merged or split since.
     """
+    doc, first, last = span.doc, span.start, span.end
+    user_data: Any = doc.user_data  # its keys are not only strings
+    kept, places = user_data.get(VECTORS), user_data.get(PLACES)
+    if kept is not None and places is not None:
+        is_same = places[first:last].tolist() == _places(span)
+        return kept[first:last] if is_same else _nothing()
+    # Docs saved by earlier versions have them in the tensor; that of "tok2vec" is of another width.
     is_ours = doc.tensor is not None and doc.tensor.shape[1:] == doc_vector(doc).shape
-    return doc.tensor if is_ours else _nothing()
+    return doc.tensor[first:last] if is_ours else _nothing()
+
+
+def _places(tokens: Doc | Span) -> list[list[int]]:
+    return [[token.idx, token.idx + len(token)] for token in tokens]
 
 
 def vector_norm(item: Spacy) -> float:

@@ -11,7 +11,13 @@ from spacy_bert_suite.core.attributes import register_attributes
 from spacy_bert_suite.render.heatmap import similarity_matrix, similarity_svg
 from spacy_bert_suite.render.html import render_page
 from spacy_bert_suite.search.record import vector_of
-from spacy_bert_suite.vectors.hooks import any_vector, install_hooks, own_vector
+from spacy_bert_suite.vectors.hooks import (
+    PLACES,
+    any_vector,
+    install_hooks,
+    keep_token_vectors,
+    own_vector,
+)
 from spacy_bert_suite.vectors.matrix import as_matrix
 from spacy_bert_suite.vectors.norms import normalised, unit
 
@@ -21,12 +27,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture
 def make_doc():
     nlp = spacy.blank("en")
-    register_attributes("test", ["doc.embedding", "span.embedding"])
+    register_attributes("test", ["doc.embedding", "span.embedding", "doc.token_vectors"])
 
     def make(text, vector):
         doc = nlp(text)
         doc._.embedding = numpy.asarray(vector, dtype="float32")
-        doc.tensor = numpy.tile(doc._.embedding, (len(doc), 1))
+        keep_token_vectors(doc, numpy.tile(doc._.embedding, (len(doc), 1)))
         return install_hooks(doc)
 
     return make
@@ -51,7 +57,7 @@ def test_sentences_have_vectors_of_their_own(make_doc):
 def test_docs_that_have_lost_their_hooks(make_doc):
     doc = make_doc("a b c", [3.0, 4.0])
     doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
-    doc.tensor = numpy.asarray([[1, 0], [0, 1], [0, 1]], dtype="float32")
+    keep_token_vectors(doc, numpy.asarray([[1, 0], [0, 1], [0, 1]], dtype="float32"))
     items = [doc, doc[:], doc[0:1], doc[1:3], doc[0:2]]
     expected = [item.vector.tolist() for item in items]
     for hooks in (doc.user_hooks, doc.user_span_hooks, doc.user_token_hooks):
@@ -64,11 +70,11 @@ def test_docs_that_have_lost_their_hooks(make_doc):
 def test_sentences_as_docs_keep_their_vectors(make_doc):
     doc = make_doc("a b c d", [3.0, 4.0])
     doc[2:4]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
-    doc.tensor = numpy.asarray([[1, 0], [0, 1], [0, 2], [2, 0]], dtype="float32")
+    keep_token_vectors(doc, numpy.asarray([[1, 0], [0, 1], [0, 2], [2, 0]], dtype="float32"))
     part = doc[2:4].as_doc(copy_user_data=True)
     assert part._.embedding is None
     assert part.vector.tolist() == part[:].vector.tolist() == [1.0, 0.0]
-    assert part[0].vector.tolist() == [0.0, 2.0] and part[1:].vector.tolist() == [1.0, 0.0]
+    assert part[0].vector.tolist() == [] and part[1:].vector.tolist() == [0.0, 0.0]
     (kept,) = DocBin(docs=[part], store_user_data=True).get_docs(doc.vocab)
     assert as_matrix([part, kept, doc]).tolist() == [[1.0, 0.0], [1.0, 0.0], [3.0, 4.0]]
     assert similarity_matrix([part, doc]).count(">0.60</td>") == 2
@@ -78,10 +84,10 @@ def test_sentences_as_docs_keep_their_vectors(make_doc):
             as_matrix([lost])
 
 
-def test_docs_without_a_tensor(make_doc):
-    """As the component "doc_cleaner" leaves them."""
+def test_docs_without_token_vectors(make_doc):
     doc = make_doc("a b", [3.0, 4.0])
-    doc.tensor = None
+    doc._.token_vectors = None
+    doc.tensor = None  # as the component "doc_cleaner" leaves it
     assert doc.vector.tolist() == doc[:].vector.tolist() == [3.0, 4.0]
     assert doc[0].vector.tolist() == [] and doc[0:1].vector.tolist() == [0.0, 0.0]
 
@@ -89,10 +95,9 @@ def test_docs_without_a_tensor(make_doc):
 def test_parts_of_a_doc_without_token_vectors_have_none(make_doc):
     doc = make_doc("a b c", [3.0, 4.0])
     doc[0:1]._.embedding = numpy.asarray([1.0, 0.0], dtype="float32")
+    doc._.token_vectors = None
     (kept,) = DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)
-    cleaned = make_doc("a b c", [3.0, 4.0])
-    cleaned.tensor = None
-    for lost in (kept, install_hooks(kept), cleaned):
+    for lost in (kept, install_hooks(kept), doc):
         assert own_vector(lost[1:3]) is None and any_vector(lost[1:3]).shape == (0,)
         assert own_vector(lost[:]).tolist() == any_vector(lost).tolist() == [3.0, 4.0]
         with pytest.raises(ValueError, match="B142.*DocBin"):
@@ -104,6 +109,7 @@ def test_parts_of_a_doc_without_token_vectors_have_none(make_doc):
 
 def test_a_tensor_of_another_component_is_no_token_vector(make_doc):
     doc = make_doc("a b", [3.0, 4.0])
+    doc._.token_vectors = None
     doc.tensor = numpy.ones((2, 96), dtype="float32")
     assert doc[0].vector.tolist() == [] and doc[0:1].vector.tolist() == [0.0, 0.0]
     assert own_vector(doc[0:1]) is None and doc[:].vector.tolist() == [3.0, 4.0]
@@ -180,3 +186,40 @@ def test_page_marks_the_summary():
     page = render_page([doc])
     assert page.count('class="sentence summary"') == 1 and "Marked sentences" in page
     assert 'class="sentence summary"' not in plain and "Marked sentences" not in plain
+
+
+def test_without_hooks_there_is_no_vector_rather_than_another_one(make_doc):
+    doc, other = make_doc("a b c", [3.0, 4.0]), make_doc("d e", [4.0, 3.0])
+    keep_token_vectors(doc, numpy.asarray([[1, 0], [0, 1], [0, 1]], dtype="float32"))
+    with pytest.warns(UserWarning, match="W109"):
+        data = doc.to_bytes()
+    for again in (
+        Doc(doc.vocab).from_bytes(data),
+        *DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab),
+    ):
+        for item in (again, again[0], again[0:2]):
+            assert not item.has_vector and not item.vector.any()
+        install_hooks(again)
+        for item, expected in zip((again, again[0], again[0:2]), (doc, doc[0], doc[0:2])):
+            assert item.vector.tolist() == expected.vector.tolist() and item.has_vector
+            assert item.similarity(other) == pytest.approx(expected.similarity(other))
+
+
+@pytest.mark.parametrize("n_parts", [1, 2])
+def test_tokens_that_were_merged_or_split_have_no_vector(make_doc, n_parts):
+    doc = make_doc("a b cd", [3.0, 4.0])
+    keep_token_vectors(doc, numpy.asarray([[1, 0], [0, 1], [0, 1]], dtype="float32"))
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+        if n_parts == 2:
+            retokenizer.split(doc[2], ["c", "d"], heads=[doc[2], doc[2]])
+    assert [token.vector.tolist() for token in doc] == [[]] * (n_parts + 1)
+    assert doc.vector.tolist() == [3.0, 4.0]
+
+
+def test_docs_of_earlier_versions_have_token_vectors_in_the_tensor(make_doc):
+    doc = make_doc("a b", [3.0, 4.0])
+    del doc.user_data[PLACES]
+    doc._.token_vectors = None
+    doc.tensor = numpy.asarray([[1, 0], [0, 2]], dtype="float32")
+    assert doc[1].vector.tolist() == [0.0, 2.0] and doc[1:].vector.tolist() == [0.0, 1.0]

@@ -66,7 +66,7 @@ SENTENCE_VECTORS = ("auto", "context", "alone", "none")
 
 @Language.factory(
     "bert_similarity",
-    assigns=["doc._.embedding", "span._.embedding", "doc.tensor"],
+    assigns=["doc._.embedding", "span._.embedding", "doc._.token_vectors"],
     default_config=DEFAULT_CONFIG["bert_similarity"],
     default_score_weights={
         "similarity_score": 1.0,
@@ -95,7 +95,7 @@ def make_bert_similarity(
     sentence_vectors (str): Vectors of sentences from the same pass ("context"), from a pass over
         each sentence by itself ("alone"), or "none". "auto" is "alone" where the model pools
         [CLS] states, of which a sentence in its context has none, else "context".
-    token_vectors (bool): Keep the vectors of tokens in `doc.tensor`, for tokens and spans.
+    token_vectors (bool): Keep `doc._.token_vectors`, for tokens and spans.
     chunk_size (int): In training, texts whose activations are held at a time: the batch can
         then be large in little memory, for one more forward pass (Gao et al. 2021); 0 for all.
     distillation (float): How strongly training holds the vectors of the pairs, and of the texts
@@ -124,7 +124,7 @@ def make_bert_similarity(
 
 
 class BertSimilarity(PairPipe):
-    """Writes `doc._.embedding`, `sent._.embedding` and `doc.tensor`, and lets `.vector` and
+    """Writes `doc._.embedding`, `sent._.embedding` and `doc._.token_vectors`, and lets `.vector` and
     `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
     """
 
@@ -148,7 +148,9 @@ class BertSimilarity(PairPipe):
         self.token_vectors = token_vectors
         self.chunk_size = chunk_size
         self.distillation = Distillation(distillation)
-        self._registered = Registered(name, ["doc.embedding", "span.embedding"])
+        self._registered = Registered(
+            name, ["doc.embedding", "span.embedding", "doc.token_vectors"]
+        )
 
     @property
     def text_encoder(self) -> TextEncoder:

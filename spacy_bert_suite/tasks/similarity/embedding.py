@@ -10,7 +10,7 @@ from ...backbone.hidden_states import BertStates
 from ...backbone.passes.texts import TextEncoder
 from ...core.batching import rows_in_batches
 from ...core.sentences import has_sentences, sentence_bounds
-from ...vectors.hooks import install_hooks
+from ...vectors.hooks import install_hooks, keep_token_vectors
 from .model import Embeddings, SentenceEmbedder
 
 ENCODED_AT_ONCE = 512  # texts
@@ -88,13 +88,15 @@ def sentences_from(setting: str, pooling: str) -> str:
 
 
 def write_vectors(docs: Sequence[Doc], vectors: Embeddings, *, has_sentence_vectors: bool) -> None:
-    """Write `doc._.embedding`, `sent._.embedding` and `doc.tensor`, and install the hooks."""
+    """Write `doc._.embedding`, `sent._.embedding` and `doc._.token_vectors`, and install the
+    hooks.
+    """
     sentences = iter(vectors.sentences.cpu().numpy())
     tokens = _split(vectors.tokens.cpu().numpy(), docs)
     for doc, vector, of_tokens in zip(docs, vectors.docs.cpu().numpy(), tokens):
         doc._.embedding = vector.copy()
         if of_tokens is not None:
-            doc.tensor = of_tokens
+            keep_token_vectors(doc, of_tokens)
         if has_sentence_vectors and has_sentences(doc):
             for start, end in sentence_bounds(doc):
                 doc[start:end]._.embedding = next(sentences).copy()
