@@ -28,6 +28,7 @@ PUBLIC = {
     "make_size": "tasks.pretrainer.new_model",
     "make_tokenizer": "tasks.pretrainer.vocabulary",
     "paraphrase_mining": "vectors.mining",
+    "register_extensions": "tasks.registry",
     "score_summary": "tasks.summarizer.rouge",
     "similarity_svg": "render.heatmap",
     "train_wordpieces": "tasks.pretrainer.vocabulary",
@@ -52,6 +53,7 @@ __all__ = [
     "make_size",
     "make_tokenizer",
     "paraphrase_mining",
+    "register_extensions",
     "score_summary",
     "similarity_svg",
     "train_wordpieces",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:  # for editors and type checkers
     from .tasks.pretrainer.new_model import make_size, write_backbone
     from .tasks.pretrainer.vocabulary import make_tokenizer, train_wordpieces
     from .tasks.qa.open_domain import ask
+    from .tasks.registry import register_extensions
     from .tasks.summarizer.rouge import score_summary
     from .vectors.anisotropy import isotropy_report, isotropy_table
     from .vectors.hooks import install_hooks

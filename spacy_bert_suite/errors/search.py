@@ -18,7 +18,7 @@ class SearchErrors(metaclass=WithCodes):
     B112 = (
         "A text has no vector. Add the component 'bert_similarity' after 'bert', or give vectors. "
         "Spans need the vectors of their tokens: set its token_vectors = true, and annotate Docs "
-        "from a DocBin again, which does not keep these."
+        "from a DocBin without user data again."
     )
     B113 = (
         "unit is 'sentence', but the Doc has no sentence boundaries. Add a 'sentencizer' to the "

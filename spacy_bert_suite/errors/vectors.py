@@ -24,7 +24,7 @@ class VectorsErrors(metaclass=WithCodes):
     B142 = (
         "Item {place} ({text!r}) has no vector. Add 'bert_similarity' to the pipeline and annotate "
         "the docs again, or give vectors. Spans need the vectors of their tokens: set its "
-        "token_vectors = true, and annotate docs from a DocBin again, which does not keep these. "
+        "token_vectors = true, and annotate docs from a DocBin without user data again. "
         "Of spans that became docs, sentences keep theirs: sent.as_doc(copy_user_data=True)."
     )
     B146 = "{name} has not been fitted. Call fit() with vectors first, or load a saved one."

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any
 
+METHODS = ("doc.paraphrase",)  # attributes that hold nothing
 CLASSIFIER = ("ForSequenceClassification",)
 MASKED_LM = ("ForMaskedLM", "ForPreTraining")
 
@@ -283,6 +284,18 @@ def importers() -> dict[str, Importer]:
     """RETURNS (dict[str, Importer]): All, by their tasks; at last that of the backbone alone."""
     found = [each for task in TASKS.values() for each in task.importers]
     return {each.task: each for each in [*found, BACKBONE]}
+
+
+def register_extensions() -> None:
+    """Make all attributes of this package known to spaCy, as its components do when they are added:
+    for Docs of a DocBin in a process that has no such component.
+
+    RAISES (ValueError): If another package has taken one of the names.
+    """
+    from ..core.attributes import register_attributes  # imports spaCy
+
+    values = [key for key in attributes() if key not in METHODS]
+    register_attributes("register_extensions", [*values, "doc.bert_states", "doc.cluster"])
 
 
 def attributes() -> dict[str, str]:

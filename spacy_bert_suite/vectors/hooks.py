@@ -14,10 +14,12 @@ from typing import Any
 import numpy
 from spacy.tokens import Doc, Span, Token
 
+from ..core.attributes import register_attributes
 from ..errors import CodedValueError, Errors, Warnings
 from .norms import unit
 
 Spacy = Doc | Span | Token
+ATTRIBUTES = ("doc.embedding", "span.embedding", "doc.token_vectors")
 VECTORS = ("._.", "token_vectors", None, None)
 PLACES = "bert_similarity.token_places"  # characters where each of these tokens begins and ends
 
@@ -28,7 +30,9 @@ def install_hooks(doc: Doc) -> Doc:
     after `Doc.from_bytes` (`to_bytes` warns of it, W109), `DocBin`, and `nlp.pipe(n_process=2)`.
 
     RETURNS (Doc): The doc.
+    RAISES (ValueError): If another package has taken `doc._.embedding` or `doc._.token_vectors`.
     """
+    register_attributes("install_hooks", ATTRIBUTES)
     for hooks, vector in (
         (doc.user_hooks, doc_vector),
         (doc.user_span_hooks, span_vector),

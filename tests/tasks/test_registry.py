@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -10,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
@@ -17,6 +19,7 @@ from spacy.tokens.underscore import Underscore
 from spacy.training import Example
 
 import spacy_bert_suite
+from spacy_bert_suite import register_extensions
 from spacy_bert_suite.tasks.convert import convert
 from spacy_bert_suite.tasks.registry import (
     BACKBONE,
@@ -263,3 +266,31 @@ def test_a_new_task_is_a_folder_and_an_entry(loudness, tmp_path, backbone_config
     assert nlp("HEY YOU")._.loudness > max(before, nlp("a film")._.loudness)
     nlp.to_disk(tmp_path / "nlp")
     assert spacy.load(tmp_path / "nlp")("HEY YOU")._.loudness == nlp("HEY YOU")._.loudness
+
+
+def test_docs_of_a_docbin_are_read_in_a_fresh_process(tmp_path):
+    """Nothing but spaCy and `register_extensions`, or `install_hooks`, is needed."""
+    register_extensions()
+    doc = spacy.blank("en")("Anna works.")
+    doc._.summary, doc._.embedding = "Anna.", numpy.asarray([3.0, 4.0], dtype="float32")
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "docs.spacy")
+    code = """
+import sys, spacy
+from spacy.tokens import DocBin
+from spacy_bert_suite import install_hooks, register_extensions
+(doc,) = DocBin().from_disk(sys.argv[1]).get_docs(spacy.blank("en").vocab)
+print(install_hooks(doc).vector_norm)
+register_extensions()
+print(doc._.summary)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "docs.spacy")]
+    assert subprocess.check_output(command, text=True).split() == ["5.0", "Anna."]
+
+
+def test_extensions_of_other_packages_are_kept():
+    Doc.set_extension("summary", default="theirs", force=True)
+    try:
+        with pytest.raises(ValueError, match="B056.*summary"):
+            register_extensions()
+    finally:
+        Doc.set_extension("summary", default=None, force=True)

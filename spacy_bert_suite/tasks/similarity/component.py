@@ -20,6 +20,7 @@ from ...data.pairs import PairAnnotation
 from ...heads.glue import built_module
 from ...heads.labelled import check_list
 from ...heads.pair_pipe import PairPipe, as_texts
+from ...vectors.hooks import ATTRIBUTES
 from .build import build_embedder
 from .distillation import Distillation
 from .embedding import embed_docs, encode_texts, sentences_from, write_vectors
@@ -124,8 +125,8 @@ def make_bert_similarity(
 
 
 class BertSimilarity(PairPipe):
-    """Writes `doc._.embedding`, `sent._.embedding` and `doc._.token_vectors`, and lets `.vector` and
-    `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
+    """Writes `doc._.embedding`, `sent._.embedding` and `doc._.token_vectors`, and lets `.vector`
+    and `.similarity` of Doc, Span and Token use them. Learns from pairs: see `pairs.py`.
     """
 
     def __init__(
@@ -148,9 +149,7 @@ class BertSimilarity(PairPipe):
         self.token_vectors = token_vectors
         self.chunk_size = chunk_size
         self.distillation = Distillation(distillation)
-        self._registered = Registered(
-            name, ["doc.embedding", "span.embedding", "doc.token_vectors"]
-        )
+        self._registered = Registered(name, ATTRIBUTES)
 
     @property
     def text_encoder(self) -> TextEncoder:
