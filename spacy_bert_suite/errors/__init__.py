@@ -13,6 +13,7 @@ from .coded import (
     CodedMemoryError,
     CodedOSError,
     CodedRuntimeError,
+    CodedTypeError,
     CodedValueError,
     Message,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "CodedMemoryError",
     "CodedOSError",
     "CodedRuntimeError",
+    "CodedTypeError",
     "CodedValueError",
     "Errors",
     "Message",

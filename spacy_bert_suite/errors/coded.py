@@ -47,6 +47,10 @@ class CodedValueError(CodedError, ValueError):
     """A value, a file or a state that cannot be worked with."""
 
 
+class CodedTypeError(CodedError, TypeError):
+    """Something of another kind than a function takes."""
+
+
 class CodedOSError(CodedError, OSError):
     """A file that cannot be read or written."""
 

@@ -55,6 +55,10 @@ class HeadsErrors(metaclass=WithCodes):
         "'{name}' takes pairs of texts, but item number {place}, counting from 0, is {found}. Give "
         "a list such as [(first, second), (first, second)]."
     )
+    B381 = (
+        "initialize() of '{name}' needs a function that gives examples, such as lambda: examples, "
+        "and got something else, or a function that gives None."
+    )
 
 
 class HeadsWarnings(metaclass=WithCodes):

@@ -17,7 +17,7 @@ from ..core.attributes import Registered
 from ..core.torch_shim import get_shim
 from ..core.validation import check_config
 from ..data.multitask import examples_for
-from ..errors import CodedValueError, Errors, Warnings
+from ..errors import CodedTypeError, CodedValueError, Errors, Warnings
 from .pipe import HeadPipe
 
 N_LOOKED_AT = 1000  # examples, to see whether given labels occur
@@ -89,14 +89,20 @@ class LabelledPipe(HeadPipe):
         labels (Iterable[str] | None): The labels. Without these, and without any from
             `add_label`, they are looked for in the examples; where there are none, those that it
             had are kept.
-        RAISES (ValueError): If there are too few labels; then the component is as before.
+        RAISES (ValueError, TypeError): If there are too few labels, `get_examples` is no function,
+            or the gold of its first examples is wrong; then the component is as before.
         """
+        check_get_examples(get_examples, self.name)
         all_labels = self._all_labels(get_examples, labels)
+        self.check_gold(examples_for(get_examples, self.name, N_LOOKED_AT), all_labels)
         bias = self.first_bias(get_examples, all_labels)
         self._build(all_labels)
         if bias is not None:
             with torch.no_grad():
                 get_shim(self.model).module.output.bias.copy_(torch.from_numpy(bias))
+
+    def check_gold(self, examples: Sequence[Example], labels: Sequence[str]) -> None:
+        """RAISES (ValueError): If the gold of an example is not what is learnt from."""
 
     def first_bias(
         self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str]
@@ -169,6 +175,12 @@ class LabelledPipe(HeadPipe):
     def occurring_labels(self, examples: Sequence[Example]) -> list[str]:
         """RETURNS (list[str]): All that could be labels, asked for or not."""
         return self.find_labels(examples)
+
+
+def check_get_examples(get_examples: Any, name: str) -> None:
+    """RAISES (TypeError): As spaCy's own components, if it is no function that gives examples."""
+    if not callable(get_examples) or get_examples() is None:
+        raise CodedTypeError(Errors.B381.format(name=name))
 
 
 def check_label(label: Any, name: str) -> None:

@@ -10,10 +10,11 @@ from thinc.api import Config, Model
 
 from ...core.sentences import has_sentences, sentence_bounds
 from ...core.torch_shim import get_shim
+from ...data.multitask import examples_for
 from ...data.polarity import known_polarities
 from ...errors import CodedValueError, Errors
 from ...heads.category_gold import cross_entropy, exclusive_gold, gold_labels
-from ...heads.labelled import LabelledPipe
+from ...heads.labelled import N_LOOKED_AT, LabelledPipe, check_get_examples
 from ...heads.pipe import Gradients, loss_and_gradients
 from ...heads.text_classifier import TextScores
 
@@ -92,8 +93,10 @@ class BertSentiment(LabelledPipe):
         """
         if labels is None and polarity:
             labels = list(polarity)
+        check_get_examples(get_examples, self.name)
         all_labels = self._all_labels(get_examples, labels)
         placed = self._place(all_labels, {**self.cfg["polarity"], **(polarity or {})})
+        exclusive_gold(examples_for(get_examples, self.name, N_LOOKED_AT), all_labels, self.name)
         self._build(all_labels)
         self.cfg["polarity"] = placed
 

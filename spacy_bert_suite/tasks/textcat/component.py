@@ -120,6 +120,25 @@ class BertTextCategorizer(LabelledPipe):
             return None
         return log_odds(examples_for(get_examples, self.name), labels, self.name)
 
+    def check_gold(self, examples: Sequence[Example], labels: Sequence[str]) -> None:
+        read_gold = exclusive_gold if self.cfg["exclusive"] else category_gold
+        read_gold(examples, labels, self.name)
+
+    def score_gold(
+        self,
+        scorer: Callable,
+        gold: Sequence[Any],
+        *,
+        threshold: float | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """threshold (float | None): From which a category counts in `cats_*`; None for that of the
+        config, or for any value of the best one where categories exclude one another.
+        """
+        if threshold is None and not self.cfg["exclusive"]:
+            threshold = self.cfg["threshold"]
+        return super().score_gold(scorer, gold, threshold=threshold, **kwargs)
+
     def has_annotation(self, eg: Example) -> bool:
         return any(label in eg.reference.cats for label in self.labels)
 

@@ -13,7 +13,12 @@ def make_textcat_scorer() -> Callable:
 
 
 def score_categories(
-    examples: Iterable[Example], *, labels: Sequence[str], exclusive: bool, **cfg: Any
+    examples: Iterable[Example],
+    *,
+    labels: Sequence[str],
+    exclusive: bool,
+    threshold: float | None = None,
+    **cfg: Any,
 ) -> dict[str, Any]:
     """spaCy's scores of `doc.cats` (`cats_*`), and F1 of the decisions in `doc._.labels`
     (`labels_micro_f`, `labels_macro_f`), which follow the tuned thresholds. The macro average
@@ -21,7 +26,9 @@ def score_categories(
     """
     examples = list(examples)
     multi_label = not exclusive
-    scores = Scorer.score_cats(examples, "cats", labels=labels, multi_label=multi_label)
+    scores = Scorer.score_cats(
+        examples, "cats", labels=labels, multi_label=multi_label, threshold=threshold
+    )
     by_label = {label: PRFScore() for label in labels}
     for eg in examples:
         gold, judged = gold_decisions(eg.reference.cats, labels, exclusive)

@@ -21,7 +21,7 @@ def start(tiny_bert, cats, **settings):
     nlp.add_pipe("sentencizer")
     nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
     pipe = nlp.add_pipe("bert_sentiment")
-    gold = {"cats": dict.fromkeys(cats, 1.0)}
+    gold = {"cats": dict.fromkeys(cats, 0.5)}
     examples = [Example.from_dict(nlp.make_doc("Anna works"), gold)]
     nlp.config["initialize"]["components"]["bert_sentiment"] = settings
     nlp.initialize(lambda: examples)
@@ -167,7 +167,7 @@ def test_numbers_that_are_no_stars_are_refused(make_nlp, numbers):
     examples = [Example.from_dict(nlp.make_doc("Anna works"), {"cats": c}) for c in cats]
     with pytest.raises(ValueError, match="B055"):
         nlp.initialize(lambda: examples)
-    stars = [Example.from_dict(nlp.make_doc("Anna"), {"cats": dict.fromkeys("12345", 1.0)})]
+    stars = [Example.from_dict(nlp.make_doc("Anna"), {"cats": dict.fromkeys("12345", 0.2)})]
     nlp.initialize(lambda: stars)
     assert nlp.get_pipe("bert_sentiment").cfg["polarity"]["2"] == -0.5
 

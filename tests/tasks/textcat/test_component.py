@@ -117,9 +117,8 @@ def test_exclusive_categories_exclude_one_another(make_nlp, backbone_config):
     nlp.add_pipe("bert", config=backbone_config)
     nlp.add_pipe("bert_textcat")
     examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
     with pytest.raises(ValueError, match="B059.*positive, work"):
-        nlp.update(examples, sgd=False)
+        nlp.initialize(lambda: examples)
 
 
 def test_exclusive_probabilities_sum_to_one(make_nlp):
@@ -200,3 +199,45 @@ def test_a_threshold_is_a_probability(threshold):
     config = {"threshold": threshold}
     with pytest.raises(ValueError, match="B022.*threshold.*between 0 and 1"):
         spacy.blank("en").add_pipe("bert_textcat_multilabel", config=config)
+
+
+@pytest.mark.parametrize("head", ["bert_textcat", "bert_textcat_multilabel"])
+def test_scores_follow_the_threshold(make_nlp, head):
+    nlp = make_nlp(head)
+    examples = make_examples(nlp)
+
+    def recall(**scorer_cfg):
+        return nlp.evaluate(examples, scorer_cfg=scorer_cfg)["cats_macro_r"]
+
+    if head == "bert_textcat_multilabel":
+        assert recall(threshold=1.0) == 0.0 and recall(threshold=0.0) == 1.0
+        nlp.get_pipe(head).cfg["threshold"] = 1.0
+        assert recall() == 0.0
+    else:  # there spaCy takes the best category, whatever its value
+        assert recall() == recall(threshold=0.0) == recall(threshold=1.0)
+
+
+BAD_GOLD = [
+    ("bert_textcat", {"home": 1.5, "work": 0.0}, "B058.*home"),
+    ("bert_textcat", {"home": 1.0, "work": 1.0}, "B059.*home, work"),
+    ("bert_textcat_multilabel", {"home": -0.1, "work": 0.0}, "B058.*home"),
+    ("bert_sentiment", {"negative": "no", "positive": 1.0}, "B058.*negative"),
+    ("bert_sentiment", {"negative": 1, "positive": 1}, "B059.*negative, positive"),
+]
+
+
+@pytest.mark.parametrize("head, cats, code", BAD_GOLD)
+def test_gold_is_looked_at_before_training(tiny_bert, head, cats, code):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert", config={"model": bert_model(tiny_bert)})
+    nlp.add_pipe(head)
+    examples = [Example.from_dict(nlp.make_doc("Anna"), {"cats": cats})]
+    with pytest.raises(ValueError, match=code):
+        nlp.initialize(lambda: examples)
+
+
+@pytest.mark.parametrize("head", ["bert_ner", "bert_textcat", "bert_sentiment"])
+@pytest.mark.parametrize("get_examples", [lambda: None, [], None])
+def test_initialize_takes_a_function_that_gives_examples(make_nlp, head, get_examples):
+    with pytest.raises(TypeError, match=f"B381.*{head}"):
+        make_nlp(head).get_pipe(head).initialize(get_examples)
