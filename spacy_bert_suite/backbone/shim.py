@@ -14,6 +14,7 @@ import torch
 from spacy.tokens import Doc
 from transformers import PreTrainedModel
 
+from ..core.finite import check_finite
 from ..core.integrity import coded_damage, noting_checksums
 from ..core.optimizer_state import below_prefix, with_prefix
 from ..core.torch_shim import AdamWSettings, TorchShim, module_to_bytes
@@ -80,6 +81,7 @@ class BackboneShim(TorchShim):
         if found != expected:
             reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
             raise CodedValueError(Errors.B039.format(reason=reason))
+        check_finite(mixture.items(), MIXTURE_FILE)
         self.module.load_state_dict(mixture, strict=False)
 
     def prepare(self, docs: Sequence[Doc]) -> tuple[EncoderInput, Layout]:

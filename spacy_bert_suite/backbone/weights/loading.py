@@ -22,6 +22,7 @@ from transformers import logging as transformers_logging
 from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
+from ...core.finite import check_finite
 from ...core.integrity import check_files, first_line, sha256
 from ...errors import (
     CodedFileNotFoundError,
@@ -172,6 +173,7 @@ def _load(source: str | Path, name: str, *, local_files_only: bool = True) -> Ch
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
         encoder, report = _encoder_class(config).from_pretrained(source, **options)
     check_weights(encoder, report["missing_keys"], name)
+    check_finite(encoder.named_parameters(), name)
     check_vocabulary(encoder, tokenizer, name)
     check_forward(encoder.eval(), tokenizer, name)
     return Checkpoint(encoder, tokenizer)
