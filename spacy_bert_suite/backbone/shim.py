@@ -48,6 +48,7 @@ class BackboneShim(TorchShim):
         self.tokenizer: Any = None  # a fast tokenizer of transformers, once weights are loaded
         self.wordpieces: Any = None  # a WordpieceTokenizer
         self.check_process = ProcessCheck()
+        self.place: tuple[Path, int] | None = None  # a folder with these weights, steps until then
 
     @property
     def encoder(self) -> BertEncoder:
@@ -172,6 +173,7 @@ class BackboneShim(TorchShim):
                     {name: getattr(self.module, name) for name in MIXTURE}
                 )
                 (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
+        self.place = (path.resolve(), self.report.n_steps)
 
     def from_folder(self, path: Path) -> None:
         checkpoint = load_folder(path)
@@ -180,6 +182,7 @@ class BackboneShim(TorchShim):
             with coded_damage("mixture of layers", path / MIXTURE_FILE):
                 mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
         self.load(checkpoint, mixture)
+        self.place = (path.resolve(), self.report.n_steps)
 
     def to_bytes(self) -> bytes:
         if self.module is None:
