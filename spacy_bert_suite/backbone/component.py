@@ -23,6 +23,7 @@ from ..core.torch_shim import AdamWSettings
 from ..errors import Warnings
 from .cache.features import FeatureCache, make_feature_cache
 from .deferred_step import DeferredStep, TrainingBatch
+from .fit import check_fit
 from .hidden_states import BertStates
 from .links import Links
 from .listener import no_gradient
@@ -148,6 +149,7 @@ class Bert(TrainablePipe):
         """
         if isinstance(getattr(component, "model", None), Model):
             self.links.find(component, self)
+            check_fit(component, self)
 
     # Prediction
 

@@ -14,6 +14,7 @@ import torch
 from spacy.tokens import Doc
 from transformers import PreTrainedModel
 
+from ..core.finite import check_finite
 from ..core.integrity import coded_damage, noting_checksums
 from ..core.locks import LOADING
 from ..core.optimizer_state import below_prefix, with_prefix
@@ -48,6 +49,7 @@ class BackboneShim(TorchShim):
         self.tokenizer: Any = None  # a fast tokenizer of transformers, once weights are loaded
         self.wordpieces: Any = None  # a WordpieceTokenizer
         self.check_process = ProcessCheck()
+        self.place: tuple[Path, int] | None = None  # a folder with these weights, steps until then
 
     @property
     def encoder(self) -> BertEncoder:
@@ -168,6 +170,7 @@ class BackboneShim(TorchShim):
                     {name: getattr(self.module, name) for name in MIXTURE}
                 )
                 (path / MIXTURE_FILE).write_bytes(module_to_bytes(mixture))
+        self.place = (path.resolve(), self.report.n_steps)
 
     def from_folder(self, path: Path) -> None:
         with LOADING:
@@ -177,6 +180,7 @@ class BackboneShim(TorchShim):
                 with coded_damage("mixture of layers", path / MIXTURE_FILE):
                     mixture = safetensors.torch.load_file(path / MIXTURE_FILE)
             self.load(checkpoint, mixture)
+        self.place = (path.resolve(), self.report.n_steps)
 
     def to_bytes(self) -> bytes:
         if self.module is None:
@@ -231,4 +235,5 @@ def load_mixture(module: BertEncoder, mixture: dict[str, torch.Tensor]) -> None:
     if found != expected:
         reason = f"{MIXTURE_FILE} has {found}, expected {expected}"
         raise CodedValueError(Errors.B039.format(reason=reason))
+    check_finite(mixture.items(), MIXTURE_FILE)
     module.load_state_dict(mixture, strict=False)

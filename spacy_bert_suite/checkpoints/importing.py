@@ -13,6 +13,7 @@ from ..backbone.component import Bert
 from ..backbone.model import get_backbone
 from ..backbone.shim import longest_input
 from ..backbone.weights.loading import Checkpoint, load_folder
+from ..core.finite import check_finite
 from ..core.torch_shim import get_shim
 from ..core.validation import check_choice
 from ..errors import CodedValueError, Errors, Warnings
@@ -185,6 +186,7 @@ def add_head(
             reason = str(error).strip().splitlines()[-1].strip()
             message = Errors.B006.format(part="head", path=name, reason=reason)
             raise CodedValueError(message) from error
+        check_finite(plan.weights.items(), name)
     pipe.cfg.update(plan.cfg)
     return name
 

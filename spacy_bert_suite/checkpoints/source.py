@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from ..backbone.weights.loading import (
     EMBEDDED,
     embedded_folder,
+    expanded,
     looks_like_path,
     transformer_folder,
 )
@@ -108,7 +109,7 @@ def open_source(name: str, revision: str | None = None) -> Source:
 def _find(name: str, revision: str | None) -> Path:
     if name == EMBEDDED:
         return embedded_folder()
-    path = Path(name).expanduser()
+    path = expanded(name)
     if looks_like_path(name):
         if not path.is_dir():
             raise CodedFileNotFoundError(Errors.B200.format(path=name))
@@ -152,5 +153,8 @@ def read_tensors(folder: Path, names: list[str]) -> dict[str, torch.Tensor]:
 def _weight_files(folder: Path, names: list[str]) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
-    weight_map = read_json(folder / INDEX).get("weight_map", {})
+    weight_map = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict):
+        message = Errors.B006.format(part=INDEX, path=folder, reason="it has no weight_map")
+        raise CodedValueError(message)
     return [folder / file for file in sorted({weight_map[n] for n in names if n in weight_map})]

@@ -16,6 +16,7 @@ from thinc.shims import Shim
 
 from ..errors import CodedValueError, Errors, Warnings
 from .ema import MARK, MARKER, WeightAverages
+from .finite import check_finite
 from .locks import LOADING, SharedLock
 from .optimizer_state import (
     below_prefix,
@@ -264,6 +265,7 @@ class TorchShim(Shim):
             self.module.load_state_dict(weights)
         except RuntimeError as error:
             raise CodedValueError(Errors.B039.format(reason=error)) from error
+        check_finite(self.module.named_parameters(), "the saved component")
 
 
 def get_shim(model: Model) -> Any:

@@ -113,6 +113,10 @@ class BackboneErrors(metaclass=WithCodes):
         "The folder of feature_cache, '{path}', cannot be used: {reason}. Give a folder that can "
         "be written, or feature_cache = null."
     )
+    B353 = (
+        "The config.json of '{path}' does not belong to its weights: {key} is {value!r}, expected "
+        "{expected}. Copy the model again, or save it again with save_pretrained()."
+    )
 
 
 class BackboneWarnings(metaclass=WithCodes):

@@ -38,6 +38,11 @@ class CoreErrors(metaclass=WithCodes):
         "{path} cannot be written: {reason}. Free disk space, correct the permissions or give "
         "another folder; partial output was removed."
     )
+    B350 = (
+        "The weights of '{path}' are damaged: '{name}' holds values that are no numbers (NaN or "
+        "infinity), so nothing could be predicted with them. They come from a training that went "
+        "wrong or from a damaged file: use an earlier checkpoint, or copy the model again."
+    )
 
 
 class CoreWarnings(metaclass=WithCodes):

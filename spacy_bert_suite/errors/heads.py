@@ -55,6 +55,17 @@ class HeadsErrors(metaclass=WithCodes):
         "'{name}' takes pairs of texts, but item number {place}, counting from 0, is {found}. Give "
         "a list such as [(first, second), (first, second)]."
     )
+    B351 = (
+        "The settings of '{name}' in {path} do not belong to its weights: they were edited, or "
+        "saving was interrupted, so labels would stand for the wrong outputs. Restore the file or "
+        "save the whole pipeline again with nlp.to_disk(); change settings of a loaded pipeline, "
+        "not in its files."
+    )
+    B352 = (
+        "'{name}' and '{upstream}' in {path} are of two different pipelines: saving was "
+        "interrupted, or only one of them was replaced. Save the whole pipeline again with "
+        "nlp.to_disk(), or copy it again."
+    )
     B381 = (
         "initialize() of '{name}' needs a function that gives examples, such as lambda: examples, "
         "and got something else, or a function that gives None."
@@ -65,4 +76,10 @@ class HeadsWarnings(metaclass=WithCodes):
     B903 = (
         "None of the labels given to '{name}' ({given}) is in the training examples, which have: "
         "{found}. Check spelling and case."
+    )
+    B965 = (
+        "'{name}' was trained on another backbone than '{upstream}', or on this one before it was "
+        "trained further, so its predictions mean nothing here. Source the backbone together with "
+        "it, call nlp.replace_listeners() on the pipeline that it comes from before it is sourced, "
+        "or train it again."
     )

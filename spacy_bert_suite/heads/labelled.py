@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -157,6 +158,19 @@ class LabelledPipe(HeadPipe):
             if isinstance(node, BertListener) and node.store is None:
                 message = Errors.B032.format(name=self.name, upstream=node.upstream_name)
                 raise CodedValueError(message)
+
+    def check_outputs(self, path: Path) -> None:
+        """RAISES (ValueError): If there is not one label for each output of the weights."""
+        labels = self.cfg.get("labels")
+        if not self._is_built or not self.model.has_dim("nO"):
+            return
+        fits = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+        if fits:
+            is_once = len(set(self.labels)) == len(self.labels)
+            n_outputs = self.model.get_dim("nO")
+            fits = is_once and self.count_outputs(len(self.labels)) == n_outputs
+        if not fits:
+            raise CodedValueError(Errors.B351.format(name=self.name, path=path / "cfg"))
 
     def count_outputs(self, n_labels: int) -> int:
         return n_labels

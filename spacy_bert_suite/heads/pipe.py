@@ -11,12 +11,14 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 
+from ..backbone.fit import Home, check_fit
 from ..backbone.listener import BertListener
 from ..backbone.model import find_backbone
 from ..backbone.passes.shared import SharedEncoder
 from ..core.collectives import totals_of
 from ..core.integrity import coded_damage
 from ..data.multitask import is_for
+from .tie import check_backbone, check_cfg, take_tie, tied
 
 Gradients = tuple[torch.Tensor | None, ...]
 
@@ -47,17 +49,37 @@ class HeadPipe(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.cfg: dict[str, Any] = cfg
+        self.home = Home()
         self._link_layers()
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save settings and weights, and a tie between them and the backbone."""
+        with tied(self.model, self.cfg, self.home, Path(path)):
+            super().to_disk(path, exclude=exclude)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HeadPipe":
-        """Load what `to_disk` has saved.
+        """Load what `to_disk` has saved. It warns if the pipeline's backbone is another one than
+        that with which the component was saved.
 
-        RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing.
+        RAISES (ValueError, FileNotFoundError): With a code, if a file is damaged or missing, or
+            files of one folder are of several saves.
         """
+        exclude, path = list(exclude), Path(path)
         with coded_damage(f"data of '{self.name}'", path):
             super().from_disk(path, exclude=exclude)
+        tie = take_tie(self.model)
+        if not {"cfg", "model"} & {*exclude}:
+            check_cfg(tie, path, self.name)
+            self.check_outputs(path)
         self._link_layers()
+        check_backbone(tie, path, self.home, self.name)
+        self.home.saved = tie.get("backbone")
+        if self.home.bert is not None:
+            check_fit(self, self.home.bert)
         return self
+
+    def check_outputs(self, path: Path) -> None:
+        """RAISES (ValueError): If the settings do not go with the weights; by default they do."""
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "HeadPipe":
         """Load what `to_bytes` gave.

@@ -74,6 +74,8 @@ def _fault(encoder: PreTrainedModel, tokenizer) -> str:
             layers = encoder(inputs_embeds=embedded, output_hidden_states=True).hidden_states
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         return f"it fails on a short text ({first_line(error)})"
+    if not all(torch.isfinite(layer).all() for layer in layers):
+        return "its states are no numbers (NaN or infinity): config.json or the weights are damaged"
     is_whole = all(layer.shape[1] == ids.shape[1] for layer in layers)
     return "" if is_whole else "not all of its layers have a state for each wordpiece"
 

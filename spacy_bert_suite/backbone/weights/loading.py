@@ -22,7 +22,8 @@ from transformers import logging as transformers_logging
 from transformers.modeling_utils import load_state_dict
 from transformers.tokenization_utils_fast import PreTrainedTokenizerFast
 
-from ...core.integrity import check_files, first_line, sha256
+from ...core.finite import check_finite
+from ...core.integrity import check_files, first_line, has_code, sha256
 from ...core.locks import LOADING
 from ...errors import (
     CodedFileNotFoundError,
@@ -38,6 +39,7 @@ from .checks import (
     check_vocabulary,
     check_weights,
 )
+from .header import check_dropped, check_sizes
 from .saving import WEIGHTS, holds, replace_weights
 
 EMBEDDED = "embedded"
@@ -55,6 +57,10 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
     "spm.model",
 )
+BY_TRANSFORMERS_5 = "TokenizersBackend"
+# What transformers and torch raise for values that make no sense.
+SENSELESS = (ValueError, LookupError, TypeError, ImportError, AttributeError, ArithmeticError,
+             AssertionError)  # fmt: skip
 
 
 @dataclass
@@ -71,7 +77,22 @@ def is_local(name: str) -> bool:
 
 
 def looks_like_path(name: str) -> bool:
-    return Path(name).exists() or name.startswith((".", "~", os.sep)) or name.count("/") > 1
+    return exists(name) or name.startswith((".", "~", os.sep)) or name.count("/") > 1
+
+
+def expanded(name: str) -> Path:
+    """RETURNS (Path): A folder, with `~` as the home; that of nobody stays as it is."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
 
 
 def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
@@ -85,7 +106,7 @@ def load_checkpoint(name: str, *, download: bool = False) -> Checkpoint:
     if name == EMBEDDED:
         return _load(embedded_folder(), name)
     if looks_like_path(name):
-        return load_folder(Path(name).expanduser())
+        return load_folder(expanded(name))
     return _load(name, name, local_files_only=not download)
 
 
@@ -171,12 +192,18 @@ def _load(source: str | Path, name: str, *, local_files_only: bool = True) -> Ch
         with _damaged(name, "configuration"):
             config = AutoConfig.from_pretrained(source, **options)
         check_architecture(config, name)
+        if isinstance(source, Path):
+            with _damaged(name, "weights"):
+                check_sizes(config, source, name)
         with _sentencepiece_at_hand(name):
             tokenizer = _load_tokenizer(source, name, options)
         check_tokenizer(tokenizer, config, name)
         options.update(config=config, torch_dtype=torch.float32, output_loading_info=True)
-        encoder, report = _encoder_class(config).from_pretrained(source, **options)
+        with _damaged(name, "configuration or list of weights"):
+            encoder, report = _encoder_class(config).from_pretrained(source, **options)
+    check_dropped(encoder, report["unexpected_keys"], name)
     check_weights(encoder, report["missing_keys"], name)
+    check_finite(encoder.named_parameters(), name)
     check_vocabulary(encoder, tokenizer, name)
     check_forward(encoder.eval(), tokenizer, name)
     return Checkpoint(encoder, tokenizer)
@@ -196,7 +223,10 @@ def _load_tokenizer(source: str | Path, name: str, options: dict[str, Any]) -> A
             return AutoTokenizer.from_pretrained(source, **options)
         except Exception as error:
             if type(error) is Exception:  # all that tokenizers raises for a damaged file
-                raise CodedValueError(str(error)) from error
+                raise ValueError(str(error)) from error
+            # transformers 5 names a class that 4 has not; all that is needed is tokenizer.json.
+            if isinstance(error, ValueError) and BY_TRANSFORMERS_5 in str(error):
+                return PreTrainedTokenizerFast.from_pretrained(source, **options)
             raise
 
 
@@ -230,7 +260,9 @@ def _damaged(name: str, part: str) -> Iterator[None]:
     """What transformers raises for files that are there but make no sense."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, ImportError) as error:
+    except SENSELESS as error:
+        if has_code(error):
+            raise
         reason = first_line(error)
         raise CodedValueError(Errors.B006.format(part=part, path=name, reason=reason)) from error
 

@@ -8,7 +8,15 @@ from transformers import AutoConfig
 
 from ...core.integrity import first_line
 from ...errors import CodedFileNotFoundError, CodedValueError, Errors
-from .loading import EMBEDDED, embedded_folder, looks_like_path, quiet, transformer_folder
+from .loading import (
+    EMBEDDED,
+    SENSELESS,
+    embedded_folder,
+    expanded,
+    looks_like_path,
+    quiet,
+    transformer_folder,
+)
 
 OPTIONS: Any = {"local_files_only": True, "trust_remote_code": False}
 
@@ -34,7 +42,7 @@ def read_shape(name: str) -> Shape | None:
     """
     if name != EMBEDDED and not looks_like_path(name):
         return _read(name)
-    folder = embedded_folder() if name == EMBEDDED else Path(name).expanduser()
+    folder = embedded_folder() if name == EMBEDDED else expanded(name)
     if not folder.is_dir():
         raise CodedFileNotFoundError(Errors.B003.format(path=folder))
     folder = transformer_folder(folder)
@@ -54,7 +62,7 @@ def _read(source: str | Path) -> Shape | None:
         if isinstance(source, Path):
             raise
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except SENSELESS as error:
         reason = first_line(error)
         message = Errors.B006.format(part="configuration", path=source, reason=reason)
         raise CodedValueError(message) from error

@@ -109,6 +109,19 @@ def test_incomplete_weights(copied):
         start(copied)
 
 
+def test_a_tokenizer_saved_by_transformers_5(copied):
+    expected = sources.load_folder(copied).tokenizer("anna works")["input_ids"]
+    path = copied / "tokenizer_config.json"
+    settings = {**json.loads(path.read_text()), "tokenizer_class": "TokenizersBackend"}
+    path.write_text(json.dumps(settings))
+    for name in ("vocab.txt", "special_tokens_map.json"):
+        (copied / name).unlink(missing_ok=True)
+    checkpoint = sources.load_folder(copied)
+    assert checkpoint.tokenizer("anna works")["input_ids"] == expected
+    sources.save_folder(checkpoint, copied)
+    assert sources.load_folder(copied).tokenizer("anna works")["input_ids"] == expected
+
+
 def test_unknown_hub_id():
     with pytest.raises(OSError, match="B005"):
         start("nobody/has-such-a-model")
