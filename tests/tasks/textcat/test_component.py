@@ -200,3 +200,13 @@ def test_a_threshold_is_a_probability(threshold):
     config = {"threshold": threshold}
     with pytest.raises(ValueError, match="B022.*threshold.*between 0 and 1"):
         spacy.blank("en").add_pipe("bert_textcat_multilabel", config=config)
+
+
+@pytest.mark.parametrize("name", ["bert_textcat", "bert_textcat_multilabel"])
+def test_no_text_is_no_evidence(make_nlp, name):
+    nlp = make_nlp(name)
+    nlp.get_pipe(name).cfg["threshold"] = 0.0
+    *empty, full = nlp.pipe(["", " \n", "\u200b", "Anna works"])
+    assert all(not any(doc.cats.values()) and doc._.labels == [] for doc in empty)
+    assert {*empty[0].cats} == {*full.cats}
+    assert all(full.cats.values()) and full._.labels
