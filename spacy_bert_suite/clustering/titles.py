@@ -1,13 +1,18 @@
 """Titles of clusters: the words that distinguish each from the others."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import numpy
 from spacy.tokens import Doc, Span, Token
 
+from ..core.words import has_only_letters, is_one_character, pairs_of, stands_alone
 from ..errors import CodedValueError, Errors
 from .report import as_numbers
+
+CHARACTER, WORD = "character", "word"
 
 
 def cluster_titles(
@@ -43,11 +48,23 @@ def class_tfidf(counts: Sequence[dict[str, int]]) -> list[dict[str, float]]:
 
 
 def _words(doc: Doc | Span) -> Iterator[str]:
-    return (token.lower_ for token in doc if _tells(token))
+    """Some tokenizers part Chinese and the like into characters: two that stand side by side tell
+    more than one.
+    """
+    for kind, tokens in groupby(doc, _kind):
+        words = [unicodedata.normalize("NFC", token.lower_) for token in tokens]
+        if kind == CHARACTER:
+            yield from pairs_of(words)
+        elif kind == WORD:
+            yield from (word.replace("i\u0307", "i") for word in words)
 
 
-def _tells(token: Token) -> bool:
-    return token.is_alpha and not token.is_stop and len(token) > 1
+def _kind(token: Token) -> str | None:
+    if token.is_stop or not has_only_letters(token.text):
+        return None
+    if stands_alone(token.text):
+        return CHARACTER
+    return None if is_one_character(token.text) else WORD
 
 
 def _best(scores: dict[str, float], n_words: int) -> Iterable[str]:

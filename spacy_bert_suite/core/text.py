@@ -12,4 +12,13 @@ def is_blank(text: str) -> bool:
     """RETURNS (bool): Whether it is only white space and characters that cannot be seen, such as
     a zero-width space, of which BERT makes no wordpiece.
     """
-    return all(char.isspace() or not char.isprintable() for char in text)
+    return all(map(_is_unseen, text))
+
+
+def has_blank_edge(text: str) -> bool:
+    """RETURNS (bool): Whether it begins or ends with white space or such a character."""
+    return _is_unseen(text[:1]) or _is_unseen(text[-1:])
+
+
+def _is_unseen(char: str) -> bool:
+    return char.isspace() or not char.isprintable()

@@ -1,20 +1,23 @@
 """Ranking of texts by words: BM25 (Robertson and Zaragoza 2009) through bm25s (Lù 2024)."""
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy
 
 from ..core.integrity import UNREADABLE
+from ..core.words import is_plain, pairs_of, stands_alone
+from ..core.words import words_of as all_words_of
 from ..errors import CodedImportError, Errors, Warnings
 
 Tokenize = Callable[[str], list[str]]
-WORD = re.compile(r"\w+")
 K1, B = 1.2, 0.75
 KEYS = "keys.npy"
+# Of the way in which texts are split into words: a saved index of another one is made again.
+RULE_FILE, RULE = "rule", "2"
 # What bears no meaning of its own in an English question; other languages lose little by it.
 FREQUENT = (
     "a an and are as at be but by do does for from has have how if in into is it its no not of on "
@@ -26,12 +29,32 @@ STOP_WORDS = frozenset(FREQUENT.split())
 
 def words_of(text: str) -> list[str]:
     """Split a text into lower-case words, without the most frequent ones of English and with
-    plurals cut (the S stemmer of Harman 1991).
+    plurals cut (the S stemmer of Harman 1991). In scripts without spaces between words these are
+    characters, and all pairs of neighbours.
 
     text (str): Any text.
     RETURNS (list[str]): Its words.
     """
-    return [singular(word) for word in WORD.findall(text.lower()) if word not in STOP_WORDS]
+    words = all_words_of(text, names=True)
+    found = [singular(word) for word in words if word not in STOP_WORDS]
+    return found if is_plain(text) else found + _pairs(words, least=2)
+
+
+def query_words(text: str, tokenize: Tokenize) -> list[str]:
+    """RETURNS (list[str]): Words to look for. By the default rule, a run of characters without
+    spaces is found by its pairs, as in Lucene, and a single one by itself.
+    """
+    if tokenize is not words_of or is_plain(text):
+        return tokenize(text)
+    words = all_words_of(text, names=True)
+    rest = [word for word in words if not stands_alone(word) and word not in STOP_WORDS]
+    return [singular(word) for word in rest] + _pairs(words, least=1)
+
+
+def _pairs(words: Sequence[str], least: int) -> list[str]:
+    """Pairs in runs of at least so many characters that stand alone."""
+    runs = [list(run) for is_run, run in groupby(words, stands_alone) if is_run]
+    return [pair for run in runs if len(run) >= least for pair in pairs_of(run)]
 
 
 def singular(word: str) -> str:
@@ -71,8 +94,17 @@ class WordIndex:
         """Write it to a new folder; if no text has a word, only the keys."""
         folder.mkdir()
         numpy.save(folder / KEYS, self.keys)
+        (folder / RULE_FILE).write_text(RULE, encoding="utf8")
         if self.index is not None:
             self.index.save(folder, show_progress=False)
+
+    @staticmethod
+    def is_of_old_rule(folder: Path) -> bool:
+        """RETURNS (bool): Whether an index was saved with words that are split otherwise."""
+        try:
+            return (folder / RULE_FILE).read_text(encoding="utf8") != RULE
+        except (OSError, UnicodeDecodeError):
+            return True
 
     @classmethod
     def load(cls, folder: Path) -> "WordIndex | None":
@@ -92,7 +124,7 @@ class WordIndex:
     def _read(cls, folder: Path) -> "WordIndex":
         bm25s = import_bm25s()
         keys = numpy.load(folder / KEYS)
-        if all(path.name == KEYS for path in folder.iterdir()):
+        if all(path.name in (KEYS, RULE_FILE) for path in folder.iterdir()):
             return cls(None, keys)
         index = bm25s.BM25.load(folder, mmap=True)
         if keys.shape != (index.scores["num_docs"],):

@@ -293,3 +293,9 @@ def test_titles_of_another_length(docs):
 
 def test_titles_of_sentences(docs):
     assert cluster_titles([doc[:] for doc in docs[:2]], [0, 1], 3)[1] == "decided, match, goal"
+
+
+def test_titles_of_words_with_marks_and_of_characters():
+    bengali = spacy.blank("bn")("ছোট নদী")
+    chinese = spacy.blank("zh")("青山")
+    assert cluster_titles([bengali, chinese], [0, 1]) == ["ছোট, নদী", "青山"]

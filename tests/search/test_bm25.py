@@ -90,3 +90,25 @@ def test_a_damaged_bm25_index_is_made_again(name, content, tmp_path):
         assert loaded.search("harbour", mode="bm25") == expected
     loaded.optimize(hnsw=False)
     assert SemanticIndex.load(tmp_path / "index").search("harbour", mode="bm25") == expected
+
+
+def test_bm25_of_scripts_without_spaces():
+    index = SemanticIndex()
+    index.add(
+        ["山上有黑猫。", "黑山的猫", "สวนผัก"], ids=["cat", "hill", "garden"], vectors=numpy.eye(3)
+    )
+    assert ids_of(index.search("黑猫", mode="bm25")) == ["cat"]
+    assert {hit.id for hit in index.search("猫", mode="bm25")} == {"cat", "hill"}
+    assert ids_of(index.search("ผัก", mode="bm25")) == ["garden"]
+
+
+def test_bm25_index_of_an_older_rule_is_made_again(tmp_path):
+    index = SemanticIndex(path=tmp_path / "index")
+    index.add(["黑猫", "dog"], ids=["cat", "dog"], vectors=numpy.eye(2))
+    index.optimize(hnsw=False)
+    assert not index.backend.due()["bm25"]
+    (rule,) = (tmp_path / "index").glob("bm25-*/rule")
+    rule.unlink()
+    loaded = SemanticIndex.load(tmp_path / "index")
+    assert loaded.backend.due()["bm25"]
+    assert ids_of(loaded.search("猫", mode="bm25")) == ["cat"]

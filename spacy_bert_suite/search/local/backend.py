@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from ..backend import Batch
-from ..bm25 import Tokenize, WordIndex, import_bm25s
+from ..bm25 import Tokenize, WordIndex, import_bm25s, query_words
 from ..fusion import Ranking
 from ..record import Record
 from .hnsw import EF_SEARCH, Engine, import_edge
@@ -148,7 +148,7 @@ class LocalBackend:
         selected = numpy.concatenate(masks) if masks else None
         rankings = []
         for text in texts:
-            scores, keys = index.search(self.tokenize(text), k, selected)
+            scores, keys = index.search(query_words(text, self.tokenize), k, selected)
             rankings.append(list(zip(keys.tolist(), scores.tolist())))
         return rankings
 
@@ -165,6 +165,8 @@ class LocalBackend:
         made = self.store.manifest.accelerators.get(kind)
         if made is None:
             return bool(self.store.manifest.n_keys)
+        if kind == "bm25" and WordIndex.is_of_old_rule(self._folder(made)):
+            return True
         n_left = sum(s.n_live_before(made.n_keys) for s in self.store.segments)
         n_changed = abs(made.n_entries - n_left) + len(self) - n_left
         return n_changed > MOST_CHANGED * len(self)

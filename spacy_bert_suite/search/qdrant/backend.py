@@ -9,7 +9,7 @@ import numpy
 
 from ...errors import CodedValueError, Errors
 from ..backend import Batch
-from ..bm25 import Tokenize, words_of
+from ..bm25 import Tokenize, query_words, words_of
 from ..fusion import Ranking
 from ..local.hnsw import EF_SEARCH
 from ..record import Record
@@ -184,7 +184,7 @@ class ServerBackend:
 
     def lexical(self, texts: Sequence[str], k: int, where: dict[str, Any]) -> list[Ranking]:
         """RETURNS (list[list[tuple[str, float]]]): Keys and BM25 scores for each query."""
-        queries = [sparse(Counter(self.tokenize(text))) for text in texts]
+        queries = [sparse(Counter(query_words(text, self.tokenize))) for text in texts]
         return self._search(queries, k, where, using=WORDS)
 
     def _search(self, queries: list[Any], k: int, where: dict[str, Any], **options: Any):

@@ -1,5 +1,6 @@
 """bert_ner: named entities with probabilities."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from spacy.training import Example
 from thinc.api import Config, Model
 
 from ...core.collectives import part_of_mean, totals_of
-from ...core.text import is_blank
+from ...core.text import has_blank_edge, is_blank
 from ...core.torch_shim import get_shim
 from ...data.multitask import is_for
+from ...errors import Warnings
 from ...heads.labelled import LabelledPipe
 from ...heads.pipe import Gradients, loss_and_gradients
 from .biluo import MISSING
@@ -116,6 +118,10 @@ class BertEntityRecognizer(LabelledPipe):
         for entity in found:
             if taken.isdisjoint(range(entity.start, entity.end)):
                 span = Span(doc, entity.start, entity.end, label=entity.label)
+                if has_blank_edge(span.text):  # part of a word, which a span cannot cut
+                    message = Warnings.B955.format(name=self.name, text=span.text)
+                    warnings.warn(message, stacklevel=2)
+                    continue
                 span._.score = entity.score
                 spans.append(span)
         doc.set_ents(kept + spans, blocked=blocked, default="outside")

@@ -2,12 +2,14 @@
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spacy.training import Example
 
+from ...core.words import chunks_of
 from ...data.questions import get_question
 from .answers import Answer, Asked
 
@@ -40,9 +42,10 @@ ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 def normalize_answer(text: str) -> str:
     """RETURNS (str): The text in lower case, without punctuation, articles and double spaces, as
-    in the official script.
+    in the official script; composed (NFC).
     """
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+    text = unicodedata.normalize("NFC", text).lower().translate(PUNCTUATION)
+    return " ".join(ARTICLES.sub(" ", text).split())
 
 
 def exact_match(answer: str, gold: Sequence[str]) -> float:
@@ -54,8 +57,12 @@ def exact_match(answer: str, gold: Sequence[str]) -> float:
 
 
 def f1_score(answer: str, gold: Sequence[str]) -> float:
-    """RETURNS (float): F1 of the words of the answer and the right answer that is most like it."""
-    return max(_f1(normalize_answer(answer).split(), normal.split()) for normal in _normal(gold))
+    """RETURNS (float): F1 of the words of the answer and the right answer that is most like it;
+    of characters in scripts without spaces, as in MLQA (Lewis et al. 2020).
+    """
+    return max(
+        _f1(chunks_of(normalize_answer(answer)), chunks_of(normal)) for normal in _normal(gold)
+    )
 
 
 def _normal(gold: Sequence[str]) -> list[str]:

@@ -18,7 +18,8 @@ class Length:
 
     ratio (float | None): Part of the sentences, above 0 and at most 1; rounded, at least one.
     n_sentences (int | None): Number of sentences; all where there are fewer.
-    max_words (int | None): Most words, as white space parts them.
+    max_words (int | None): Most words, as white space parts them; characters in scripts
+        without spaces.
     elbow (bool): As many as the text has themes.
     RAISES (ValueError): If a value is out of range, or more than one is set.
     """

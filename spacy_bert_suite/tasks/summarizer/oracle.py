@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from .rouge import count_ngrams, f1, words_of
+from ...core.words import words_of
+from .rouge import count_ngrams, f1
 
 
 def choose_oracle(

@@ -1,15 +1,9 @@
 """ROUGE (Lin 2004): overlap of a summary with a reference, as F1 of words, pairs and sequence."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-WORD = re.compile(r"[^\W_]+")
-
-
-def words_of(text: str) -> list[str]:
-    """RETURNS (list[str]): Runs of letters and digits, in lower case; no stemming."""
-    return WORD.findall(text.lower())
+from ...core.words import words_of
 
 
 def count_ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy
 
+from ...core.words import chunks_of, words_of
 from .centrality import choose_by_mmr, measure_centrality
 from .clusters import choose_closest, cluster, count_by_elbow, find_knee
 from .length import Length, fill
-from .rouge import words_of
 from .sentences import choose_usable
 
 # From places of sentences, and how many of them to choose (None: find out), to the scores of all
@@ -31,7 +31,8 @@ class Settings:
     """How sentences are chosen.
 
     length (Length): How many.
-    min_words (int): Shorter sentences are taken only where the others do not suffice.
+    min_words (int): Shorter sentences are taken only where the others do not suffice. Words are
+        counted as for `Length`.
     lead_weight (float): What the first sentence gets on top; it falls with the logarithm of the
         place. For "kmeans" and "centrality", whose scores are cosines.
     center_weight (float): For "kmeans": share of the doc's center, from 0 to 1, in the point whose
@@ -118,7 +119,7 @@ def choose_by_scores(scores: numpy.ndarray, texts: Sequence[str], settings: Sett
 
 def choose(texts: Sequence[str], settings: Settings, rank: Rank) -> Choice:
     """Leave out white space, repeated sentences and what is too long, and keep to the length."""
-    n_words = [len(text.split()) for text in texts]
+    n_words = [len(chunks_of(text)) for text in texts]
     length = settings.length
     usable = length.choose_fitting(choose_usable(texts), n_words)
     if not usable:
@@ -136,7 +137,7 @@ def choose(texts: Sequence[str], settings: Settings, rank: Rank) -> Choice:
 def long_first(order: Sequence[int], texts: Sequence[str], settings: Settings) -> list[int]:
     """RETURNS (list[int]): The same order, with those of less than `min_words` at the end."""
     places = [int(i) for i in order]
-    return sorted(places, key=lambda i: len(texts[i].split()) < settings.min_words)
+    return sorted(places, key=lambda i: len(chunks_of(texts[i])) < settings.min_words)
 
 
 def with_rest(chosen: numpy.ndarray, places: numpy.ndarray, scores: numpy.ndarray) -> numpy.ndarray:

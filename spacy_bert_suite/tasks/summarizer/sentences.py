@@ -9,6 +9,8 @@ from spacy.tokens import Doc, Span
 
 from ...backbone.hidden_states import BertStates
 from ...core.sentences import sentence_bounds
+from ...core.text import is_blank
+from ...core.words import normal_form
 from ...heads.pooling import mean_of_ranges, sentence_rows
 
 
@@ -47,9 +49,10 @@ def plain_text(sentence: Span) -> str:
 
 
 def choose_usable(texts: Sequence[str]) -> list[int]:
-    """RETURNS (list[int]): Sentences that hold more than white space and do not repeat another."""
+    """RETURNS (list[int]): Sentences that hold more than white space and invisible characters,
+    and do not repeat another in whatever form of Unicode."""
     first_place: dict[str, int] = {}
     for i, text in enumerate(texts):
-        if text:
-            first_place.setdefault(text.casefold(), i)
+        if not is_blank(text):
+            first_place.setdefault(normal_form(text).casefold(), i)
     return list(first_place.values())

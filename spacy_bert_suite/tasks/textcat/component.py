@@ -12,6 +12,7 @@ from spacy.util import minibatch
 from thinc.api import Config, Model
 
 from ...core.collectives import part_of_mean
+from ...core.text import is_blank
 from ...core.validation import check_config
 from ...data.multitask import examples_for
 from ...errors import CodedValueError, Errors
@@ -146,16 +147,19 @@ class BertTextCategorizer(LabelledPipe):
         return gold_labels(examples, self.name)
 
     def set_annotations(self, docs: Iterable[Doc], scores: TextScores | None) -> None:
-        """Write `doc.cats` and `doc._.labels`. Other components' categories stay."""
+        """Write `doc.cats` and `doc._.labels`. Other components' categories stay. A doc without
+        text is no evidence for any label: all are 0, as spaCy's `textcat` has it.
+        """
         docs = list(docs)
         if not docs or scores is None:
             return
         probabilities = self._probabilities(scores).tolist()
         for doc, row in zip(docs, probabilities):
-            cats = dict(zip(self.labels, row))
+            is_empty = is_blank(doc.text)
+            cats = dict.fromkeys(self.labels, 0.0) if is_empty else dict(zip(self.labels, row))
             doc.cats.update(cats)
             others = [label for label in doc._.labels or [] if label not in cats]
-            doc._.labels = others + self.decide(cats)
+            doc._.labels = others + ([] if is_empty else self.decide(cats))
 
     def _probabilities(self, scores: TextScores) -> torch.Tensor:
         logits = scores.docs

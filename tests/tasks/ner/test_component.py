@@ -5,7 +5,7 @@ import pytest
 import spacy
 import torch
 from conftest import LABELS, make_examples
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_bert_suite.tasks.ner.model import TagScores
@@ -104,6 +104,17 @@ def test_invisible_words_are_no_entities(make_nlp):
     tags = ["U-PER", "B-PER", "I-PER", "L-PER", "U-LOC"]
     assert annotate(pipe, doc, *tags) == [("Anna \ufeff Ben", "PER")]
     assert annotate(pipe, nlp.make_doc("\u200b"), "U-PER") == []
+
+
+@pytest.mark.parametrize("text", ["\u200bAnna met", "Anna\ufeff met", "\u2060Anna\u200e met"])
+def test_invisible_characters_glued_to_a_word_begin_or_end_no_entity(make_nlp, text):
+    nlp = make_nlp("bert_ner")
+    pipe = nlp.get_pipe("bert_ner")
+    doc = Doc(nlp.vocab, words=text.split())
+    with pytest.warns(UserWarning, match="B955"):
+        assert annotate(pipe, doc, "U-PER", "O") == []
+    inside = Doc(nlp.vocab, words=["An\u200bna", "met"])
+    assert annotate(pipe, inside, "U-PER", "O") == [("An\u200bna", "PER")]
 
 
 def test_blocked_words_stay_blocked(make_nlp):

@@ -282,3 +282,9 @@ def test_many_clusters_of_many_sentences():
     same = cluster(numpy.ones((4000, 8), dtype="float32"), 1500)
     assert numpy.bincount(same.labels, minlength=1500).min() > 0 and same.inertia == 0.0
     assert time.process_time() - begin < 2
+
+
+def test_characters_count_as_words_in_scripts_without_spaces():
+    texts = ["山上有很多古老的树木。", "。", "Too short.", "\u200b"]
+    settings = Settings(Length(n_sentences=1))
+    assert choose_by_scores(numpy.array([0.1, 0.5, 0.9, 0.8]), texts, settings).chosen == [0]

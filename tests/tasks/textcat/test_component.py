@@ -241,3 +241,13 @@ def test_gold_is_looked_at_before_training(tiny_bert, head, cats, code):
 def test_initialize_takes_a_function_that_gives_examples(make_nlp, head, get_examples):
     with pytest.raises(TypeError, match=f"B381.*{head}"):
         make_nlp(head).get_pipe(head).initialize(get_examples)
+
+
+@pytest.mark.parametrize("name", ["bert_textcat", "bert_textcat_multilabel"])
+def test_no_text_is_no_evidence(make_nlp, name):
+    nlp = make_nlp(name)
+    nlp.get_pipe(name).cfg["threshold"] = 0.0
+    *empty, full = nlp.pipe(["", " \n", "\u200b", "Anna works"])
+    assert all(not any(doc.cats.values()) and doc._.labels == [] for doc in empty)
+    assert {*empty[0].cats} == {*full.cats}
+    assert all(full.cats.values()) and full._.labels
