@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -35,6 +35,14 @@ SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
 
 
+class State(NamedTuple):
+    """What counts, replaced as a whole, so that a search beside a writer sees one or the other."""
+
+    manifest: Manifest
+    segments: list[Segment]
+    first_keys: numpy.ndarray
+
+
 class Store:
     """Segments in a folder, as of when they were opened or last written.
 
@@ -42,7 +50,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # the working folder may change
         self._show(*self._open())
 
     @classmethod
@@ -70,8 +78,20 @@ class Store:
         return [Segment(self.folder, info, width, storage) for info in manifest.segments]
 
     def _show(self, manifest: Manifest, segments: list[Segment]) -> None:
-        self.manifest, self.segments = manifest, segments
-        self.first_keys = numpy.array([s.first_key for s in segments], dtype="int64")
+        first_keys = numpy.array([s.first_key for s in segments], dtype="int64")
+        self._state = State(manifest, segments, first_keys)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._state.manifest
+
+    @property
+    def segments(self) -> list[Segment]:
+        return self._state.segments
+
+    @property
+    def first_keys(self) -> numpy.ndarray:
+        return self._state.first_keys
 
     def __len__(self) -> int:
         return sum(segment.n_live for segment in self.segments)

@@ -158,7 +158,7 @@ def test_texts_without_a_word_can_be_optimized_and_saved(tmp_path):
     for path in ("index", "copy"):
         loaded = SemanticIndex.load(tmp_path / path)
         assert loaded.search("the harbour", mode="bm25") == []
-        assert loaded.backend._words[1].keys.tolist() == [0, 1]
+        assert loaded.backend._cache.words[1].keys.tolist() == [0, 1]
         assert list((tmp_path / path).glob("bm25-*"))
 
 
