@@ -7,6 +7,8 @@ import shutil
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from .metadata import Column, read_columns, select
 from .scan import OVERSAMPLING, Found, merge, nothing, scan
 from .segment import CHUNK, Segment, hash_ids
 from .store import Store
+from .sums import check_sums, write_sums
 
 SCANNED = 20_000  # so few selected entries are scanned exactly
 MOST_CHANGED = 0.2  # share of the entries that a graph or BM25 index may lack, or have too many
@@ -202,6 +205,8 @@ class LocalBackend:
             if bm25 and n_keys:
                 made["bm25"] = Accelerator(f"bm25-{secrets.token_hex(8)}", n_keys, n_entries)
                 self._word_index(new=True).save(self._folder(made["bm25"]))
+                sums = write_sums(self._folder(made["bm25"]))
+                made["bm25"] = replace(made["bm25"], sums=sums)
             self.store.commit(accelerators=made)
 
     def _folder(self, made: Accelerator) -> Path:
@@ -283,7 +288,8 @@ class LocalBackend:
         made = self.store.manifest.accelerators.get("bm25")
         if made is None or made.n_keys < self.store.manifest.n_keys or self._is_old("bm25"):
             return None
-        return WordIndex.load(self._folder(made))
+        check = partial(check_sums, self._folder(made), made.sums)
+        return WordIndex.load(self._folder(made), check)
 
     def _texts(self) -> Iterator[tuple[int, str]]:
         """Live keys and their texts."""

@@ -13,6 +13,7 @@ that dies before that leaves files that no manifest names; the next writer remov
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -66,7 +67,10 @@ class Store:
         manifest = read_manifest(self.folder)
         while True:
             try:
-                return manifest, self._segments(manifest)
+                segments = self._segments(manifest)
+                for segment in segments:
+                    segment.check()
+                return manifest, segments
             except ValueError:
                 newer = read_manifest(self.folder)
                 if newer == manifest:
@@ -182,8 +186,8 @@ class Store:
         info = segment.info
         name = f"{info.name}.{secrets.token_hex(4)}.deleted"
         with replace_file(self.folder / name) as new:
-            new.write_bytes(rows.astype("int64").tobytes())
-        return replace(info, deleted=name, n_deleted=len(rows))
+            new.write_bytes(content := rows.astype("int64").tobytes())
+        return replace(info, deleted=name, n_deleted=len(rows), deleted_sum=zlib.crc32(content))
 
     def compact(self) -> None:
         """Write all that counts as one segment. Keys change: accelerators have to be made anew."""
