@@ -51,6 +51,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._show(Manifest(), [])
         self.folder = folder.absolute()  # the working folder may change
         self._show(*self._open())
 
@@ -79,7 +80,11 @@ class Store:
 
     def _segments(self, manifest: Manifest) -> list[Segment]:
         width, storage = manifest.width, manifest.storage
-        return [Segment(self.folder, info, width, storage) for info in manifest.segments]
+        known = {segment.info: segment for segment in self.segments}
+        return [
+            known.get(info) or Segment(self.folder, info, width, storage)
+            for info in manifest.segments
+        ]
 
     def _show(self, manifest: Manifest, segments: list[Segment]) -> None:
         first_keys = numpy.array([s.first_key for s in segments], dtype="int64")
