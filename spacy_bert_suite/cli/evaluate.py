@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import CodedValueError, Errors
-from .group import PATH, clean_errors, cli, write_text
+from .group import PATH, clean_errors, cli, refuse_input, write_text
 
 Rows = list[tuple[str, ...]]
 Table = tuple[str, Rows, tuple[str, ...]]  # title, rows, header
@@ -40,6 +40,7 @@ def evaluate(
     from wasabi import msg
 
     with clean_errors():
+        refuse_input(output, [data])
         from ..core.pipelines import load_pipeline
         from ..tasks.evaluation import evaluate as score
         from ..tasks.evaluation import flat

@@ -1,6 +1,8 @@
 """The click group, its parameter types and helpers. Imports no command."""
 
+import io
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +45,10 @@ PRECISION = click.Choice(["auto", "fp32", "bf16", "fp16"])
 @click.group(help=ABOUT)
 @click.version_option(package_name="spacy_bert_suite")
 def cli() -> None:
-    """All commands."""
+    """All commands. A character that a console cannot show becomes an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -81,12 +86,15 @@ def refuse_files(texts: tuple[str, ...]) -> None:
 
 
 def read_texts(paths: "tuple[Path, ...] | list[Path]", lines: bool) -> list[str]:
-    """The texts of files that are not empty: one per file, or one per line."""
+    """The texts of files that are not empty, one per file or per line; "-" is standard input."""
     from ..data.lines import read_lines
 
     texts: list[str] = []
     for path in paths:
-        content = [line for _, line in read_lines(path)]
+        if str(path) == "-":
+            content = [replace_surrogates(line) for line in sys.stdin.read().splitlines()]
+        else:
+            content = [line for _, line in read_lines(path)]
         texts.extend(content if lines else ["\n".join(content)])
     return [text for text in texts if text.strip()]
 
@@ -110,6 +118,19 @@ def show_lines(lines: list[str], output: "Path | None", summary: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, in a folder that need not exist."""
+    """Write a file, in a folder that need not exist: all of it or nothing."""
+    from ..core.atomic import replace_file
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf8")
+    with replace_file(path) as new:
+        new.write_text(text, encoding="utf8")
+
+
+def refuse_input(output: "Path | None", inputs: "tuple[Path, ...] | list[Path]") -> None:
+    """Refuse an output that is one of the files to be read, by whatever name.
+
+    RAISES (ValueError): If it is; nothing is written.
+    """
+    for path in inputs if output is not None and output.exists() else ():
+        if path.exists() and path.samefile(output):  # type: ignore[arg-type]
+            raise CodedValueError(Errors.B331.format(path=output))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..errors import CodedValueError, Errors
-from .group import PATH, TEXT, clean_errors, cli, read_texts, show_lines
+from .group import PATH, TEXT, clean_errors, cli, read_texts, refuse_input, show_lines
 
 
 @cli.command()
@@ -31,6 +31,7 @@ def answer(
     sentence it is in.
     """
     with clean_errors():
+        refuse_input(output, [text, *files])
         asked = [*questions, *read_texts(files, lines=True)]
         if not asked:
             raise CodedValueError(Errors.B247)

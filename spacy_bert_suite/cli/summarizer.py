@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CodedValueError, Errors
-from .group import PATH, clean_errors, cli, run_pipeline, write_text
+from .group import PATH, clean_errors, cli, refuse_input, run_pipeline, write_text
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -24,6 +24,7 @@ def summarize(model: str, source: Path, target: Path, lines: bool) -> None:
     from ..data.lines import read_lines
 
     with clean_errors():
+        refuse_input(target, [source])
         content = [line for _, line in read_lines(source)]
         texts = content if lines else ["\n".join(content)]
         docs = run_pipeline(model, [text for text in texts if text.strip()])

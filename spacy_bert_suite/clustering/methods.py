@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy
 
+from ..core.forks import is_fork
 from ..core.validation import check, whole, whole_or_none
 from ..vectors.matrix import Items, as_matrix
 from ..vectors.norms import normalised
@@ -111,8 +112,10 @@ def _partition(method: str, vectors: numpy.ndarray, seed: int) -> Partition:
 
 def _kmeans(vectors: numpy.ndarray, n_clusters: int, seed: int) -> numpy.ndarray:
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    return KMeans(n_clusters, n_init=N_STARTS, random_state=seed).fit_predict(vectors)
+    with threadpool_limits(1 if is_fork() else None):  # a fork waits for its parent's threads
+        return KMeans(n_clusters, n_init=N_STARTS, random_state=seed).fit_predict(vectors)
 
 
 def _n_different(vectors: numpy.ndarray) -> int:

@@ -13,6 +13,7 @@ it for a leftover.
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ try:
     import fcntl
 except ImportError:  # Windows: two writers at a time are not noticed there
     fcntl = None  # type: ignore[assignment]
+
+WRITERS: dict[Path, threading.RLock] = {}  # of this process, by folder
 
 NEW, OLD = ".new-", ".old-"
 LOCK = ".lock"
@@ -201,13 +204,19 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Be the only writer in a folder; the system ends that when the process dies.
+    """Be the only writer in a folder; the system ends that when the process dies. Threads of this
+    process wait for each other.
 
-    RAISES (ValueError): If another one is writing.
+    RAISES (ValueError): If another process is writing, or this thread already is.
     """
-    with (folder / LOCK).open("wb") as file:
+    turn = WRITERS.setdefault(folder.resolve(), threading.RLock())
+    with turn, (folder / LOCK).open("wb") as file:
         _lock(file.fileno(), folder)
         yield
+
+
+if hasattr(os, "register_at_fork"):  # a fork lacks the threads that hold its parent's locks
+    os.register_at_fork(after_in_child=WRITERS.clear)
 
 
 @contextmanager

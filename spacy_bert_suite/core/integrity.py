@@ -3,12 +3,12 @@
     saved                   file                what is checked                     when
     weights of a pipeline   checksums.json      crc32 of each .safetensors          loading
     checkpoint of a run     manifest.json       size and sha256 of each file        resuming
-    index                   manifest.json       size of each file of a segment      opening
+    index                   manifest.json       size and crc32 of its files         opening
     cache of states         <name>.index        crc32 of each block and record      reading it
     embedded weights        in loading.py       sha256                              loading
 
-An index is opened often and may be larger than memory, so its contents are not summed: a record
-that is no JSON raises B111 when it is read. What other files hold is checked by those who read
+An index is opened often and may be larger than memory: of a file above 16 MiB, only blocks that are
+spread over it are summed at opening. What other files hold is checked by those who read
 them, in `coded_damage`.
 """
 

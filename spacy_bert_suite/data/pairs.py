@@ -20,7 +20,8 @@ NEGATIVE = ("negative", "negatives")
 # Names that data sets give to the gold of a pair.
 SCORES = ("score", "similarity_score", "relatedness_score")
 LABELS = ("label", "gold_label", "is_duplicate", "entailment_judgment", "quality")
-NO_CONSENSUS = "-"  # the label of SNLI and MNLI for pairs on which people did not agree
+# The label of SNLI and MNLI for pairs on which people did not agree; -1 in the hub's copies.
+NO_CONSENSUS = ("-", "-1")
 POSITIVE = (
     *("1", "1.0", "true", "yes", "positive", "match", "similar", "same", "equal"),
     *("paraphrase", "paraphrases", "duplicate", "duplicates", "equivalent", "entailment"),
@@ -104,7 +105,7 @@ def make_pair_corpus(
     positive, premise and hypothesis, question and answer), and score, label or negative (or
     similarity_score, relatedness_score, gold_label, is_duplicate, entailment_judgment); also
     those of MRPC as it is published. A table without names has two texts and a score. Pairs with
-    the label "-" are left out.
+    the label "-" or -1 are left out.
 
     path (Path): The file.
     max_score (float): What the highest score is in the file: 5 for STS. Scores are divided by it.
@@ -138,7 +139,7 @@ class PairCorpus:
         """YIELDS (tuple[list[str], Dict]): The texts of an example, and its score and label."""
         for row in read_records(self.path):
             label = read_label(row)
-            if label == NO_CONSENSUS:
+            if label in NO_CONSENSUS:
                 continue
             if self.keep_labels is None or label in self.keep_labels:
                 yield read_texts(row), {"score": read_score(row, self.max_score), "label": label}

@@ -106,5 +106,4 @@ def _long_fields() -> Iterator[None]:
 
 
 def csv_record(cells: list[str]) -> dict[str, Any]:
-    # AG News writes a line break inside a column as a backslash.
-    return {"text": " ".join(cells[1:]).replace("\\", " "), "label": cells[0]}
+    return {"text": " ".join(cells[1:]), "label": cells[0]}

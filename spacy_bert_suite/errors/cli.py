@@ -27,3 +27,4 @@ class CliErrors(metaclass=WithCodes):
         "{path} has no gold for what the pipeline predicts ({found}). Check that it is the right "
         "file."
     )
+    B331 = "'{path}' is read and would be overwritten. Give another file to write."

@@ -86,6 +86,7 @@ class DataErrors(metaclass=WithCodes):
         "keep_labels is '{labels}', but must be a list of labels. Write keep_labels = "
         '["{labels}"].'
     )
+    B330 = "{path} cannot be written ({reason}), and is as it was. Check the disk and the folder."
 
 
 class DataWarnings(metaclass=WithCodes):

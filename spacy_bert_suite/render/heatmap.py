@@ -1,7 +1,6 @@
 """Similarity matrices as a table of a page, or as an SVG picture."""
 
 from collections.abc import Sequence
-from html import escape
 from string import Template
 
 import numpy
@@ -10,6 +9,7 @@ from spacy.tokens import Doc
 from ..errors import CodedValueError, Errors
 from ..vectors.hooks import doc_vector, own_vector
 from ..vectors.norms import unit
+from .escaping import escape
 
 MOST_TEXTS = 24
 N_SHOWN = 48  # characters of a text

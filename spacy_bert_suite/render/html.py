@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 from spacy import displacy
 from spacy.tokens import Doc, Span
 
+from .escaping import escape
 from .heatmap import similarity_matrix
 from .parts import SUMMARY, Part, mood, parts_of, score_of, sentiment_of
 from .template import (

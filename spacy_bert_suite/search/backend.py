@@ -53,6 +53,10 @@ class Backend(Protocol):
         """RETURNS (dict[str, Any]): What was given when the index was made."""
         ...
 
+    def snapshot(self) -> "Backend":
+        """RETURNS (Backend): The entries as they are now, to search while others are written."""
+        ...
+
     def __len__(self) -> int: ...
 
     def used_ids(self, ids: Sequence[str]) -> set[str]:

@@ -107,11 +107,13 @@ class WordIndex:
             return True
 
     @classmethod
-    def load(cls, folder: Path) -> "WordIndex | None":
-        """RETURNS (WordIndex | None): None if a writer has removed the folder, or with a warning
+    def load(cls, folder: Path, check: Callable[[], None]) -> "WordIndex | None":
+        """check (Callable[[], None]): Raises if a file was changed.
+        RETURNS (WordIndex | None): None if a writer has removed the folder, or with a warning
         if it cannot be read.
         """
         try:
+            check()
             return cls._read(folder)
         except (*UNREADABLE, AttributeError, OSError) as error:
             if folder.exists():
@@ -124,7 +126,7 @@ class WordIndex:
     def _read(cls, folder: Path) -> "WordIndex":
         bm25s = import_bm25s()
         keys = numpy.load(folder / KEYS)
-        if all(path.name in (KEYS, RULE_FILE) for path in folder.iterdir()):
+        if all(path.name in (KEYS, RULE_FILE, "sums") for path in folder.iterdir()):
             return cls(None, keys)
         index = bm25s.BM25.load(folder, mmap=True)
         if keys.shape != (index.scores["num_docs"],):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy
+
 from ..errors import CodedValueError, Errors
 
 # {"lang": "en", "topic": ["art", "law"], "year": {"gte": 1990, "lt": 2000}}: all must hold.
@@ -29,13 +31,24 @@ def check_where(where: Where) -> dict[str, Any]:
     if not isinstance(where, Mapping):
         raise CodedValueError(Errors.B119.format(condition=where))
     checked = {
-        field: list(c) if isinstance(c, (tuple, set, frozenset)) else c
+        field: plain(list(c) if isinstance(c, (tuple, set, frozenset)) else c)
         for field, c in where.items()
     }
     for field, condition in checked.items():
         if not isinstance(field, str) or not _is_condition(condition):
             raise CodedValueError(Errors.B119.format(condition={field: condition}))
     return checked
+
+
+def plain(value: Any) -> Any:
+    """RETURNS (Any): Numbers, booleans and strings of numpy as those of Python, in a list or dict
+    too; all else as it is.
+    """
+    if isinstance(value, list):
+        return [plain(single) for single in value]
+    if isinstance(value, Mapping):
+        return {name: plain(single) for name, single in value.items()}
+    return value.item() if isinstance(value, numpy.generic) else value
 
 
 def _is_condition(condition: Any) -> bool:

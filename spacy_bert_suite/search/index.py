@@ -144,7 +144,7 @@ class SemanticIndex:
         check_many("ids", ids, "a list of strings")
         if replace and ids is None:
             raise CodedValueError(Errors.B131)
-        numbers = NewNumbers(self.backend.n_docs, self.backend.used_ids)
+        numbers = NewNumbers(lambda: self.backend.n_docs, self.backend.used_ids)
         new_id = numbers if ids is None and self.backend.numbered else random_id
         batches = make_batches(items, ids, metadata, vectors, unit, self.nlp, new_id)
         fingerprint = self._checked_fingerprint() if vectors is None else ""
@@ -238,27 +238,23 @@ class SemanticIndex:
         queries = as_queries(queries)
         n_found = max(k, depth) if rerank or mode == "hybrid" else k
         conditions = check_where(where or {})
+        vectors = self._vectors(queries) if mode != "bm25" else None
+        backend = self.backend.snapshot()
         by_vector: list[Ranking] = [[] for _ in queries]
         by_words: list[Ranking] = [[] for _ in queries]
-        if mode != "bm25":
-            vectors = self._vectors(queries)
-            by_vector = self.backend.dense(vectors, n_found, conditions, exact, ef)
+        if vectors is not None:
+            by_vector = backend.dense(vectors, n_found, conditions, exact, ef)
         if mode != "vector":
             texts = [text_of(query) for query in queries]
-            by_words = self.backend.lexical(texts, n_found, conditions)
+            by_words = backend.lexical(texts, n_found, conditions)
         rankings = by_vector if mode == "vector" else by_words
         if mode == "hybrid":
             fuse = weighted if fusion == "weighted" else reciprocal_ranks
             rankings = [fuse(*pair, weight) for pair in zip(by_vector, by_words)]
-        hits = self._hits([ranking[: n_found if rerank else k] for ranking in rankings])
+        hits = hits_of(backend, [ranking[: n_found if rerank else k] for ranking in rankings])
         if rerank:
             hits = [reranked(text_of(q), found, rerank)[:k] for q, found in zip(queries, hits)]
         return hits
-
-    def _hits(self, rankings: list[Ranking]) -> list[list[Hit]]:
-        keys = list(dict.fromkeys(key for ranking in rankings for key, _ in ranking))
-        records = dict(zip(keys, self.backend.records(keys)))
-        return [[Hit.of(records[key], score) for key, score in r] for r in rankings]
 
     def _checked_fingerprint(self) -> str:
         """The pipeline's, made once; it warns if that of the vectors inside is another."""
@@ -287,3 +283,9 @@ class SemanticIndex:
             what = f"{vectors.shape[1]} wide, not {expected}"
             raise CodedValueError(Errors.B114.format(what=what))
         return vectors
+
+
+def hits_of(backend: Backend, rankings: list[Ranking]) -> list[list[Hit]]:
+    keys = list(dict.fromkeys(key for ranking in rankings for key, _ in ranking))
+    records = dict(zip(keys, backend.records(keys)))
+    return [[Hit.of(records[key], score) for key, score in r] for r in rankings]

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import CodedValueError, Errors
 from ..vectors.hooks import any_vector
-from .filters import SCALARS
+from .filters import SCALARS, plain
 
 Item = Doc | Span
 UNITS = ("doc", "sentence")
@@ -119,10 +119,11 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     if not isinstance(metadata, Mapping):
         raise CodedValueError(Errors.B118.format(field="metadata", value=metadata))
-    for field, value in metadata.items():
+    checked = {field: plain(value) for field, value in metadata.items()}
+    for field, value in checked.items():
         if not isinstance(field, str) or not is_metadata(value):
             raise CodedValueError(Errors.B118.format(field=field, value=value))
-    return dict(metadata)
+    return checked
 
 
 def is_metadata(value: Any) -> bool:

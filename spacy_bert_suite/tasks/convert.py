@@ -13,6 +13,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
+from ..core.atomic import coded_errors, replace_file
 from ..core.attributes import holds_gold
 from ..core.pipelines import MAX_TEXT
 from ..core.text import replace_surrogates
@@ -45,7 +46,8 @@ def convert(
     keep_labels (list[str] | None): Of pairs: leave out those with another label.
     RETURNS (int): Number of texts written.
     RAISES (ValueError): For an unknown kind or language, a malformed line, a file without
-        annotation, a folder, or a target that is the source.
+        annotation, a folder, or a target that is the source. OSError: if it cannot be written;
+        a target of before is as it was.
     """
     converter = find_converter(kind)
     if Path(source).is_dir():
@@ -59,7 +61,8 @@ def convert(
     if not any(map(is_annotated, docs)):
         raise CodedValueError(Errors.B201.format(path=source))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs, store_user_data=converter.stores_user_data).to_disk(target)
+    with coded_errors(Path(target), Errors.B330), replace_file(Path(target)) as new:
+        DocBin(docs=docs, store_user_data=converter.stores_user_data).to_disk(new)
     return len(docs)
 
 

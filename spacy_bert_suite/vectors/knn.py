@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy
 import torch
 
+from ..core.forks import one_thread_in_forks
+
 CHUNK_SIZE = 512  # queries at a time
 MOST_SCORES = 1 << 24  # scores at a time, 64 MiB
 GROUPS = (32, 8)  # columns of which only the maximum is looked at first
@@ -31,6 +33,7 @@ def nearest(
     RETURNS (tuple[ndarray, ndarray]): Scores, float32, from high to low, and rows of `vectors`,
         int64; equal scores in the order of the rows. (n_queries, k) both.
     """
+    one_thread_in_forks()
     n_candidates = len(vectors) - (first_row is not None)
     k = max(0, min(k, n_candidates))
     scores = numpy.zeros((len(queries), k), dtype="float32")

@@ -12,6 +12,7 @@ import numpy
 import torch
 
 from ..core.device import has_fast_bf16
+from ..core.forks import one_thread_in_forks
 from .norms import lengths
 
 BLOCK_SIZE = 1024  # vectors; their products fit a cache
@@ -41,6 +42,7 @@ def pairs_above(
     YIELDS (Pairs): Cosines, at most 1, and rows i < j; each pair once, in no certain order.
     """
     norms = lengths(vectors)
+    one_thread_in_forks()
     place = torch.device(device)
     dtype = torch.bfloat16 if has_fast_bf16(place) else torch.float32
 

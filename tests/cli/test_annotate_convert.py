@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 import spacy
@@ -221,3 +226,26 @@ def test_errors_without_a_traceback(error):
     with pytest.raises(click.ClickException) as caught, main.clean_errors():
         raise error
     assert caught.value.message == (str(error) or "MemoryError")
+
+
+def test_standard_input(model):
+    for args in (["-"], ["--file", "-"]):
+        result = CliRunner().invoke(cli, ["annotate", model, *args], input="We left Rome.\n")
+        assert result.exit_code == 0 and "Rome" in result.output and "LOC" in result.output
+
+
+def test_a_console_that_cannot_show_a_character(model):
+    command = [sys.executable, "-m", "spacy", "bert", "annotate", model, "Rome ≈ \u6f22 \U0001f600"]
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    found = subprocess.run(command, env=env, capture_output=True, check=True)
+    assert b"LOC" in found.stdout and rb"\u6f22" in found.stdout
+
+
+@pytest.mark.parametrize("name", ["page.html", "./page.html", "linked.html"])
+def test_render_does_not_overwrite_what_it_reads(model, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("page.html").write_text("We left Rome.")
+    Path("linked.html").symlink_to("page.html")
+    result = run("render", model, "page.html", name)
+    assert result.exit_code == 1 and "B331" in result.output
+    assert Path("page.html").read_text() == "We left Rome."

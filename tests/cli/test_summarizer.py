@@ -49,3 +49,11 @@ def test_a_pipeline_without_summarizer(tmp_path, registered):
     assert result.exit_code == 1 and "B105" in result.output
     assert not (tmp_path / "out.txt").exists()
     register_attributes("test", ["doc.summary"])
+
+
+def test_the_text_is_not_overwritten(summarizer, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("One two three.")
+    result = run("model", path, tmp_path / "." / "text.txt")
+    assert result.exit_code == 1 and "B331" in result.output
+    assert path.read_text() == "One two three."

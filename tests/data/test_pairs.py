@@ -58,6 +58,8 @@ def test_gold_under_the_names_of_data_sets(nlp, tmp_path):
     records = [
         {**texts, "gold_label": "entailment"},
         {**texts, "gold_label": "-"},  # left out
+        {**texts, "label": -1},  # and so are these
+        {**texts, "label": -1.0},
         {**texts, "is_duplicate": 0},
         {**texts, "is_duplicate": 1.0},
         {**texts, "label": True},

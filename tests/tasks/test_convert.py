@@ -1,5 +1,6 @@
 import csv
 import gzip
+from pathlib import Path
 
 import pytest
 import spacy
@@ -115,7 +116,7 @@ def test_several_labels_and_none(tmp_path):
 def test_tables_of_the_public_files(tmp_path):
     news = write(tmp_path / "a.csv", '"3","Shares fall","A bad\\day, they say."\n"2","A","B"\n')
     first, second = converted("textcat", news, rename={"2": "Sports", "3": "Business"})
-    assert first.text == "Shares fall A bad day, they say."
+    assert first.text == "Shares fall A bad\\day, they say."
     assert first.cats == {"Business": 1.0, "Sports": 0.0}
     reviews = write(tmp_path / "a.tsv", "a fine film\t1\ndull\t0\n")
     first, second = converted("sentiment", reviews, rename={"0": "negative", "1": "positive"})
@@ -318,3 +319,24 @@ def test_find_split(tmp_path):
         find_split(packed.parent, "dev")
     with pytest.raises(ValueError, match="B200"):
         find_split(tmp_path / "absent", "dev")
+
+
+@pytest.mark.parametrize("kind", ["disk is full", "killed"])
+def test_a_corpus_of_before_stays_if_it_cannot_be_written(tmp_path, monkeypatch, kind):
+    source = write(tmp_path / "a.conll", "Rome\tB-LOC\n")
+    target = tmp_path / "train.spacy"
+    convert("ner", source, target)
+    before = target.read_bytes()
+    error = (
+        OSError(28, "No space left on device") if kind == "disk is full" else KeyboardInterrupt()
+    )
+
+    def half(self, path):
+        Path(path).write_bytes(self.to_bytes()[:10])
+        raise error
+
+    monkeypatch.setattr(DocBin, "to_disk", half)
+    with pytest.raises(type(error), match="B330.*No space" if is_full else None):
+        convert("ner", write(tmp_path / "b.conll", "Oslo\tB-LOC\n"), target)
+    assert target.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.conll", "b.conll", "train.spacy"]

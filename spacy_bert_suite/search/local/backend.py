@@ -1,10 +1,14 @@
 """An index on this machine: exact or approximate search in a store of segments."""
 
+import copy
 import os
 import secrets
 import shutil
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,29 @@ from .metadata import Column, read_columns, select
 from .scan import OVERSAMPLING, Found, merge, nothing, scan
 from .segment import CHUNK, Segment, hash_ids
 from .store import Store
+from .sums import check_sums, write_sums
 
 SCANNED = 20_000  # so few selected entries are scanned exactly
 MOST_CHANGED = 0.2  # share of the entries that a graph or BM25 index may lack, or have too many
 MOST_CANDIDATES = 2000  # asked of the graph when a filter removes many
 
 Masks = list[numpy.ndarray | None]  # for each segment, which rows count; None for all
+
+
+class Cache:
+    """What searches have made in memory, for all of them.
+
+    columns (dict[str, dict[str, Column]]): Metadata by segment.
+    words (tuple[int, WordIndex | None]): BM25, and the generation that it is of.
+    engine (tuple[str, Engine | None]): The graph, and its folder.
+    opening (Lock): Held while the graph is opened, which goes once at a time.
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, dict[str, Column]] = {}
+        self.words: tuple[int, WordIndex | None] = (-1, None)
+        self.engine: tuple[str, Engine | None] = ("", None)
+        self.opening = threading.Lock()
 
 
 class LocalBackend:
@@ -49,9 +70,12 @@ class LocalBackend:
 
     def _use(self, store: Store) -> None:
         self.store = store
-        self._columns: dict[str, dict[str, Column]] = {}
-        self._words: tuple[int, WordIndex | None] = (-1, None)
-        self._engine: tuple[str, Engine | None] = ("", None)
+        self._cache = Cache()
+
+    def snapshot(self) -> "LocalBackend":
+        view = copy.copy(self)
+        view.store = copy.copy(self.store)
+        return view
 
     def __len__(self) -> int:
         return len(self.store)
@@ -183,6 +207,8 @@ class LocalBackend:
             if bm25 and n_keys:
                 made["bm25"] = Accelerator(f"bm25-{secrets.token_hex(8)}", n_keys, n_entries)
                 self._word_index(new=True).save(self._folder(made["bm25"]))
+                sums = write_sums(self._folder(made["bm25"]))
+                made["bm25"] = replace(made["bm25"], sums=sums)
             self.store.commit(accelerators=made)
 
     def _folder(self, made: Accelerator) -> Path:
@@ -203,10 +229,11 @@ class LocalBackend:
 
     def _columns_of(self, segment: Segment) -> dict[str, Column]:
         current = {segment.info.name for segment in self.store.segments}
-        self._columns = {name: c for name, c in self._columns.items() if name in current}
-        if segment.info.name not in self._columns:
-            self._columns[segment.info.name] = read_columns(segment)
-        return self._columns[segment.info.name]
+        known = {name: c for name, c in self._cache.columns.items() if name in current}
+        if segment.info.name not in known:
+            known[segment.info.name] = read_columns(segment)
+        self._cache.columns = known
+        return known[segment.info.name]
 
     def _joined(self, masks: Masks, n_keys: int) -> numpy.ndarray | None:
         """Which of the first keys count; None for all."""
@@ -242,17 +269,20 @@ class LocalBackend:
         made = self.store.manifest.accelerators.get("hnsw")
         if made is None:
             return None, 0
-        if self._engine[0] != made.name:
-            self._engine = (made.name, Engine.load(self._folder(made)))
-        return self._engine[1], made.n_keys
+        with self._cache.opening:
+            name, engine = self._cache.engine
+            if name != made.name:
+                engine = Engine.load(self._folder(made))
+                self._cache.engine = (made.name, engine)
+        return engine, made.n_keys
 
     def _word_index(self, new: bool = False) -> WordIndex:
         """BM25 over all entries, as saved or made in memory."""
-        generation, index = self._words
+        generation, index = self._cache.words
         if index is None or generation != self.store.manifest.generation or new:
             saved = None if new else self._saved_words()
             index = saved or WordIndex.build(self._texts(), self.tokenize)
-            self._words = (self.store.manifest.generation, index)
+            self._cache.words = (self.store.manifest.generation, index)
         return index
 
     def _saved_words(self) -> WordIndex | None:
@@ -260,7 +290,8 @@ class LocalBackend:
         made = self.store.manifest.accelerators.get("bm25")
         if made is None or made.n_keys < self.store.manifest.n_keys or self._is_old("bm25"):
             return None
-        return WordIndex.load(self._folder(made))
+        check = partial(check_sums, self._folder(made), made.sums)
+        return WordIndex.load(self._folder(made), check)
 
     def _texts(self) -> Iterator[tuple[int, str]]:
         """Live keys and their texts."""

@@ -56,11 +56,15 @@ class Engine:
 
     @classmethod
     def load(cls, folder: Path) -> "Engine | None":
-        """RETURNS (Engine | None): The graph, or None with a warning if it cannot be read."""
+        """RETURNS (Engine | None): The graph; None if a writer has removed the folder, or with a
+        warning if it cannot be read.
+        """
         try:
             edge = import_edge()
             return cls(edge.EdgeShard.load(str(folder)))
         except Exception as error:  # noqa: BLE001  (qdrant_edge raises nothing narrower)
+            if not folder.exists():
+                return None
             what = "graph for approximate search"
             message = Warnings.B910.format(what=what, path=folder, reason=error)
             warnings.warn(message, stacklevel=2)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy
 import torch
 
+from ...core.forks import one_thread_in_forks
 from ...vectors.knn import nearest
 from .segment import Segment
 
@@ -23,6 +24,7 @@ def scan(queries: numpy.ndarray, segment: Segment, k: int, selected: numpy.ndarr
     selected (ndarray | None): Which rows count, bool; None for all.
     RETURNS (tuple[ndarray, ndarray]): Cosines, high to low, and rows. (n_queries, at most k)
     """
+    one_thread_in_forks()
     if segment.codes is None or segment.scales is None:
         return _scan(queries, segment.vectors, k, selected)
     n_candidates = min(segment.n_rows, k * OVERSAMPLING + 16)

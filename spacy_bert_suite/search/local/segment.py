@@ -12,9 +12,10 @@ from ...core.atomic import sync_file, sync_path
 from ...core.integrity import coded_as
 from ...errors import Errors
 from ..record import Record
+from .manifest import STORAGES as STORAGES
 from .manifest import SegmentInfo
+from .sums import SUMS, check_sum, check_sums, write_sums
 
-STORAGES = ("float32", "float16", "int8")
 CHUNK = 8192  # rows at a time
 LEVELS = 127.0  # of int8, on each side of 0
 
@@ -62,8 +63,10 @@ class SegmentWriter:
             file_.close()
         if self.storage == "int8":
             self._write_codes()
+        sums = write_sums(self.folder)
+        sync_path(self.folder / SUMS)
         sync_path(self.folder)
-        return SegmentInfo(self.folder.name, self.n_rows, first_key)
+        return SegmentInfo(self.folder.name, self.n_rows, first_key, sums=sums)
 
     def discard(self) -> None:
         """Remove what was written."""
@@ -114,6 +117,16 @@ class Segment:
         self.deleted = numpy.zeros(0, dtype="int64")
         if info.deleted:
             self.deleted = open_array(folder / info.deleted, "int64", (info.n_deleted,))
+
+    def check(self) -> None:
+        """RAISES (ValueError): If a file is not what was written."""
+        check_sums(self.path, self.info.sums)
+        if self.info.deleted:
+            check_sum(self.path.parent / self.info.deleted, self.info.deleted_sum)
+            rows = self.deleted
+            with coded_as(Errors.B111, self.path.parent / self.info.deleted):
+                if rows[0] < 0 or rows[-1] >= self.n_rows or (numpy.diff(rows) <= 0).any():
+                    raise ValueError("its rows are not those of the segment")
 
     @property
     def n_live(self) -> int:

@@ -13,11 +13,12 @@ that dies before that leaves files that no manifest names; the next writer remov
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -35,6 +36,14 @@ SMALL = 16384  # entries; smaller segments are joined
 MOST_SMALL = 16  # when there are so many at the end
 
 
+class State(NamedTuple):
+    """What counts, replaced as a whole, so that a search beside a writer sees one or the other."""
+
+    manifest: Manifest
+    segments: list[Segment]
+    first_keys: numpy.ndarray
+
+
 class Store:
     """Segments in a folder, as of when they were opened or last written.
 
@@ -42,7 +51,8 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._show(Manifest(), [])
+        self.folder = folder.absolute()  # the working folder may change
         self._show(*self._open())
 
     @classmethod
@@ -58,7 +68,10 @@ class Store:
         manifest = read_manifest(self.folder)
         while True:
             try:
-                return manifest, self._segments(manifest)
+                segments = self._segments(manifest)
+                for segment in segments:
+                    segment.check()
+                return manifest, segments
             except ValueError:
                 newer = read_manifest(self.folder)
                 if newer == manifest:
@@ -67,11 +80,27 @@ class Store:
 
     def _segments(self, manifest: Manifest) -> list[Segment]:
         width, storage = manifest.width, manifest.storage
-        return [Segment(self.folder, info, width, storage) for info in manifest.segments]
+        known = {segment.info: segment for segment in self.segments}
+        return [
+            known.get(info) or Segment(self.folder, info, width, storage)
+            for info in manifest.segments
+        ]
 
     def _show(self, manifest: Manifest, segments: list[Segment]) -> None:
-        self.manifest, self.segments = manifest, segments
-        self.first_keys = numpy.array([s.first_key for s in segments], dtype="int64")
+        first_keys = numpy.array([s.first_key for s in segments], dtype="int64")
+        self._state = State(manifest, segments, first_keys)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._state.manifest
+
+    @property
+    def segments(self) -> list[Segment]:
+        return self._state.segments
+
+    @property
+    def first_keys(self) -> numpy.ndarray:
+        return self._state.first_keys
 
     def __len__(self) -> int:
         return sum(segment.n_live for segment in self.segments)
@@ -162,8 +191,8 @@ class Store:
         info = segment.info
         name = f"{info.name}.{secrets.token_hex(4)}.deleted"
         with replace_file(self.folder / name) as new:
-            new.write_bytes(rows.astype("int64").tobytes())
-        return replace(info, deleted=name, n_deleted=len(rows))
+            new.write_bytes(content := rows.astype("int64").tobytes())
+        return replace(info, deleted=name, n_deleted=len(rows), deleted_sum=zlib.crc32(content))
 
     def compact(self) -> None:
         """Write all that counts as one segment. Keys change: accelerators have to be made anew."""

@@ -62,6 +62,10 @@ class ServerBackend:
         if not self.is_new:
             check_layout(client, collection)
 
+    def snapshot(self) -> "ServerBackend":
+        """RETURNS (ServerBackend): Itself: the keys of a server never change."""
+        return self
+
     def used_ids(self, ids: Sequence[str]) -> set[str]:
         """RETURNS (set[str]): None: random ids need no check."""
         return set()

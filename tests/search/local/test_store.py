@@ -158,7 +158,7 @@ def test_texts_without_a_word_can_be_optimized_and_saved(tmp_path):
     for path in ("index", "copy"):
         loaded = SemanticIndex.load(tmp_path / path)
         assert loaded.search("the harbour", mode="bm25") == []
-        assert loaded.backend._words[1].keys.tolist() == [0, 1]
+        assert loaded.backend._cache.words[1].keys.tolist() == [0, 1]
         assert list((tmp_path / path).glob("bm25-*"))
 
 
@@ -262,10 +262,8 @@ def test_a_damaged_record_is_named(damage, tmp_path):
     make_index(tmp_path / "index")
     for path in (tmp_path / "index").glob("segment-*/records"):
         path.write_bytes(path.read_bytes().replace(*damage))
-    loaded = SemanticIndex.load(tmp_path / "index")
-    for call in (lambda: loaded.search(numpy.ones(8)), lambda: loaded.search("x", mode="bm25")):
-        with pytest.raises(ValueError, match="B111.*records"):
-            call()
+    with pytest.raises(ValueError, match="B111.*records"):
+        SemanticIndex.load(tmp_path / "index")
 
 
 def test_a_reader_opens_what_the_last_of_several_writers_left(tmp_path, monkeypatch):
