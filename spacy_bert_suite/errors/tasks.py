@@ -216,12 +216,12 @@ class TasksWarnings(metaclass=WithCodes):
         "components.bert.model.window; BERT takes up to 512."
     )
     B914 = "{path}: {n} lines have the tag O but no word, line {first} first. They are left out."
+    B942 = (
+        "'{name}' leaves {n} of {n_all} pairs out of its calibration: their labels, {found}, are "
+        "none of its classes. Check their spelling, or initialize it with all of them."
+    )
     B955 = (
         "'{name}' leaves out the entity {text!r}: it begins or ends with an invisible character "
         "that is part of a word. Let the tokenizer part it (nlp.Defaults.prefixes and suffixes), "
         "or remove it from the text."
-    )
-    B942 = (
-        "'{name}' leaves {n} of {n_all} pairs out of its calibration: their labels, {found}, are "
-        "none of its classes. Check their spelling, or initialize it with all of them."
     )

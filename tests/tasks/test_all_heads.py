@@ -103,6 +103,7 @@ def test_labels_from_examples(head, tiny_bert):
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("kind", HOSTILE_TEXTS)
+@pytest.mark.filterwarnings("ignore:.B955")  # control characters, glued to a word
 def test_hostile_texts(nlp, head, kind):
     text = HOSTILE_TEXTS[kind]
     doc = nlp(text)
