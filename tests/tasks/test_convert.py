@@ -327,9 +327,8 @@ def test_a_corpus_of_before_stays_if_it_cannot_be_written(tmp_path, monkeypatch,
     target = tmp_path / "train.spacy"
     convert("ner", source, target)
     before = target.read_bytes()
-    error = (
-        OSError(28, "No space left on device") if kind == "disk is full" else KeyboardInterrupt()
-    )
+    is_full = kind == "disk is full"
+    error = OSError(28, "No space left on device") if is_full else KeyboardInterrupt()
 
     def half(self, path):
         Path(path).write_bytes(self.to_bytes()[:10])
