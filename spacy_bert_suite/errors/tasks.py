@@ -30,9 +30,9 @@ class TasksErrors(metaclass=WithCodes):
         "Check the corpus, or choose another mode."
     )
     B071 = (
-        "doc._.paraphrase() needs a doc that has just come out of a pipeline with "
-        "'bert_paraphrase': what it calls is not kept in bytes. Run the text through it again, or "
-        "use nlp.get_pipe('bert_paraphrase').predict_pairs()."
+        "doc._.paraphrase() needs a doc with the vocab of a pipeline that has 'bert_paraphrase'. "
+        "Run the text through it, read the doc with Doc(nlp.vocab).from_bytes(), or use "
+        "nlp.get_pipe('bert_paraphrase').predict_pairs()."
     )
     B073 = (
         "'{name}' in the mode 'binary' found the labels {found}, and cannot tell which of them "

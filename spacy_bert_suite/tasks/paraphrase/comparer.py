@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import numpy
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from ...errors import CodedValueError, Errors
-
-HOOK = "paraphrase"  # key in doc.user_hooks
 
 
 class PairScorer(Protocol):
     """What is asked: `bert_paraphrase`."""
 
     mode: str
+    vocab: Vocab
 
     @property
     def labels(self) -> tuple[str, ...]: ...
@@ -22,28 +23,26 @@ class PairScorer(Protocol):
     def predict_pairs(self, pairs: Iterable[tuple[str, str]]) -> numpy.ndarray: ...
 
 
-class Comparer:
-    """Behind `doc._.paraphrase`. A copy of a doc in bytes or a pickle goes without it."""
+# By the vocab, which a doc shares with its pipeline also where another process has annotated it. A
+# hook in the doc would warn of each doc that is serialized (W109), and be lost on the way.
+_scorers: WeakValueDictionary[int, PairScorer] = WeakValueDictionary()
 
-    def __init__(self, pipe: PairScorer | None):
-        self.pipe = pipe
 
-    def __call__(self, doc: Doc, other: Any) -> Any:
-        if self.pipe is None:
-            raise CodedValueError(Errors.B071)
-        found = self.pipe.predict_pairs([(doc.text, other)])[0]
-        if self.pipe.mode != "classes":
-            return float(found)
-        return dict(zip(self.pipe.labels, found.tolist()))
-
-    def __reduce__(self):
-        return Comparer, (None,)
+def answer_for(vocab: Vocab, scorer: PairScorer) -> None:
+    """Let docs of a vocab be compared by a component; of several, by the last one."""
+    _scorers[id(vocab)] = scorer
 
 
 def paraphrase(doc: Doc, other: Any) -> Any:
     """`doc._.paraphrase(other)`: a probability, or one of each class.
 
     other (str | Doc | Span): The second text.
-    RAISES (ValueError): If the doc has not come out of a pipeline with 'bert_paraphrase'.
+    RAISES (ValueError): If the doc is not of a pipeline with 'bert_paraphrase'.
     """
-    return doc.user_hooks.get(HOOK, Comparer(None))(doc, other)
+    scorer = _scorers.get(id(doc.vocab))
+    if scorer is None or scorer.vocab is not doc.vocab:
+        raise CodedValueError(Errors.B071)
+    found = scorer.predict_pairs([(doc.text, other)])[0]
+    if scorer.mode != "classes":
+        return float(found)
+    return dict(zip(scorer.labels, found.tolist()))

@@ -23,7 +23,7 @@ from ...heads.pair_pipe import PairPipe, as_pairs
 from ...heads.pipe import loss_and_gradients
 from .calibration import best_temperature
 from .classes import check_both, positive_columns
-from .comparer import HOOK, Comparer, paraphrase
+from .comparer import answer_for, paraphrase
 from .model import PairScores
 from .probabilities import cross_entropy_of_classes, cross_entropy_of_yes, log_probabilities
 
@@ -54,6 +54,7 @@ Texts = tuple[str, str]
 
 @Language.factory(
     "bert_paraphrase",
+    assigns=["doc._.paraphrase"],
     default_config=DEFAULT_CONFIG["bert_paraphrase"],
     default_score_weights={
         "paraphrase_score": 1.0,
@@ -105,6 +106,7 @@ class BertParaphrase(PairPipe):
         self.needs = "score" if mode == "graded" else "label"
         self.symmetric = symmetric
         self._registered = Registered(name, [], methods={"doc.paraphrase": paraphrase})
+        answer_for(vocab, self)
 
     # Prediction
 
@@ -164,8 +166,7 @@ class BertParaphrase(PairPipe):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
         """Let `doc._.paraphrase` find this component."""
-        for doc in docs:
-            doc.user_hooks[HOOK] = Comparer(self)
+        answer_for(self.vocab, self)
 
     # Training
 

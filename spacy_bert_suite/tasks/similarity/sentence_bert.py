@@ -20,7 +20,12 @@ POOLING_MODES = {
     "mean_sqrt_len_tokens": "mean_sqrt_len",
     "weightedmean_tokens": "weighted_mean",
 }
-SPELLINGS = {**{name: name for name in POOLING_MODES.values()}, "weightedmean": "weighted_mean"}
+# Of `pooling_mode`, which newer versions of sentence-transformers write.
+SPELLINGS = {
+    **POOLING_MODES,
+    **{name: name for name in POOLING_MODES.values()},
+    "weightedmean": "weighted_mean",
+}
 ACTIVATIONS = ("Tanh", "Identity", "ReLU", "GELU", "Sigmoid")
 TRANSFORMER_CONFIG = "sentence_bert_config.json"
 CAPITALS = " ".join(ascii_uppercase + "ÄÉÑØŽΑΒΓАБВ")

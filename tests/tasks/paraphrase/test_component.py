@@ -125,7 +125,11 @@ def test_docs_ask_about_others(tiny_bert):
     for other in ("Ben lives", nlp("Ben lives"), nlp("Ben lives near")[:2]):
         assert doc._.paraphrase(other) == pytest.approx(expected, abs=1e-6)
     assert doc.copy()._.paraphrase("Ben lives") == pytest.approx(expected, abs=1e-6)
-    for lost in (nlp.make_doc("Anna"), pickle.loads(pickle.dumps(doc))):
+    again = Doc(nlp.vocab).from_bytes(doc.to_bytes())  # without a warning of lost hooks
+    (sent,) = nlp.pipe([doc.text], n_process=2)
+    for each in (again, sent):
+        assert each._.paraphrase("Ben lives") == pytest.approx(expected, abs=1e-6)
+    for lost in (spacy.blank("en")("Anna"), pickle.loads(pickle.dumps(doc))):
         with pytest.raises(ValueError, match="B071"):
             lost._.paraphrase("Ben")
 

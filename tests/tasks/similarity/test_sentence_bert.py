@@ -16,6 +16,7 @@ from tasks.similarity.pipelines import (
 
 from spacy_bert_suite.backbone.weights.loading import load_checkpoint
 from spacy_bert_suite.tasks.similarity import sentence_bert as sentence_folder
+from spacy_bert_suite.tasks.similarity.sentence_bert import _read_pooling
 
 
 @pytest.fixture
@@ -173,3 +174,15 @@ def test_damaged_folders(sbert):
     (folder / "2_Dense" / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="B004.*2_Dense"):
         make(str(folder))("Anna")
+
+
+@pytest.mark.parametrize(
+    "mode, name",
+    [
+        ("mean_sqrt_len_tokens", "mean_sqrt_len"),
+        ("weightedmean", "weighted_mean"),
+        (["cls", "max_tokens"], "cls+max"),
+    ],
+)
+def test_the_names_of_pooling_in_newer_versions(mode, name):
+    assert _read_pooling({"pooling_mode": mode}, "there") == name
