@@ -75,7 +75,7 @@ class CheckpointsWarnings(metaclass=WithCodes):
         "logit itself. The order of pairs is the same."
     )
     B939 = (
-        "'{name}' is a backbone besides {others}: nothing is shared, and each text runs through "
+        "'{name}' is a backbone beside {others}: nothing is shared, and each text runs through "
         "all of them. Heads share a backbone where they were trained on one and it runs in one "
         "precision, or are trained together in one pipeline."
     )

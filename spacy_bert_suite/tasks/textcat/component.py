@@ -122,8 +122,7 @@ class BertTextCategorizer(LabelledPipe):
         return log_odds(examples_for(get_examples, self.name), labels, self.name)
 
     def check_gold(self, examples: Sequence[Example], labels: Sequence[str]) -> None:
-        read_gold = exclusive_gold if self.cfg["exclusive"] else category_gold
-        read_gold(examples, labels, self.name)
+        category_gold(examples, labels, self.name)
 
     def score_gold(
         self,

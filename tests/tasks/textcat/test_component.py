@@ -117,8 +117,9 @@ def test_exclusive_categories_exclude_one_another(make_nlp, backbone_config):
     nlp.add_pipe("bert", config=backbone_config)
     nlp.add_pipe("bert_textcat")
     examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
     with pytest.raises(ValueError, match="B059.*positive, work"):
-        nlp.initialize(lambda: examples)
+        nlp.update(examples, sgd=False)
 
 
 def test_exclusive_probabilities_sum_to_one(make_nlp):
@@ -219,7 +220,6 @@ def test_scores_follow_the_threshold(make_nlp, head):
 
 BAD_GOLD = [
     ("bert_textcat", {"home": 1.5, "work": 0.0}, "B058.*home"),
-    ("bert_textcat", {"home": 1.0, "work": 1.0}, "B059.*home, work"),
     ("bert_textcat_multilabel", {"home": -0.1, "work": 0.0}, "B058.*home"),
     ("bert_sentiment", {"negative": "no", "positive": 1.0}, "B058.*negative"),
     ("bert_sentiment", {"negative": 1, "positive": 1}, "B059.*negative, positive"),
