@@ -76,8 +76,8 @@ class CheckpointsWarnings(metaclass=WithCodes):
     )
     B939 = (
         "'{name}' is a backbone beside {others}: nothing is shared, and each text runs through "
-        "all of them. Heads share a backbone where they were trained on one and it runs in one "
-        "precision, or are trained together in one pipeline."
+        "all of them. Heads share a backbone where they were trained on one and it runs in the "
+        "same precision, or are trained together in one pipeline."
     )
     B940 = (
         "config.json of '{path}' does not say what the model is for (architectures), so only its "

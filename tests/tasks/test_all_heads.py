@@ -334,6 +334,7 @@ def test_labels_that_were_added_stay(head, make_nlp):
     assert nlp.get_pipe(head).labels == tuple(LABELS[head])
 
 
+@pytest.mark.filterwarnings("ignore:.*B965")
 @pytest.mark.parametrize("head", HEADS)
 def test_a_backbone_of_another_width(head, make_nlp, tmp_path):
     wide = str(write_tiny_bert(tmp_path / "wide", hidden_size=24, num_attention_heads=2))
