@@ -28,7 +28,7 @@ Sample = dict[str, list[float]]
 def take_sample(bert: "Bert") -> Sample | None:
     """RETURNS (Dict | None): Some values of each matrix, by name; None without weights."""
     encoder = get_shim(bert.model).module
-    if encoder is None:
+    if encoder is None or encoder.device.type == "meta":  # which has no values
         return None
     state = encoder.plain_transformer().state_dict()
     found = {name: tensor for name, tensor in state.items() if is_matrix(name, tensor)}
